@@ -1,0 +1,80 @@
+"""What a request tells its surface while it runs: `Copilot.stream(task, notebook) -> Iterator[Event]`.
+
+Order: Notice* ContextReady PromptReady Token* (CandidateReady CheckDone)* EditReady? Done.
+A repair repeats from PromptReady. Closing the iterator cancels at the next token.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nbcopilot.types import Candidate, CellEdit, Completion, Context, Prompt, Usage, Verdict
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A sentence for the user: what was left out, which route was taken, what could not be done."""
+
+    message: str
+    hint: str = ""
+    severity: str = "info"
+
+
+@dataclass(frozen=True)
+class ContextReady:
+    """What will be sent, with reasons and token counts."""
+
+    context: Context
+
+
+@dataclass(frozen=True)
+class PromptReady:
+    """The rendered prompt. `attempt` is 0 for the first, then the number of the repair."""
+
+    prompt: Prompt
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Token:
+    """Text as it is generated. `index` is the candidate, `attempt` as in PromptReady."""
+
+    text: str
+    index: int = 0
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class CandidateReady:
+    """Code or markdown taken out of a finished answer."""
+
+    candidate: Candidate
+    completion: Completion
+
+
+@dataclass(frozen=True)
+class CheckDone:
+    """The verdict on a candidate."""
+
+    candidate: Candidate
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class EditReady:
+    """The cells to write. The surface applies it; the pipeline never does."""
+
+    edit: CellEdit
+    candidate: Candidate
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Done:
+    """The end. `finish` is "ok", "empty" (nothing usable came) or "cancelled"; `usage` is the total."""
+
+    finish: str = "ok"
+    usage: Usage = field(default_factory=Usage)
+
+
+Event = Notice | ContextReady | PromptReady | Token | CandidateReady | CheckDone | EditReady | Done

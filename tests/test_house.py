@@ -1,0 +1,91 @@
+"""The house rules: imports point down only, no cycles, and `import nbcopilot` never loads torch."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "nbcopilot"
+LAYERS = [
+    {"types", "errors", "config", "events"},
+    {"notebook", "retrieval", "models", "engine"},
+    {"context", "prompts", "validate", "write"},
+    {"pipeline", "session", "evaluation", "serve", "batch"},
+    {"magics", "panel", "server", "cli"},
+]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+# The only imports between parts of one level.
+SIDEWAYS = {
+    ("errors", "types"), ("config", "types"), ("config", "errors"), ("events", "types"), ("events", "errors"),
+    ("engine", "models"),
+    ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
+    ("batch", "pipeline"), ("batch", "session"), ("session", "serve"),
+}  # fmt: skip
+
+
+def part(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def imports() -> list[tuple[Path, str, str]]:
+    """(file, its part, the part it imports) for every import of our own, also those inside functions."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("nbcopilot"):
+                if node.module == "nbcopilot":
+                    found += [(path, own, alias.name) for alias in node.names if alias.name in LEVEL]
+                else:
+                    found.append((path, own, part(node.module or "")))
+            elif isinstance(node, ast.Import):
+                found += [(path, own, part(a.name)) for a in node.names if a.name.startswith("nbcopilot.")]
+    return found
+
+
+def test_every_part_has_a_layer() -> None:
+    parts = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in PACKAGE.rglob("*.py")}
+    assert parts - {"__init__", "__main__"} <= set(LEVEL), parts - set(LEVEL)
+
+
+def test_imports_point_down() -> None:
+    wrong = []
+    for path, own, other in imports():
+        if own in ("__init__", "__main__") or own == other or other not in LEVEL:
+            continue
+        if LEVEL[other] > LEVEL[own] or (LEVEL[other] == LEVEL[own] and (own, other) not in SIDEWAYS):
+            wrong.append(f"{path.relative_to(ROOT)}: {own} must not import {other}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_only_engine_imports_torch() -> None:
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        own = path.relative_to(PACKAGE).parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            if any(name.split(".")[0] in ("torch", "transformers") for name in names) and own != "engine":
+                wrong.append(str(path.relative_to(ROOT)))
+    assert not wrong, f"torch or transformers imported outside engine/: {wrong}"
+
+
+def test_import_loads_neither_torch_nor_the_network() -> None:
+    code = "import sys, nbcopilot; print([m for m in ('torch', 'transformers', 'huggingface_hub', 'numpy') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+def test_error_tree_is_the_one_drawn_in_the_docstring() -> None:
+    from nbcopilot import errors
+
+    drawn = errors.__doc__ or ""
+    for name, value in vars(errors).items():
+        if isinstance(value, type) and issubclass(value, errors.NbcopilotError):
+            line = next((row for row in drawn.splitlines() if f"{name} " in row and value.code in row), None)
+            assert line or value is errors.NbcopilotError, f"{name} ({value.code}) is not in the drawing"
+            assert line is None or str(value.exit_code) in line
