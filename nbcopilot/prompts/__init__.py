@@ -1,0 +1,1 @@
+"""Stage 2: Context -> Prompt. Pure: the same Context gives the same bytes."""

@@ -1,0 +1,135 @@
+"""Stage 2: Context -> Prompt.
+
+Order is most-stable-first: system, project, markdown and upstream cells, variables, passages, error, then the
+request itself, so that the second question about the same notebook shares the longest prefix with the first.
+Does not count tokens and does not choose: `context` did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nbcopilot.prompts.kinds import EXAMPLES, KINDS, SYSTEM
+from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task, Verdict
+
+HEADINGS = {
+    "project": "Project",
+    "markdown": "Text in the notebook",
+    "cell": "Earlier cells of the notebook",
+    "variable": "Variables in memory",
+    "passage": "From the project's files",
+    "output": "Outputs",
+    "error": "The error",
+}
+
+
+def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()) -> Prompt:
+    """The Prompt for `context`; `failed` are earlier answers with what the checks found (the repair turns)."""
+    task, language = context.task, context.language
+    kind = KINDS[task.kind]
+    messages = [Message("system", SYSTEM)]
+    for asked, answer in EXAMPLES[task.kind][: task.few_shot]:
+        messages.append(Message("user", f"{_ask(task, language)}\n\n{asked}"))
+        messages.append(Message("assistant", f"{_lead(task, language)}{_fence(answer, 'python')}"))
+    messages.append(Message("user", "\n\n".join(part for part in (_background(context), _request(context)) if part)))
+    if failed:
+        candidate, verdict = failed[-1]
+        messages.append(Message("assistant", _fence(candidate.text, language)))
+        messages.append(Message("user", complaint(verdict)))
+    if kind.answer != "code" or task.think:
+        return Prompt(messages=tuple(messages), answer=kind.answer, language=language)
+    return Prompt(
+        messages=tuple(messages),
+        prefill=f"{_lead(task, language)}```{_tag(language)}\n",
+        stop=("\n```",),
+        answer="code",
+        language=language,
+    )
+
+
+def complaint(verdict: Verdict) -> str:
+    """The repair turn: what the checks found, and the request for the whole code again."""
+    lines = [f"- {finding.message}" for finding in verdict.findings if finding.severity == "error"]
+    return (
+        "That code was run and did not work:\n"
+        + "\n".join(lines)
+        + "\n\nFind the cause and answer with the whole corrected code in one code block."
+    )
+
+
+def _background(context: Context) -> str:
+    """The snippets that are not the target, grouped by kind in the order in which they were gathered."""
+    sections: list[str] = []
+    previous = ""
+    for snippet in context.snippets:
+        if snippet.kind == "target":
+            continue
+        if snippet.kind != previous:
+            sections.append(f"## {HEADINGS.get(snippet.kind, snippet.kind.capitalize())}")
+            previous = snippet.kind
+        sections.append(_quote(snippet, context.language))
+    return "\n\n".join(sections)
+
+
+def _request(context: Context) -> str:
+    task, language = context.task, context.language
+    source = next((s.text for s in context.snippets if s.kind == "target"), task.target.source)
+    parts = [f"## The request\n\n{_ask(task, language)}" if len(context.snippets) > 1 else _ask(task, language)]
+    if task.kind == "generate":
+        parts.append(_instruction(task.instruction, language))
+    else:
+        parts.append(_fence(source, language))
+        if task.instruction:
+            parts.append(task.instruction)
+    if task.think:
+        parts.append("First think in a few short sentences about the steps and the edge cases, then answer.")
+    return "\n\n".join(parts)
+
+
+def _instruction(text: str, language: str) -> str:
+    """An instruction that is the head of a program (a signature with its docstring) is shown as code."""
+    head = text.lstrip()
+    if language == "python" and head.startswith(("def ", "async def ", "class ", "from ", "import ", "@")):
+        return _fence(text, language)
+    return text.strip()
+
+
+def _ask(task: Task, language: str) -> str:
+    names = ", ".join(f"`{name}`" for name in task.target.names) or "the code"
+    return KINDS[task.kind].ask.format(language=language.capitalize(), names=names)
+
+
+def _lead(task: Task, language: str) -> str:
+    return KINDS[task.kind].lead.format(language=language.capitalize())
+
+
+def _quote(snippet: Snippet, language: str) -> str:
+    if snippet.kind == "cell":
+        return _fence(f"# {snippet.source}\n{snippet.text}" if language == "python" else snippet.text, language)
+    if snippet.kind == "passage":
+        return f"{snippet.source}:\n{_fence(snippet.text, language)}"
+    if snippet.kind == "variable":
+        return f"- {snippet.text}"
+    return f"<data>\n{snippet.text}\n</data>"
+
+
+def _fence(text: str, language: str) -> str:
+    """`text` in a code fence that is longer than any run of backticks inside it."""
+    longest = max((len(run) for run in _backtick_runs(text)), default=0)
+    ticks = "`" * max(3, longest + 1)
+    return f"{ticks}{_tag(language)}\n{text.rstrip()}\n{ticks}"
+
+
+def _backtick_runs(text: str) -> list[str]:
+    runs, run = [], ""
+    for char in text + "\n":
+        if char == "`":
+            run += char
+        elif run:
+            runs.append(run)
+            run = ""
+    return runs
+
+
+def _tag(language: str) -> str:
+    return language.lower().replace(" ", "") or "text"
