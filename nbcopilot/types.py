@@ -39,6 +39,8 @@ class Sampling:
     """How the next token is picked. Temperature 0 is greedy; `top_k` 0, `top_p` 1 and `min_p` 0 are off.
 
     `beams` > 1 is beam search (greedy scores; temperature is not used). `seed` None draws a new one.
+    `logprobs` asks for `Chunk.scores` with so many alternatives each (None: no scores); an engine that gives
+    them says so in `ModelInfo.detail["logprobs"]`.
     """
 
     temperature: float = 0.0
@@ -49,6 +51,7 @@ class Sampling:
     beams: int = 1
     seed: int | None = None
     max_tokens: int = 1024
+    logprobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -246,16 +249,27 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class TokenScore:
+    """One token of an answer with its natural-log probability, and the likeliest alternatives."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Chunk:
     """A piece of streamed text of candidate `index`; the last one of each has `finish` and `usage`.
 
     `finish` is "stop" (end of turn or stop string), "length" (max_tokens) or "cancelled".
+    `scores` are those of the tokens of `text`, when `Sampling.logprobs` asked for them.
     """
 
     text: str
     index: int = 0
     finish: str | None = None
     usage: Usage | None = None
+    scores: tuple[TokenScore, ...] = ()
 
 
 @dataclass(frozen=True)
