@@ -13,7 +13,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 TaskKind = Literal["generate", "explain", "testgen", "fix", "document", "complete"]
@@ -22,8 +21,6 @@ Role = Literal["code", "explanation", "tests", "summary", "fix"]
 AnswerFormat = Literal["code", "markdown", "text"]
 Severity = Literal["error", "warning", "info"]
 CheckState = Literal["ok", "failed", "passed", "not-run"]
-
-EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
 def text_hash(text: str) -> str:
@@ -118,7 +115,7 @@ class Cell:
     source: str
     outputs: tuple[Output, ...] = ()
     executed: int | None = None
-    metadata: Mapping[str, Any] = EMPTY
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def hash(self) -> str:
@@ -331,9 +328,9 @@ class Verdict:
 
     ok: bool
     findings: tuple[Finding, ...] = ()
-    checks: Mapping[str, Any] = EMPTY
+    checks: Mapping[str, Any] = field(default_factory=dict)
     level: str = ""
-    evidence: Mapping[str, Any] = EMPTY
+    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 # --------------------------------------------------------------------------- what is written
@@ -345,7 +342,7 @@ class NewCell:
 
     kind: CellKind
     source: str
-    metadata: Mapping[str, Any] = EMPTY
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -362,4 +359,4 @@ class CellEdit:
     cells: tuple[NewCell, ...]
     after: str | None = None
     replaces: tuple[str, ...] = ()
-    expected: Mapping[str, str] = EMPTY
+    expected: Mapping[str, str] = field(default_factory=dict)
