@@ -5,7 +5,10 @@ BIN    := $(VENV)/bin
 # The CPU build of torch: a plain `pip install torch` would fetch several GB of CUDA on Linux.
 TORCH  ?= torch==2.13.0
 
-.PHONY: help install demo test lint clean
+EXTENSION := hatch_build.py labextension/package.json labextension/package-lock.json labextension/tsconfig.json \
+  $(wildcard labextension/src/*.ts* labextension/src/*/*.ts* labextension/style/* labextension/schema/*)
+
+.PHONY: help install demo test lint web clean
 
 help:
 	@echo "make demo     document a notebook and generate code and tests into another, on a real model"
@@ -14,7 +17,8 @@ help:
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
+$(VENV)/.installed: pyproject.toml $(EXTENSION)
+	@command -v npm >/dev/null || echo "npm is not on PATH: installing without the JupyterLab extension (Node.js 20 or newer builds it)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
@@ -29,7 +33,14 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+# The TypeScript side: strict type check against JupyterLab's own packages, then its unit tests.
+web:
+	@if command -v npm >/dev/null; then cd labextension \
+	  && { [ -d node_modules/@jupyterlab/notebook ] || npm ci --include=peer; } && npm run check && npm test; \
+	elif [ -n "$$CI" ]; then echo "npm is not on PATH: in CI the TypeScript tests must run"; exit 1; \
+	else echo "npm is not on PATH: the TypeScript tests are skipped"; fi
+
+test: lint web
 	$(BIN)/python -m pytest
 
 clean:

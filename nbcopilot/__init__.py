@@ -49,3 +49,11 @@ def unload_ipython_extension(shell: InteractiveShell) -> None:
     from nbcopilot.magics import unregister
 
     unregister(shell)
+
+
+def _jupyter_labextension_paths() -> list[dict[str, str]]:
+    return [{"src": "labextension", "dest": "nbcopilot"}]
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "nbcopilot.server"}]
