@@ -13,7 +13,7 @@ LAYERS = [
     {"types", "errors", "config", "events"},
     {"notebook", "retrieval", "models", "engine"},
     {"context", "prompts", "validate", "write"},
-    {"pipeline", "session", "evaluation", "serve", "batch"},
+    {"judge", "pipeline", "session", "evaluation", "serve", "batch"},
     {"magics", "panel", "server", "cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -21,6 +21,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SIDEWAYS = {
     ("errors", "types"), ("config", "types"), ("config", "errors"), ("events", "types"), ("events", "errors"),
     ("engine", "models"),
+    ("pipeline", "judge"), ("evaluation", "judge"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
     ("batch", "pipeline"), ("batch", "session"), ("session", "serve"),
 }  # fmt: skip

@@ -1,0 +1,72 @@
+"""The command line: one module a group of commands, one table of them, one place where errors become exit codes.
+
+Exit codes: 0 done, 1 the work found something wrong, 2 bad usage or input, 3 model or engine unavailable,
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+from nbcopilot import __version__
+from nbcopilot.errors import NbcopilotError
+
+# Command -> the module of nbcopilot.cli that has `add_parser(subparsers)` and `run(args) -> int`.
+COMMANDS = {
+    "document": "document",
+    "strip": "strip",
+    "generate": "cells",
+    "explain": "cells",
+    "testgen": "cells",
+    "fix": "cells",
+    "models": "models",
+    "doctor": "doctor",
+    "serve": "serve",
+    "stop": "serve",
+    "status": "serve",
+    "eval": "evaluate",
+    "bench": "bench",
+}
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse in our form: one sentence and a hint, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"nbcopilot: {message}. {self.prog} --help lists what it takes\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Never prints a traceback for an NbcopilotError."""
+    try:
+        args = parser().parse_args(argv)
+        if args.command is None:
+            parser().print_help()
+            return 2
+        return int(import_module(f"nbcopilot.cli.{COMMANDS[args.command]}").run(args))
+    except NbcopilotError as exc:
+        print(f"nbcopilot: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except KeyboardInterrupt:
+        print("nbcopilot: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (| head): not an error, but Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    top = Parser(prog="nbcopilot", description="A notebook-native copilot whose model runs locally.")
+    top.add_argument("--version", action="version", version=f"nbcopilot {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for module in dict.fromkeys(COMMANDS.values()):
+        import_module(f"nbcopilot.cli.{module}").add_parser(commands)
+    return top

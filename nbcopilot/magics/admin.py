@@ -1,0 +1,114 @@
+"""`%nbcopilot status|config|context|undo|accept|reject|models|panel`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from nbcopilot import __version__, session
+from nbcopilot.config import explain, with_changes
+from nbcopilot.errors import UsageError
+from nbcopilot.magics import context_view
+from nbcopilot.write import choose
+
+
+def run(line: str, shell: InteractiveShell) -> Any:
+    """Carry out one `%nbcopilot` line. Raises UsageError for an unknown word."""
+    word, _, rest = line.strip().partition(" ")
+    if not word:
+        word = "status"
+    action = ACTIONS.get(word)
+    if action is None:
+        near = difflib.get_close_matches(word, ACTIONS, n=1, cutoff=0.4)
+        hint = f"did you mean `%nbcopilot {near[0]}`?" if near else "it takes " + ", ".join(ACTIONS)
+        raise UsageError(f"%nbcopilot has no {word!r}", hint=hint)
+    return action(rest.strip(), shell)
+
+
+def _status(rest: str, shell: InteractiveShell) -> None:
+    current = session.current()
+    print(f"nbcopilot {__version__}")
+    if current._engine is None:
+        print(f"no model loaded yet (model = {current.config.model}, engine = {current.config.engine})")
+    else:
+        info = current._engine.describe()
+        print(f"{info.id} · {info.engine} · {info.device} · {info.precision} · {info.context_tokens} tokens of context")
+        for name, value in info.detail.items():
+            print(f"  {name}: {value}")
+    print(
+        f"{len(current.history)} write(s) in this session"
+        + (", one waits for %nbcopilot accept" if current.pending else "")
+    )
+
+
+def _config(rest: str, shell: InteractiveShell) -> None:
+    """Without text: every setting and where it came from. `name = value`: change it for this session."""
+    current = session.current()
+    if rest:
+        name, found, value = rest.partition("=")
+        if not found:
+            name, _, value = rest.partition(" ")
+        current.config = with_changes(current.config, **{name.strip().replace("-", "_"): value.strip().strip("\"'")})
+        return
+    for setting in explain():
+        value = getattr(current.config, setting.name)
+        origin = setting.origin if value == setting.value else "this session"
+        shown = "(set)" if setting.name == "api_key" and value else value
+        print(f"{setting.name:20} {shown!s:24} {origin}")
+
+
+def _context(rest: str, shell: InteractiveShell) -> None:
+    print(context_view.render(session.current().last_context)[0])
+
+
+def _undo(rest: str, shell: InteractiveShell) -> None:
+    current = session.current()
+    if not current.history:
+        print("nothing was written in this session")
+        return
+    print(choose.undo(current.history.pop(), shell))
+
+
+def _accept(rest: str, shell: InteractiveShell) -> None:
+    current = session.current()
+    if current.pending is None:
+        print("nothing waits to be accepted")
+        return
+    outcome = choose.apply(current.pending, shell, route=current.config.route)
+    current.history.append(current.pending)
+    current.pending = None
+    print("\n".join([outcome.message, *outcome.lost]))
+
+
+def _reject(rest: str, shell: InteractiveShell) -> None:
+    current = session.current()
+    print("dropped; nothing was written" if current.pending else "nothing waits to be rejected")
+    current.pending = None
+
+
+def _models(rest: str, shell: InteractiveShell) -> None:
+    from nbcopilot.models.store import listing
+
+    for row in listing():
+        print(row)
+
+
+def _panel(rest: str, shell: InteractiveShell) -> Any:
+    from nbcopilot.panel import panel
+
+    return panel(shell)
+
+
+ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {
+    "status": _status,
+    "config": _config,
+    "context": _context,
+    "undo": _undo,
+    "accept": _accept,
+    "reject": _reject,
+    "models": _models,
+    "panel": _panel,
+}

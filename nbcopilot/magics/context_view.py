@@ -1,0 +1,30 @@
+"""`--show-context` and `%nbcopilot context`: what would be sent, why, and the token counts."""
+
+from __future__ import annotations
+
+import html
+
+from nbcopilot.types import Context, Prompt
+
+
+def render(context: Context | None, prompt: Prompt | None = None) -> tuple[str, str]:
+    """The context as (plain text, HTML); with `prompt`, the very text that the model reads as well."""
+    if context is None:
+        text = "nothing was sent yet"
+        return text, f"<div>{text}</div>"
+    kept = [(s.source, s.reason, s.tokens, "sent") for s in context.snippets]
+    kept += [(s.source, s.reason, s.tokens, "left out") for s in context.dropped]
+    head = f"{context.tokens} tokens of {context.budget} in {len(context.snippets)} pieces, {context.redacted} secrets replaced"
+    lines = [head] + [f"  {state:8} {tokens:5}  {source}: {reason}" for source, reason, tokens, state in kept]
+    rows = "".join(
+        f"<tr><td>{state}</td><td style='text-align:right'>{tokens}</td><td>{html.escape(source)}</td><td>{html.escape(reason)}</td></tr>"
+        for source, reason, tokens, state in kept
+    )
+    rich = f"<div>{head}</div><table><tr><th></th><th>tokens</th><th>what</th><th>why</th></tr>{rows}</table>"
+    if prompt is not None:
+        text = "\n\n".join(f"[{m.role}]\n{m.content}" for m in prompt.messages) + (
+            f"\n\n[assistant]\n{prompt.prefill}" if prompt.prefill else ""
+        )
+        lines += ["", text]
+        rich += f"<details open><summary>the prompt</summary><pre style='white-space:pre-wrap'>{html.escape(text)}</pre></details>"
+    return "\n".join(lines), rich

@@ -1,0 +1,163 @@
+"""How a request looks in a cell's output: tokens as they come, then one quiet summary.
+
+In a notebook one display is updated in place; in a terminal the tokens are printed. The model's text is
+always escaped: it is shown, never executed.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+import time
+from typing import Any
+
+from nbcopilot.events import Notice
+from nbcopilot.types import Finding, Usage, Verdict
+
+# Updates a second: a notebook server handles far more, a slow browser tab does not.
+REFRESH_SECONDS = 0.1
+
+_MONO = "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);white-space:pre-wrap;margin:4px 0"
+_QUIET = "color:var(--jp-ui-font-color2,#666);font-size:90%"
+_CHIP = (
+    "display:inline-block;border:1px solid {color};border-radius:9px;padding:0 8px;margin:2px 4px 2px 0;font-size:90%"
+)
+_COLOR = {
+    "ok": "var(--jp-success-color1,#2e7d32)",
+    "bad": "var(--jp-error-color1,#c62828)",
+    "none": "var(--jp-border-color1,#bbb)",
+}
+
+
+class Stream:
+    """The live output of one request. `rich` is False in a terminal."""
+
+    def __init__(self, *, rich: bool) -> None:
+        self.text = ""
+        self._rich = rich
+        self._handle: Any = None
+        self._shown = 0.0
+        self._status = ""
+
+    def status(self, text: str) -> None:
+        """One line about what is going on before and between answers; replaced by the next."""
+        self._status = text
+        self._refresh(force=True)
+
+    def token(self, text: str) -> None:
+        """Append generated text."""
+        self.text += text
+        self._status = ""
+        if self._rich:
+            self._refresh()
+        else:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+
+    def restart(self, reason: str) -> None:
+        """Begin a new answer (a repair)."""
+        if not self._rich and self.text:
+            sys.stdout.write(f"\n--- {reason}\n")
+        self.text = ""
+        self.status(reason)
+
+    def finish(self, plain: str, rich: str) -> None:
+        """Replace the running text by the summary, given as plain text and as HTML."""
+        if self._rich:
+            self._publish({"text/plain": plain, "text/html": rich})
+        else:
+            sys.stdout.write(("\n" if self.text else "") + plain + "\n")
+
+    def _refresh(self, *, force: bool = False) -> None:
+        now = time.monotonic()
+        if not self._rich or (not force and now - self._shown < REFRESH_SECONDS):
+            return
+        self._shown = now
+        status = f"<div style='{_QUIET}'>{html.escape(self._status)}</div>" if self._status else ""
+        body = f"<pre style='{_MONO}'>{html.escape(self.text)}</pre>" if self.text else ""
+        self._publish({"text/plain": self.text or self._status, "text/html": body + status})
+
+    def _publish(self, data: dict[str, str]) -> None:
+        from IPython.display import display
+
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)
+        else:
+            self._handle.update(data, raw=True)
+
+
+def chips(verdict: Verdict) -> list[tuple[str, str]]:
+    """(text, "ok" | "bad" | "none") for each thing that was checked, in the order of the checks."""
+    found = [(f"{name}: {state}", "bad" if state == "failed" else "none" if state == "not-run" else "ok")
+             for name, state in verdict.checks.items() if isinstance(state, str)]  # fmt: skip
+    return found + [(text, "none") for text in evidence(verdict)]
+
+
+def evidence(verdict: Verdict) -> list[str]:
+    """What the run showed, in words: time, names created and changed, tests, coverage, mutants."""
+    seen = verdict.evidence
+    lines: list[str] = []
+    if "seconds" in seen:
+        lines.append(f"ran in {seen['seconds']:.1f} s")
+    if seen.get("examples"):
+        lines.append(f"{seen.get('examples_passed', 0)}/{seen['examples']} examples pass")
+    if seen.get("creates"):
+        lines.append("creates " + ", ".join(f"{name}" for name in list(seen["creates"])[:6]))
+    if "changes" in seen:
+        changed = ", ".join(list(seen["changes"])[:6])
+        lines.append(f"changes {changed}" if changed else "changes nothing else")
+    tests = verdict.checks.get("tests")
+    if isinstance(tests, dict):
+        lines.append(f"{tests.get('passed', 0)} tests pass")
+        if tests.get("line_coverage") is not None:
+            lines.append(f"{tests['line_coverage']:.0%} lines")
+        if tests.get("mutants"):
+            lines.append(f"{tests.get('killed', 0)}/{tests['mutants']} mutants caught")
+    return lines
+
+
+def summary(
+    *, verdict: Verdict | None, notices: list[Notice], usage: Usage, model: str, wrote: str, code: str, language: str
+) -> tuple[str, str]:
+    """The end of a request as (plain text, HTML)."""
+    speed = f"{usage.completion_tokens} tokens in {usage.seconds:.1f} s" if usage.seconds else ""
+    foot = " · ".join(part for part in (model, speed) if part)
+    marks = chips(verdict) if verdict else []
+    findings = [f for f in verdict.findings if f.severity != "info"] if verdict else []
+
+    plain = [wrote] if wrote else []
+    if marks:
+        plain.append(" · ".join(text for text, _ in marks))
+    plain += [_finding_line(f) for f in findings]
+    plain += [_notice_line(n) for n in notices]
+    plain.append(foot)
+
+    rows = [f"<div>{html.escape(wrote)}</div>"] if wrote else []
+    if marks:
+        rows.append(
+            "<div>"
+            + "".join(
+                f"<span style='{_CHIP.format(color=_COLOR[state])}'>{html.escape(text)}</span>" for text, state in marks
+            )
+            + "</div>"
+        )
+    rows += [
+        f"<div style='color:{_COLOR['bad'] if f.severity == 'error' else 'inherit'}'>{html.escape(_finding_line(f))}</div>"
+        for f in findings
+    ]
+    rows += [f"<div style='{_QUIET}'>{html.escape(_notice_line(n))}</div>" for n in notices]
+    if code:
+        rows.append(
+            f"<details><summary style='{_QUIET}'>the answer as text</summary><pre style='{_MONO}'>{html.escape(code)}</pre></details>"
+        )
+    rows.append(f"<div style='{_QUIET}'>{html.escape(foot)}</div>")
+    return "\n".join(plain), "".join(rows)
+
+
+def _finding_line(finding: Finding) -> str:
+    where = f" (line {finding.line})" if finding.line else ""
+    return f"{finding.severity}: {finding.message}{where}" + (f" — {finding.hint}" if finding.hint else "")
+
+
+def _notice_line(notice: Notice) -> str:
+    return notice.message + (f" — {notice.hint}" if notice.hint else "")

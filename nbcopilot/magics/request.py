@@ -1,0 +1,137 @@
+"""One request of a magic: consume the events, show them, write the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Any, cast
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from nbcopilot import session
+from nbcopilot.config import Config
+from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.judge import Judge
+from nbcopilot.magics import context_view
+from nbcopilot.magics.display import Stream, summary
+from nbcopilot.types import Notebook, Task, Usage
+from nbcopilot.write import choose, diff
+
+
+class Stopped(KeyboardInterrupt):
+    """The user interrupted: the queue stops as for any interrupt, without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return ["nbcopilot: stopped; what had come so far is kept above, nothing was written"]
+
+
+class Request:
+    """Runs one Task from a magic. `flags` are those of options.Options."""
+
+    def __init__(
+        self, shell: InteractiveShell, task: Task, notebook: Notebook, config: Config, flags: frozenset[str]
+    ) -> None:
+        self.shell, self.task, self.notebook, self.config, self.flags = shell, task, notebook, config, flags
+        self.session = session.current()
+        self.stream = Stream(rich=getattr(shell, "kernel", None) is not None)
+        self.notices: list[Notice] = []
+        self.edit: EditReady | None = None
+        self.usage = Usage()
+        self.several = task.candidates > 1
+
+    def run(self) -> None:
+        """Answer, show, write. Raises NbcopilotError, and Stopped on interrupt."""
+        self.session.ask = ask_for(self.shell)
+        self.stream.status("starting the model …")
+        try:
+            copilot = self.session.copilot(self.config)
+            self._say_once()
+            self.stream.status(f"{copilot.engine.describe().id} is reading …")
+            judge = Judge(self.config, namespace=self.shell.user_ns)
+            events = cast("Generator[Event]", copilot.stream(self.task, self.notebook, judge=judge))
+            with closing(events):
+                for event in events:
+                    if self._take(event):
+                        return
+        except KeyboardInterrupt:
+            self.stream.finish(f"{self.stream.text}\n[stopped]", _kept(self.stream.text))
+            raise Stopped from None
+        except BaseException:
+            self.stream.finish("", "")
+            raise
+        self._finish(copilot.engine.describe().id)
+
+    def _take(self, event: Event) -> bool:
+        """Show one event; True when the request ends here (--show-context)."""
+        if isinstance(event, ContextReady):
+            self.session.last_context = event.context
+        elif isinstance(event, PromptReady):
+            if "show_context" in self.flags:
+                self.stream.finish(*context_view.render(self.session.last_context, event.prompt))
+                return True
+            if event.attempt:
+                self.stream.restart(f"the checks found a problem; repairing ({event.attempt} of {self.task.repairs}) …")
+        elif isinstance(event, Token):
+            if not self.several or event.index == 0:
+                self.stream.token(event.text)
+        elif isinstance(event, CheckDone):
+            self.stream.status("checked" if event.verdict.ok else "checked: not right yet")
+        elif isinstance(event, Notice):
+            self.notices.append(event)
+        elif isinstance(event, EditReady):
+            self.edit = event
+        elif isinstance(event, Done):
+            self.usage = event.usage
+        return False
+
+    def _finish(self, model: str) -> None:
+        wrote, code, verdict = "", "", None
+        if self.edit is not None:
+            code, verdict = self.edit.candidate.text, self.edit.verdict
+            if "dry_run" in self.flags:
+                self.session.pending = self.edit.edit
+                wrote = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."
+                code = diff.unified(self.edit.edit, self.notebook) or code
+            else:
+                outcome = choose.apply(
+                    self.edit.edit, self.shell, route=self.config.route, replace="replace" in self.flags
+                )
+                self.session.history.append(self.edit.edit)
+                wrote = outcome.message
+                self.notices += [Notice(lost) for lost in outcome.lost]
+        plain, rich = summary(
+            verdict=verdict,
+            notices=self.notices,
+            usage=self.usage,
+            model=model,
+            wrote=wrote,
+            code=code,
+            language=self.notebook.language,
+        )
+        self.stream.finish(plain, rich)
+
+    def _say_once(self) -> None:
+        self.notices += [Notice(text) for text in self.session.notices]
+        self.session.notices.clear()
+
+
+def ask_for(shell: InteractiveShell) -> Callable[[str], bool] | None:
+    """A yes/no question where somebody can answer (a terminal, a front end with stdin), else None."""
+    kernel: Any = getattr(shell, "kernel", None)
+    if kernel is not None and not getattr(kernel, "_allow_stdin", False):
+        return None
+
+    def ask(question: str) -> bool:
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    return ask
+
+
+def _kept(text: str) -> str:
+    import html
+
+    return (
+        f"<pre style='white-space:pre-wrap'>{html.escape(text)}</pre><div>stopped</div>"
+        if text
+        else "<div>stopped</div>"
+    )

@@ -1,0 +1,232 @@
+"""One request from Task and Notebook to CellEdit, forward only; the one place where repair loops.
+
+    gather -> render -> generate -> extract -> check -> (repair, bounded) -> plan
+
+Synchronous and generator-based: surfaces consume events and close the generator to cancel at the next token.
+Writes nothing: the surface applies the edit.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from nbcopilot import __version__
+from nbcopilot.config import Config
+from nbcopilot.context.gather import gather
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.errors import EmptyPromptError
+from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.judge import Judge, Judged
+from nbcopilot.notebook import dependencies
+from nbcopilot.prompts.render import render
+from nbcopilot.types import (
+    Candidate,
+    CellEdit,
+    Completion,
+    Context,
+    Notebook,
+    Prompt,
+    Sampling,
+    Target,
+    Task,
+    TaskKind,
+    Usage,
+    Verdict,
+)
+from nbcopilot.validate.extract import extract
+from nbcopilot.write.plan import plan
+from nbcopilot.write.provenance import Provenance
+
+# Left for the chat template's own tokens and the repair turn when the context is budgeted.
+TEMPLATE_TOKENS = 64
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished request, for callers that do not stream."""
+
+    edit: CellEdit | None
+    candidate: Candidate | None
+    verdict: Verdict | None
+    context: Context | None
+    notices: tuple[Notice, ...]
+    usage: Usage
+    attempts: int
+
+
+class Copilot:
+    """Answers tasks with an engine: the same flow for every surface."""
+
+    def __init__(self, engine: Engine, config: Config | None = None) -> None:
+        self.engine = engine
+        self.config = config or Config()
+
+    def stream(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Iterator[Event]:
+        """The events of one request (events.py gives their order).
+
+        `judge` decides on candidates; a surface with a live kernel passes one that knows its namespace.
+        Raises EmptyPromptError, PromptTooLargeError and EngineError; a rejected answer is an event, not an error.
+        """
+        if not (task.instruction.strip() or task.target.source.strip()):
+            raise EmptyPromptError(f"there is nothing to {task.kind}", hint=_HINTS[task.kind])
+        context = gather(task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config)
+        yield ContextReady(context)
+        yield from _context_notices(context)
+
+        judge = judge or Judge(self.config)
+        judged: list[Judged] = []
+        usage = Usage()
+        prompt = render(context)
+        for attempt in range(1 + (task.repairs if task.check else 0)):
+            prompt = render(context, failed=[judge.best(judged)] if attempt else ())
+            yield PromptReady(prompt, attempt)
+            count = task.candidates if attempt == 0 else 1
+            completions = yield from self._generate(prompt, task, count, attempt)
+            usage = _add(usage, completions)
+            for completion in completions:
+                candidate = extract(completion, prompt)
+                yield CandidateReady(candidate, completion)
+                judged.append(judge.check(candidate, task, notebook, upstream(notebook, candidate, task)))
+                yield CheckDone(*judged[-1])
+            if judge.best(judged)[1].ok:
+                break
+
+        chosen = judge.best(judged)
+        if not chosen[0].text.strip():
+            yield Notice(
+                "the model gave no usable answer", "say more about what you want, or try --temperature 0.7", "warning"
+            )
+            yield Done("empty", usage)
+            return
+        yield EditReady(self._plan(task, notebook, prompt, chosen), *chosen)
+        yield Done("ok", usage)
+
+    def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:
+        """The finished request, without streaming."""
+        edit = candidate = verdict = context = None
+        notices: list[Notice] = []
+        usage, attempts = Usage(), 0
+        for event in self.stream(task, notebook, judge=judge):
+            if isinstance(event, ContextReady):
+                context = event.context
+            elif isinstance(event, Notice):
+                notices.append(event)
+            elif isinstance(event, PromptReady):
+                attempts = event.attempt + 1
+            elif isinstance(event, EditReady):
+                edit, candidate, verdict = event.edit, event.candidate, event.verdict
+            elif isinstance(event, Done):
+                usage = event.usage
+        return Result(edit, candidate, verdict, context, tuple(notices), usage, attempts)
+
+    def _budget(self, task: Task) -> int:
+        room = self.engine.describe().context_tokens - task.sampling.max_tokens - TEMPLATE_TOKENS
+        if task.check and task.repairs:
+            room -= task.sampling.max_tokens  # the repair turn quotes the failed answer
+        limit = self.config.context_tokens or room
+        return max(min(room, limit), 256)
+
+    def _generate(
+        self, prompt: Prompt, task: Task, count: int, attempt: int
+    ) -> Generator[Event, None, list[Completion]]:
+        texts = [""] * count
+        done: dict[int, Completion] = {}
+        # A repair at the very same sampling could only repeat itself when the prompt did not change; it did.
+        with closing(_as_generator(self.engine.generate(prompt, task.sampling, candidates=count))) as chunks:
+            for chunk in chunks:
+                texts[chunk.index] += chunk.text
+                if chunk.text:
+                    yield Token(chunk.text, chunk.index, attempt)
+                if chunk.finish:
+                    done[chunk.index] = Completion(
+                        texts[chunk.index], chunk.index, chunk.finish, chunk.usage or Usage()
+                    )
+        return [done.get(i) or Completion(texts[i], i, "cancelled") for i in range(count)]
+
+    def _plan(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
+        provenance = Provenance(
+            model=self.engine.describe(),
+            sampling=task.sampling,
+            prompt_sha256=prompt.hash,
+            group=str(uuid.uuid4()),
+            created=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            version=__version__,
+        )
+        return plan(task, notebook, [chosen], provenance, self.config)
+
+
+def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Target | None = None) -> Task:
+    """The Task that `config` asks for: how every surface turns settings into a request."""
+    sampling = Sampling(
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        min_p=config.min_p,
+        repetition_penalty=config.repetition_penalty,
+        beams=config.beams,
+        seed=config.seed,
+        max_tokens=config.max_tokens,
+    )
+    return Task(
+        kind,
+        instruction,
+        target or Target(),
+        sampling,
+        candidates=config.candidates,
+        repairs=config.repairs,
+        few_shot=config.few_shot,
+        think=config.think,
+        check=config.check,
+    )
+
+
+def upstream(notebook: Notebook, candidate: Candidate, task: Task) -> tuple[str, ...]:
+    """Sources of the cells that the candidate (and the target) depend on, in execution order."""
+    if notebook.language != "python" or candidate.answer != "code":
+        return ()
+    position = task.target.position if task.target.position is not None else notebook.cursor
+    source = candidate.text if task.kind == "generate" else f"{task.target.source}\n{candidate.text}"
+    cells = dependencies.upstream(notebook, source, len(notebook.cells) if position is None else position + 1)
+    return tuple(cell.source for cell in cells if cell.id != task.target.cell_id)
+
+
+def _context_notices(context: Context) -> Iterator[Notice]:
+    if context.redacted:
+        yield Notice(f"{context.redacted} secret(s) were replaced before anything was sent to the model")
+    if context.dropped:
+        names = ", ".join(snippet.source for snippet in context.dropped[:5])
+        more = f" and {len(context.dropped) - 5} more" if len(context.dropped) > 5 else ""
+        yield Notice(
+            f"left out to fit {context.budget} tokens: {names}{more}",
+            "raise context_tokens to send more; --show-context lists everything",
+        )
+
+
+def _as_generator(chunks: Iterator[object]) -> Generator[object, None, None]:
+    yield from chunks
+
+
+def _add(total: Usage, completions: Sequence[Completion]) -> Usage:
+    for done in completions:
+        total = replace(
+            total,
+            prompt_tokens=total.prompt_tokens + done.usage.prompt_tokens,
+            completion_tokens=total.completion_tokens + done.usage.completion_tokens,
+            cached_tokens=total.cached_tokens + done.usage.cached_tokens,
+            first_token_seconds=total.first_token_seconds or done.usage.first_token_seconds,
+        )
+    return replace(total, seconds=total.seconds + max((done.usage.seconds for done in completions), default=0.0))
+
+
+_HINTS = {
+    "generate": "write below %%generate what the cell should do",
+    "explain": "put the code below %%explain, or name it: %explain NAME",
+    "testgen": "put the code below %%testgen, or name a function: %testgen NAME",
+    "fix": "run a cell that fails first, or put the code below %%fix",
+    "document": "put the code below %%document",
+    "complete": "type something first",
+}

@@ -1,0 +1,106 @@
+"""One user's session: the engine that answers, the settings, and what was written (for undo).
+
+The only module state is `current()`: one Session a process, made on first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbcopilot import config as settings
+from nbcopilot.config import Config
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.errors import EngineUnavailableError
+from nbcopilot.pipeline import Copilot
+from nbcopilot.types import CellEdit, Context
+
+
+@dataclass
+class Session:
+    """Holds the engine between requests. `ask(question) -> bool` lets a missing model be pulled at once."""
+
+    config: Config = field(default_factory=settings.load)
+    ask: Callable[[str], bool] | None = None
+    progress: Callable[[int, int, str], None] | None = None
+    history: list[CellEdit] = field(default_factory=list)
+    pending: CellEdit | None = None
+    last_context: Context | None = None
+    notices: list[str] = field(default_factory=list)
+    _engine: Engine | None = None
+    _key: tuple[Any, ...] = ()
+
+    def engine(self, config: Config | None = None) -> Engine:
+        """The engine for `config` (default: the session's); kept until a setting that matters to it changes.
+
+        Raises UnknownModelError, ModelNotFoundError, OutOfMemoryError, EngineUnavailableError.
+        """
+        config = config or self.config
+        key = (config.model, config.engine, config.device, config.precision, config.threads, config.api_key)
+        if self._engine is None or key != self._key:
+            self.close()
+            self._engine, self._key = self._open(config), key
+        return self._engine
+
+    def copilot(self, config: Config | None = None) -> Copilot:
+        """A Copilot on the session's engine with `config` (default: the session's)."""
+        return Copilot(self.engine(config), config or self.config)
+
+    def close(self) -> None:
+        """Let the engine go; the next request makes a new one."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
+
+    def _open(self, config: Config) -> Engine:
+        if config.model == "fake":
+            from nbcopilot.engine.fake import FakeEngine
+
+            return FakeEngine()
+        if config.engine.startswith(("http://", "https://")):
+            from nbcopilot.engine.remote import RemoteEngine
+
+            where = (
+                "this machine" if "//127.0.0.1" in config.engine or "//localhost" in config.engine else config.engine
+            )
+            self.notices.append(f"text of your notebook goes to {where}; secrets are redacted first")
+            return RemoteEngine(config.engine, model=config.model, api_key=config.api_key)
+        self._ensure_model(config)
+        if config.engine == "auto":
+            from nbcopilot.serve.client import connect
+
+            try:
+                return connect(config)
+            except EngineUnavailableError as exc:
+                self.notices.append(
+                    f"the resident engine is not available ({exc.message}); the model runs in this process"
+                )
+        from nbcopilot.engine.local import load
+
+        return load(config.model, config)
+
+    def _ensure_model(self, config: Config) -> None:
+        """Fail (or pull, after a yes) before anything is started."""
+        from nbcopilot.models.store import ensure
+
+        ensure(config.model, ask=self.ask, progress=self.progress)
+
+
+_current: Session | None = None
+
+
+def current() -> Session:
+    """The Session of this process."""
+    global _current
+    if _current is None:
+        _current = Session()
+    return _current
+
+
+def reset() -> None:
+    """Forget the Session of this process and close its engine."""
+    global _current
+    if _current is not None:
+        _current.close()
+    _current = None
