@@ -102,7 +102,8 @@ def explain(overrides: Mapping[str, Any] | None = None, *, folder: Path | None =
     found = {name: Setting(name, f.default, "default") for name, f in _FIELDS.items()}
     for values, origin in _layers(overrides or {}, folder or Path.cwd()):
         for key, raw in values.items():
-            found[_known(key, origin)] = Setting(key, _convert(key, raw, origin), origin)
+            name = _known(key, origin)
+            found[name] = Setting(name, _convert(name, raw, origin), origin)
     return list(found.values())
 
 

@@ -1,0 +1,61 @@
+"""What every test gets: its own settings, its own engine socket, and tiers that skip only when their need cannot be had."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # tests/driver.py
+
+
+@pytest.fixture(autouse=True)
+def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No settings of the machine reach a test, and no test reaches the user's resident engine."""
+    for name in list(os.environ):
+        if name.startswith("NBCOPILOT_") and name != "NBCOPILOT_CACHE_DIR":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("NBCOPILOT_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
+    if "NBCOPILOT_RUNTIME_DIR" not in os.environ:
+        folder = tmp_path_factory.mktemp("run")
+        folder.chmod(0o700)
+        monkeypatch.setenv("NBCOPILOT_RUNTIME_DIR", str(folder))
+    yield
+    module = sys.modules.get("nbcopilot.session")
+    if module is not None:
+        module.reset()
+
+
+def evals() -> Path:
+    """The folder of real benchmark splits and notebooks beside the checkout, when it is there."""
+    return Path(__file__).resolve().parent.parent.parent / "shared" / "evals"
+
+
+@pytest.fixture
+def evals_folder() -> Path:
+    """`evals()`; skips where it is absent, which in CI is a failure."""
+    folder = evals()
+    if not folder.is_dir():
+        need(False, f"the benchmark splits are not beside the checkout ({folder.name}/)")
+    return folder
+
+
+def need(there: bool, reason: str) -> None:
+    """Skip with `reason` when a need cannot be had; in CI that is a failure."""
+    if there:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"in CI nothing may skip: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture
+def chromium() -> str:
+    """Path of a browser."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
+    need(bool(found), "no Chromium could be had")
+    return found
