@@ -297,6 +297,7 @@ class Candidate:
     """What was taken out of a completion: the code or markdown for the cell, and the prose around it.
 
     `complete` is False when the answer was cut (length, unclosed fence): shown, and said.
+    `notes` says in sentences what was done to the text on the way (a cut tail left out, an import added).
     """
 
     text: str
@@ -304,6 +305,7 @@ class Candidate:
     prose: str = ""
     index: int = 0
     complete: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
