@@ -17,6 +17,14 @@ from nbcopilot.pipeline import Copilot
 from nbcopilot.types import CellEdit, Context
 
 
+@dataclass(frozen=True)
+class Write:
+    """A write that %nbcopilot undo can take back: the edit and the way it took (write/choose.py)."""
+
+    edit: CellEdit
+    route: str
+
+
 @dataclass
 class Session:
     """Holds the engine between requests. `ask(question) -> bool` lets a missing model be pulled at once."""
@@ -24,7 +32,7 @@ class Session:
     config: Config = field(default_factory=settings.load)
     ask: Callable[[str], bool] | None = None
     progress: Callable[[int, int, str], None] | None = None
-    history: list[CellEdit] = field(default_factory=list)
+    history: list[Write] = field(default_factory=list)
     pending: CellEdit | None = None
     last_context: Context | None = None
     notices: list[str] = field(default_factory=list)

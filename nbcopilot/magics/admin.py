@@ -12,7 +12,8 @@ from nbcopilot import __version__, session
 from nbcopilot.config import explain, with_changes
 from nbcopilot.errors import UsageError
 from nbcopilot.magics import context_view
-from nbcopilot.write import choose
+from nbcopilot.magics.request import deliver
+from nbcopilot.write import choose, comm
 
 
 def run(line: str, shell: InteractiveShell) -> Any:
@@ -69,7 +70,15 @@ def _undo(rest: str, shell: InteractiveShell) -> None:
     if not current.history:
         print("nothing was written in this session")
         return
-    print(choose.undo(current.history.pop(), shell))
+    write = current.history.pop()
+    link = comm.connect(shell)
+    if write.route == "comm" and link is not None:
+        link.undo(write.edit.group, lambda answer: print(choose.explain(answer)), force="--force" in rest)
+        print("the last write is taken back")
+    elif write.route == "payload":
+        print("this front end cannot take cells back: delete the cell below the one that asked (Esc, then d d)")
+    else:
+        print("the last answer was only shown; there is nothing to take back")
 
 
 def _accept(rest: str, shell: InteractiveShell) -> None:
@@ -77,10 +86,8 @@ def _accept(rest: str, shell: InteractiveShell) -> None:
     if current.pending is None:
         print("nothing waits to be accepted")
         return
-    outcome = choose.apply(current.pending, shell, route=current.config.route)
-    current.history.append(current.pending)
+    print(deliver(current.pending, shell, current.config))
     current.pending = None
-    print("\n".join([outcome.message, *outcome.lost]))
 
 
 def _reject(rest: str, shell: InteractiveShell) -> None:

@@ -78,10 +78,11 @@ class Stream:
         self._publish({"text/plain": self.text or self._status, "text/html": body + status})
 
     def _publish(self, data: dict[str, str]) -> None:
-        from IPython.display import display
+        from IPython import display
 
         if self._handle is None:
-            self._handle = display(data, raw=True, display_id=True)
+            publish: Any = display.display
+            self._handle = publish(data, raw=True, display_id=True)
         else:
             self._handle.update(data, raw=True)
 

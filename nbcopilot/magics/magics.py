@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,7 @@ from nbcopilot.magics.request import Request
 from nbcopilot.notebook import live
 from nbcopilot.pipeline import make_task
 from nbcopilot.types import Notebook, Target, TaskKind
+from nbcopilot.write.comm import running_cell
 
 CELL_MAGICS = ("generate", "explain", "testgen", "fix", "document")
 LINE_MAGICS = (*CELL_MAGICS, "nbcopilot")
@@ -36,7 +36,7 @@ class CopilotMagics(Magics):
             return
         text = interpolate("\n".join(part for part in (opts.text, cell) if part and part.strip()), self.shell.user_ns)
         notebook = self._notebook(text)
-        target = Target(cell_id=cell_id(self.shell), position=notebook.cursor)
+        target = Target(cell_id=running_cell(self.shell), position=notebook.cursor)
         self._run("generate", opts, notebook, target, text)
 
     @line_cell_magic
@@ -60,10 +60,11 @@ class CopilotMagics(Magics):
             self._run("testgen", opts, notebook, targets.find(opts.text, notebook))
             return
         if "no_run" not in opts.flags:
-            self.shell.run_cell(cell, silent=False, store_history=False).raise_error()
+            shell: Any = self.shell
+            shell.run_cell(cell, silent=False, store_history=False).raise_error()
         notebook = self._notebook(cell)
         names = tuple(opts.text.replace(",", " ").split())
-        target = Target(source=cell, cell_id=cell_id(self.shell), names=names, position=notebook.cursor)
+        target = Target(source=cell, cell_id=running_cell(self.shell), names=names, position=notebook.cursor)
         self._run("testgen", opts, notebook, target)
 
     @line_cell_magic
@@ -75,7 +76,7 @@ class CopilotMagics(Magics):
         notebook = self._notebook(cell or "")
         hint = interpolate(opts.text, self.shell.user_ns)
         if cell is not None and cell.strip():
-            target = Target(source=cell, cell_id=cell_id(self.shell), position=notebook.cursor)
+            target = Target(source=cell, cell_id=running_cell(self.shell), position=notebook.cursor)
         elif notebook.error is not None and notebook.error.source:
             failed = notebook.error
             target = Target(failed.source, failed.cell_id, position=notebook.index(failed.cell_id))
@@ -98,7 +99,7 @@ class CopilotMagics(Magics):
             return
         if not cell.strip():
             raise EmptyPromptError(f"there is no code below %%{kind}", hint=f"put the code there, or use %{kind} NAME")
-        target = Target(source=cell, cell_id=cell_id(self.shell), position=notebook.cursor)
+        target = Target(source=cell, cell_id=running_cell(self.shell), position=notebook.cursor)
         self._run(kind, opts, notebook, target, interpolate(opts.text, self.shell.user_ns))
 
     def _options(self, line: str, magic: str) -> options.Options | None:
@@ -109,7 +110,7 @@ class CopilotMagics(Magics):
         return parsed
 
     def _notebook(self, source: str) -> Notebook:
-        return live.snapshot(self.shell, source, cell_id(self.shell), session.current().config)
+        return live.snapshot(self.shell, source, running_cell(self.shell), session.current().config)
 
     def _run(
         self, kind: TaskKind, opts: options.Options, notebook: Notebook, target: Target, instruction: str = ""
@@ -119,13 +120,3 @@ class CopilotMagics(Magics):
         if kind == "testgen" and "no_run" in opts.flags:
             task = replace(task, check=False)
         Request(self.shell, task, notebook, config, opts.flags).run()
-
-
-def cell_id(shell: InteractiveShell) -> str | None:
-    """The id that the front end gave the running cell, or None (terminal, nbclient)."""
-    kernel = getattr(shell, "kernel", None)
-    if kernel is None:
-        return None
-    parent: Mapping[str, Any] = kernel.get_parent() or {}
-    found = parent.get("metadata", {}).get("cellId")
-    return found if isinstance(found, str) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import html
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Any, cast
@@ -14,8 +16,26 @@ from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, No
 from nbcopilot.judge import Judge
 from nbcopilot.magics import context_view
 from nbcopilot.magics.display import Stream, summary
-from nbcopilot.types import Notebook, Task, Usage
-from nbcopilot.write import choose, diff
+from nbcopilot.types import CellEdit, Notebook, Task, Usage
+from nbcopilot.write import choose, copy, diff
+from nbcopilot.write.comm import running_cell
+from nbcopilot.write.wire import Answer, Refused
+
+
+def deliver(edit: CellEdit, shell: InteractiveShell, config: Config, *, overwrite: bool = False) -> str:
+    """Write `edit` by the best way and remember it for undo; the sentence says which way and what it lost."""
+    delivery = choose.deliver(
+        edit, shell, config, on_answer=lambda answer: _answered(edit, answer), overwrite=overwrite
+    )
+    session.current().history.append(session.Write(edit, delivery.route))
+    return delivery.sentence
+
+
+def _answered(edit: CellEdit, answer: Answer) -> None:
+    """The front end's word: said only when it wrote nothing; the text is then there to copy."""
+    if isinstance(answer, Refused):
+        print(f"nbcopilot: {choose.explain(answer)}")
+        copy.send(edit)
 
 
 class Stopped(KeyboardInterrupt):
@@ -91,14 +111,11 @@ class Request:
             if "dry_run" in self.flags:
                 self.session.pending = self.edit.edit
                 wrote = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."
-                code = diff.unified(self.edit.edit, self.notebook) or code
+                code = diff.diff(self.edit.edit, self.notebook) or code
             else:
-                outcome = choose.apply(
-                    self.edit.edit, self.shell, route=self.config.route, replace="replace" in self.flags
+                wrote = deliver(
+                    self._placed(self.edit.edit), self.shell, self.config, overwrite="replace" in self.flags
                 )
-                self.session.history.append(self.edit.edit)
-                wrote = outcome.message
-                self.notices += [Notice(lost) for lost in outcome.lost]
         plain, rich = summary(
             verdict=verdict,
             notices=self.notices,
@@ -109,6 +126,11 @@ class Request:
             language=self.notebook.language,
         )
         self.stream.finish(plain, rich)
+
+    def _placed(self, edit: CellEdit) -> CellEdit:
+        """`edit`, in place of the cell that asked when --replace was given."""
+        running = running_cell(self.shell)
+        return dataclasses.replace(edit, replaces=(running,)) if "replace" in self.flags and running else edit
 
     def _say_once(self) -> None:
         self.notices += [Notice(text) for text in self.session.notices]
@@ -128,8 +150,6 @@ def ask_for(shell: InteractiveShell) -> Callable[[str], bool] | None:
 
 
 def _kept(text: str) -> str:
-    import html
-
     return (
         f"<pre style='white-space:pre-wrap'>{html.escape(text)}</pre><div>stopped</div>"
         if text
