@@ -1,0 +1,1 @@
+"""What is there: notebook files, live shells, their outputs, names and dependencies. Reads only; writes nothing."""
