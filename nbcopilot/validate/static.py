@@ -1,0 +1,128 @@
+"""What can be said of code without running it: syntax, undefined names, imports that are not installed.
+
+Part of check. Nothing is executed or imported; the names that exist arrive as an argument.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from nbcopilot.types import Finding
+from nbcopilot.validate import names as scopes
+from nbcopilot.validate import packages, syntax
+
+
+def check_static(
+    code: str, names: frozenset[str], language: str = "python", *, folders: Sequence[Path] = ()
+) -> tuple[Finding, ...]:
+    """Findings on `code`; () when there is nothing to say, and for every language but Python.
+
+    names: what the namespace and the upstream cells define; builtins and IPython's own are known. A `"*"` among
+    them (an upstream star import) makes undefined names a mere remark. `folders` are looked at for local modules.
+    A syntax error ends it: names and imports are not looked at then.
+    """
+    if not syntax.is_python(language) or syntax.foreign_magic(code):
+        return ()
+    try:
+        tree = syntax.parse(code)
+        syntax.compiles(tree)
+    except SyntaxError as exc:
+        return (_syntax_finding(exc, code),)
+    return (*_undefined(tree, names), *_imports(tree, folders))
+
+
+def _syntax_finding(exc: SyntaxError, code: str) -> Finding:
+    line = exc.lineno if exc.lineno and exc.lineno <= len(code.split("\n")) else None
+    text = code.split("\n")[line - 1].strip() if line else ""
+    where = f" in line {line}" if line else ""
+    shown = f": `{text[:80]}`" if text else ""
+    return Finding("syntax", "error", f"{(exc.msg or 'invalid syntax').rstrip('.')}{where}{shown}", line=line)
+
+
+def _undefined(tree: ast.Module, names: frozenset[str]) -> Iterator[Finding]:
+    for missing in scopes.undefined(tree, names - {"*"}):
+        certain = missing.certain and "*" not in names
+        near = _nearest(missing.name, names | scopes.defined(tree))
+        yield Finding(
+            "names",
+            "error" if certain else "info",
+            f"`{missing.name}` is not defined" + ("" if certain else " unless a star import brings it"),
+            hint=f"did you mean `{near}`?" if near else _import_hint(missing.name),
+            line=missing.line,
+        )
+
+
+def _nearest(name: str, known: frozenset[str]) -> str:
+    found = difflib.get_close_matches(name, sorted(n for n in known if not n.startswith("_")), n=1, cutoff=0.75)
+    return found[0] if found else ""
+
+
+def _import_hint(name: str) -> str:
+    line = USUAL_IMPORTS.get(name)
+    return f"add `{line}`" if line else ""
+
+
+# The import that people mean by a bare name; also what mend adds when it is missing.
+USUAL_IMPORTS = {
+    "np": "import numpy as np", "pd": "import pandas as pd", "plt": "import matplotlib.pyplot as plt",
+    "sns": "import seaborn as sns", "sp": "import scipy as sp", "sm": "import statsmodels.api as sm", "tf": "import tensorflow as tf",
+    "nn": "from torch import nn", "F": "import torch.nn.functional as F", "px": "import plotly.express as px",
+    "go": "import plotly.graph_objects as go", "mpl": "import matplotlib as mpl",
+    **{name: f"import {name}" for name in (
+        "math", "random", "re", "os", "sys", "json", "itertools", "functools", "collections", "string", "datetime", "time",
+        "heapq", "bisect", "operator", "copy", "statistics", "csv", "io", "hashlib", "decimal", "fractions", "cmath",
+        "pathlib", "typing", "warnings", "textwrap", "calendar", "struct", "base64", "glob", "shutil", "pickle", "sqlite3",
+        "numpy", "pandas", "scipy", "sklearn", "torch", "matplotlib", "seaborn",
+    )},
+    **{name: f"from typing import {name}" for name in (
+        "List", "Dict", "Tuple", "Set", "Optional", "Union", "Any", "Callable", "Iterable", "Iterator", "Sequence",
+        "Mapping", "Generator", "Literal", "TypeVar", "Generic", "NamedTuple", "FrozenSet", "DefaultDict",
+    )},
+    **{name: f"from collections import {name}" for name in ("Counter", "defaultdict", "deque", "OrderedDict", "namedtuple")},
+    **{name: f"from itertools import {name}" for name in ("combinations", "permutations", "product", "accumulate", "groupby", "chain")},
+    **{name: f"from functools import {name}" for name in ("reduce", "lru_cache", "partial", "cache")},
+    **{name: f"from datetime import {name}" for name in ("timedelta",)},
+    "Path": "from pathlib import Path", "dataclass": "from dataclasses import dataclass", "Decimal": "from decimal import Decimal",
+    "Fraction": "from fractions import Fraction", "Enum": "from enum import Enum", "ABC": "from abc import ABC",
+    "abstractmethod": "from abc import abstractmethod", "sqrt": "from math import sqrt", "ceil": "from math import ceil",
+    "floor": "from math import floor", "gcd": "from math import gcd", "pi": "from math import pi",
+}  # fmt: skip
+
+
+def _imports(tree: ast.Module, folders: Sequence[Path]) -> Iterator[Finding]:
+    told: set[str] = set()
+    for module, line, guarded in _imported(tree):
+        top = module.split(".")[0]
+        if guarded or module in told or top in told:
+            continue
+        if not packages.is_installed(module, folders):
+            told.add(top)
+            yield Finding(
+                "imports",
+                "error",
+                f"`{top}` is not installed",
+                hint=f"%pip install {packages.pip_name(module)}",
+                line=line,
+            )
+        elif packages.submodule_is_missing(module):
+            told.add(module)
+            yield Finding("imports", "warning", f"`{top}` is installed but has no module `{module}`", line=line)
+
+
+def _imported(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
+    """(dotted module, line, whether a failing import is caught) for every absolute import."""
+    stack: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while stack:
+        node, guarded = stack.pop()
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, guarded
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module, node.lineno, guarded
+        caught = isinstance(node, ast.Try) and bool(node.handlers)
+        for child in reversed(list(ast.iter_child_nodes(node))):
+            inside = caught and isinstance(node, ast.Try) and child in node.body
+            stack.append((child, guarded or inside or isinstance(node, ast.ExceptHandler)))
