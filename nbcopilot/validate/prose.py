@@ -64,7 +64,7 @@ def salvage(text: str) -> tuple[str, str]:
             kept.append("\n".join(lines[at:end]).strip("\n").rstrip())
             at = end
     real = [part for part in kept if not _only_comments(part)]
-    lost = any(_CODE_START.match(line) and not _is_prose(line) and _WORDS.search(line) for line in prose)
+    lost = any(_CODE_START.match(line.strip()) and not _is_prose(line) and _WORDS.search(line) for line in prose)
     if real and not lost:
         return "\n\n".join(real), "\n".join(prose).strip()
     return _unreadable(lines)
