@@ -24,7 +24,7 @@ _SIGN_OFF = re.compile(
 )
 _CODE_START = re.compile(
     r"^(?:@\w|import\s+\w|from\s+[\w.]+\s+import\b|(?:async\s+)?def\s+\w+|class\s+\w+\s*[:(]|(?:if|for|while|with|try|elif|else|except|finally|match)\b.*:\s*(?:#.*)?$"
-    r"|[\w.\[\]'\", ()*]+\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)\s*\S|[\w.]+\(.*|[\w.]+\[|assert\s|return\b|raise\b|del\s|print\b|pass$|await\s|global\s|%{1,2}\w|!\S|#\s?\S|\"\"\"|'''|\[|\{|lambda\b)"
+    r"|[\w.\[\]'\", ()*]+\s*(?:[-+*/%&|^@]|//|\*\*|<<|>>)?=(?!=)\s*\S|[\w.]+\(.*|[\w.]+\[|assert\s|return\b|raise\b|del\s|print\b|pass$|await\s|global\s|%{1,2}\w|!\S|#\s?\S|\"\"\"|'''|\[|\{|lambda\b|[A-Za-z_]\w*(?:\.\w+)+$|[A-Za-z]\w*_\w+$)"
 )
 _WORDS = re.compile(r"[A-Za-zÀ-ÿ’']{2,}")
 _YES_NO = frozenset({"sure", "yes", "no", "ok", "okay", "certainly", "absolutely", "none", "sorry", "thanks", "hello"})
