@@ -62,10 +62,10 @@ class Session:
         self._engine = None
 
     def _open(self, config: Config) -> Engine:
-        if config.model == "fake":
+        if config.model.partition(":")[0] == "fake":
             from nbcopilot.engine.fake import FakeEngine
 
-            return FakeEngine()
+            return FakeEngine.from_id(config.model)
         if config.engine.startswith(("http://", "https://")):
             from nbcopilot.engine.remote import RemoteEngine
 
@@ -90,9 +90,9 @@ class Session:
 
     def _ensure_model(self, config: Config) -> None:
         """Fail (or pull, after a yes) before anything is started."""
-        from nbcopilot.models.store import ensure
+        from nbcopilot.models.store import Store
 
-        ensure(config.model, ask=self.ask, progress=self.progress)
+        Store().ensure(config.model, ask=self.ask, progress=self.progress, carrier=config.carrier)
 
 
 _current: Session | None = None

@@ -97,10 +97,10 @@ def _reject(rest: str, shell: InteractiveShell) -> None:
 
 
 def _models(rest: str, shell: InteractiveShell) -> None:
-    from nbcopilot.models.store import listing
+    from nbcopilot.models.store import Store, describe
 
-    for row in listing():
-        print(row)
+    for model in Store().list():
+        print(describe(model))
 
 
 def _panel(rest: str, shell: InteractiveShell) -> Any:

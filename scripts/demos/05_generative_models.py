@@ -2,7 +2,11 @@
 # # A tour of generative models
 #
 # A Markov chain, a small transformer language model, a variational autoencoder, a GAN and a diffusion model,
-# each trained from scratch in under a minute on two cores.
+# each trained from scratch in under a minute on two cores. The cells that begin with `# nbcopilot` were generated
+# from the instruction above them, and the text was written by `nbcopilot document`.
+
+# %%
+%load_ext nbcopilot
 
 # %%
 import math

@@ -1,0 +1,55 @@
+"""Step 6: is this candidate any good? Code is checked and run, tests are weighed, prose is held against the notebook.
+
+Puts the checks of `validate` and the grounding of `write` together for each kind of task; the pipeline repairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from nbcopilot.config import Config
+from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.validate.check import Checker
+from nbcopilot.write import grounding
+
+Judged = tuple[Candidate, Verdict]
+
+
+class Judge:
+    """Decides on candidates. `namespace` is the live one of a kernel (None: nothing but the notebook's cells)."""
+
+    def __init__(self, config: Config, *, namespace: Mapping[str, Any] | None = None) -> None:
+        self._config = config
+        self._checker = Checker(config, namespace=namespace)
+
+    def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
+        """The candidate as it may be shown (sentences or tests may have gone) and what is known of it."""
+        if not candidate.text.strip():
+            return candidate, Verdict(False, (Finding("syntax", "error", "the answer holds nothing usable"),))
+        if candidate.answer == "markdown":
+            return ground(candidate, task, notebook)
+        if task.kind == "testgen":
+            return self._checker.check_tests(candidate, task, notebook, upstream)
+        return candidate, self._checker.check(candidate, task, notebook, upstream)
+
+    def best(self, judged: Sequence[Judged]) -> Judged:
+        """The one to show: what the checks accept, then what most others agree with, then the earliest."""
+        return self._checker.best(judged)
+
+
+def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
+    """The markdown without the sentences that the notebook does not bear out (all gone: kept, and marked)."""
+    texts = [task.target.source, task.instruction, *(cell.source for cell in notebook.cells)]
+    texts += [output.text for cell in notebook.cells for output in cell.outputs]
+    names = [f"{variable.name} {variable.summary}" for variable in notebook.namespace or ()]
+    kept = grounding.ground(candidate.text, grounding.facts(texts, names_from=names))
+    dropped = tuple(
+        Finding("grounding", "info", f"dropped: {sentence.strip()} ({missing} is not in the notebook)")
+        for sentence, missing in kept.dropped
+    )
+    if not kept.text.strip():
+        finding = Finding("grounding", "warning", "the text names things that are not in the notebook: read it with care")
+        return candidate, Verdict(True, (finding,), {"grounding": "failed"})
+    return replace(candidate, text=kept.text), Verdict(True, dropped, {"grounding": "ok"})

@@ -1,0 +1,144 @@
+"""The magics in a real kernel, driven over the Jupyter protocol, with the fake engine for exact behaviour."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import nbformat
+import pytest
+from driver import FrontEnd, text_of
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
+    env = {**os.environ, "NBCOPILOT_MODEL": "fake"}
+    notebook = nbformat.v4.new_notebook()
+    with FrontEnd(notebook, cwd=tmp_path_factory.mktemp("work"), env=env) as opened:
+        opened.run("%load_ext nbcopilot")
+        yield opened
+
+
+def last(front: FrontEnd) -> str:
+    return front.nb.cells[-1].source
+
+
+def test_generate_adds_a_labelled_code_cell_below(front: FrontEnd) -> None:
+    cell = front.run("%%generate\na function add_up that adds two numbers")
+    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+    made = last(front)
+    assert made.splitlines()[0].startswith("# nbcopilot") and "fake" in made.splitlines()[0]
+    assert "```" not in made
+
+
+def test_explain_never_runs_the_code(front: FrontEnd) -> None:
+    front.run("%%explain\nran_by_explain = 1")
+    cell = front.run("'ran_by_explain' in dir()")
+    assert "False" in text_of(cell)
+
+
+def test_testgen_runs_the_cell_first(front: FrontEnd) -> None:
+    cell = front.run("%%testgen\ndef double(x):\n    return 2 * x")
+    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+    assert "def test_" in last(front)
+    assert "4" in text_of(front.run("double(2)"))
+
+
+def test_testgen_no_run_does_not(front: FrontEnd) -> None:
+    front.run("%%testgen --no-run\ndef never_defined(x):\n    return x")
+    assert "False" in text_of(front.run("'never_defined' in dir()"))
+
+
+def test_line_forms_act_on_names_and_cells(front: FrontEnd) -> None:
+    front.run("def clean_data(rows):\n    return [r for r in rows if r]")
+    assert "clean_data" in text_of(front.run("%explain clean_data"))
+    number = front.nb.cells[-2].execution_count
+    assert not [o for o in front.run(f"%explain {number}").outputs if o.output_type == "error"]
+    missing = front.run("%explain clean_dat")
+    assert "did you mean `clean_data`?" in text_of(missing)
+
+
+@pytest.mark.parametrize("text", ["{}", "{'a': 1}", "f'{x}'", '{"a": {"b": [1]}}', "{k: v for k, v in d.items()}"])
+def test_braces_in_a_prompt_pass_unharmed(front: FrontEnd, text: str) -> None:
+    shown = text_of(front.run(f"%%generate --show-context\nprint {text} please"))
+    assert f"print {text} please" in shown
+
+
+def test_undefined_interpolation_is_one_sentence(front: FrontEnd) -> None:
+    shown = text_of(front.run("%%generate\nplot {{no_such_name}}"))
+    assert "nbcopilot: {{no_such_name}} in the prompt: NameError" in shown and "Traceback" not in shown
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("%%generate --temprature 1\nx", "did you mean --temperature?"),
+        ("%%generate --temperature 99\nx", "it takes 0 to 5"),
+        ("%%generate\n   ", "there is nothing to generate"),
+        ("%%generate --model no-such-model\nx", "no-such-model"),
+        ("%%explain\n", "there is no code below %%explain"),
+        ("%nbcopilot stats", "did you mean `%nbcopilot status`?"),
+        ("%testgen nothing_like_this", "is defined in a cell"),
+    ],
+)
+def test_bad_input_is_one_sentence(front: FrontEnd, source: str, said: str) -> None:
+    cell = front.run(source)
+    shown = text_of(cell)
+    assert said in shown and "Traceback" not in shown, shown
+
+
+def test_dry_run_writes_only_after_accept(front: FrontEnd) -> None:
+    front.run("%%generate --dry-run\na function greet that greets")
+    assert last(front).startswith("%%generate")
+    front.run("%nbcopilot accept")
+    assert last(front).splitlines()[0].startswith("# nbcopilot")
+
+
+def test_output_shows_model_text_but_never_executes_it(front: FrontEnd) -> None:
+    cell = front.run("%%generate\nprint('<script>alert(1)</script>')")
+    html = "".join(o.data.get("text/html", "") for o in cell.outputs if "data" in o)
+    assert "<script>" not in html
+
+
+def test_fix_mends_the_cell_that_failed_last(front: FrontEnd) -> None:
+    front.run("total = missing_name + 1")
+    cell = front.run("%fix")
+    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+    assert "nbcopilot" in last(front).splitlines()[0]
+
+
+def test_variable_whose_repr_raises_or_hangs_does_no_harm(front: FrontEnd) -> None:
+    front.run(
+        "import time\nclass Bad:\n    def __repr__(self): raise RuntimeError('no')\n"
+        "class Slow:\n    def __repr__(self): time.sleep(600)\nbad, slow = Bad(), Slow()"
+    )
+    cell = front.run("%%generate\nuse bad and slow", timeout=60)
+    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+
+
+def test_interrupt_keeps_the_text_and_the_kernel(tmp_path_factory: pytest.TempPathFactory) -> None:
+    env = {**os.environ, "NBCOPILOT_MODEL": "fake:4"}  # four tokens a second
+    with FrontEnd(nbformat.v4.new_notebook(), cwd=tmp_path_factory.mktemp("slow"), env=env) as front:
+        front.run("%load_ext nbcopilot")
+        streamed = threading.Event()
+
+        def watch(cell: object) -> None:
+            if text_of(cell).count(" ") > 3:
+                streamed.set()
+
+        def stop() -> None:
+            streamed.wait(60)
+            time.sleep(0.5)
+            front.interrupt()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
+        cell = front.execute(front.add("%%generate\na function add that adds two numbers"), timeout=90, on_output=watch)
+        stopper.join()
+        shown = text_of(cell)
+        assert "stopped" in shown and "Traceback" not in shown, shown
+        assert "5" in text_of(front.run("2 + 3"))
