@@ -1,0 +1,119 @@
+"""Cells put into, replaced in and taken out of the JSON of a notebook: CellEdit + NotebookFile -> bytes. Touches no file.
+
+`remove_ours` is what `nbcopilot strip` does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from nbcopilot.errors import CellNotFoundError, EditConflictError
+from nbcopilot.notebook.document import NotebookFile, source_text
+from nbcopilot.types import CellEdit, CellKind, Role, text_hash
+from nbcopilot.write.provenance import KEY, is_edited, ours, unlabelled
+
+
+@dataclass(frozen=True)
+class Stripped:
+    """What `strip` leaves: the bytes, how many cells of each role it removed, and how many the user had edited."""
+
+    data: bytes
+    removed: Mapping[str, int]
+    kept: int = 0
+
+
+def edited(file: NotebookFile, edits: Iterable[CellEdit]) -> bytes:
+    """The bytes of `file` after `edits`, applied in order to the cells as they were read.
+
+    Raises EditConflictError when a cell is not what the edit expects, CellNotFoundError when its place is gone.
+    """
+    items = list(file.content["cells"])
+    ids = _ids_by_position(file, items)
+    taken = {cell_id for cell_id in ids if cell_id}
+    for edit in edits:
+        _check(edit, items, ids, file.name)
+        new_ids = [fresh_id(f"{edit.group}\0{i}", taken) for i in range(len(edit.cells))]
+        new = [
+            file.new_cell(cell.kind, cell.source, cell.metadata, cell_id=cell_id)
+            for cell, cell_id in zip(edit.cells, new_ids, strict=True)
+        ]
+        gone = [ids.index(cell_id) for cell_id in edit.replaces]
+        at = gone[0] if gone else _place(edit, ids, file.name)
+        for place in sorted(gone, reverse=True):
+            del items[place], ids[place]
+            at -= place < at
+        items[at:at] = new
+        ids[at:at] = cast("list[str | None]", new_ids)
+    return file.dumps({**file.content, "cells": items})
+
+
+def strip(file: NotebookFile, roles: Collection[Role] = ()) -> Stripped:
+    """`file` without what we wrote: our cells go, cells of ours that the user edited lose metadata and label only.
+
+    roles: only cells of these roles (default: all).
+    """
+    items: list[Any] = []
+    removed: Counter[str] = Counter()
+    kept = 0
+    for cell in file.content["cells"]:
+        record = ours(cell["metadata"]) if isinstance(cell, dict) and isinstance(cell.get("metadata"), dict) else None
+        if record is None or (roles and record["role"] not in roles):
+            items.append(cell)
+        elif is_edited(cell["metadata"], source_text(cell)):
+            items.append(_disowned(file, cell))
+            kept += 1
+        else:
+            removed[str(record["role"])] += 1
+    if len(items) == len(file.content["cells"]) and not kept:
+        return Stripped(file.raw, {})
+    return Stripped(file.dumps({**file.content, "cells": items}), dict(removed), kept)
+
+
+def fresh_id(seed: str, taken: set[str]) -> str:
+    """A cell id that depends only on `seed` and the ids in `taken`, and is added to those."""
+    for attempt in range(len(taken) + 1):
+        digest = hashlib.sha256(f"{seed}\0{attempt}".encode("utf-8", "surrogatepass")).hexdigest()
+        if (cell_id := f"nbc-{digest[:12]}") not in taken:
+            break
+    taken.add(cell_id)
+    return cell_id
+
+
+def _ids_by_position(file: NotebookFile, items: Sequence[Any]) -> list[str | None]:
+    """The id of each item of the list of cells; None for items that are no objects."""
+    ids = iter(file.cell_ids)
+    return [next(ids) if isinstance(item, dict) else None for item in items]
+
+
+def _check(edit: CellEdit, items: Sequence[Any], ids: Sequence[str | None], name: str) -> None:
+    for cell_id in edit.replaces:
+        if cell_id not in ids:
+            raise EditConflictError(f"cell {cell_id} of {name} is gone; nothing was written", hint="run it again")
+    for cell_id, expected in edit.expected.items():
+        if cell_id not in ids or text_hash(source_text(items[ids.index(cell_id)])) != expected:
+            raise EditConflictError(
+                f"cell {cell_id} of {name} changed since it was read; nothing was overwritten", hint="run it again"
+            )
+
+
+def _place(edit: CellEdit, ids: Sequence[str | None], name: str) -> int:
+    if edit.after is None:
+        return 0
+    if edit.after not in ids:
+        raise CellNotFoundError(f"no cell {edit.after} in {name}", hint="name a cell that is there: NOTEBOOK#CELL")
+    return ids.index(edit.after) + 1
+
+
+def _disowned(file: NotebookFile, cell: Mapping[str, Any]) -> dict[str, Any]:
+    """The cell as the user's own: without our metadata and label."""
+    kind = cast(CellKind, cell.get("cell_type"))
+    source = source_text(cell)
+    bare = unlabelled(kind, source)
+    changed = {**cell, "metadata": {key: value for key, value in cell["metadata"].items() if key != KEY}}
+    if bare != source:
+        changed["source"] = bare if isinstance(cell.get("source"), str) else file.source_value(bare)
+    return changed

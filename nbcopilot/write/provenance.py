@@ -1,0 +1,237 @@
+"""Who wrote a cell and what was checked: the metadata, the label, and how both are recognised again.
+
+Step 8 uses it on the way in, `strip` and a rerun on the way back. No data value, prompt text or path of the
+machine goes into metadata; a label is one line and stands at the edge of the cell, so that it can be taken off.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from nbcopilot.types import CellKind, ModelInfo, Role, Sampling, Verdict, text_hash
+
+KEY = "nbcopilot"
+SCHEMA = 1
+SIGN = "nbcopilot · "
+MAX_LABEL = 160
+MAX_NAMES = 4
+
+# (start, end) of a comment on a line of its own, by language; "#" for every other language.
+_COMMENTS = {
+    "//": "c c++ c# cpp csharp d dart fsharp go groovy java javascript js kotlin objectivec php qsharp rust scala "
+    "solidity stata swift ts typescript f# q# node deno",
+    "--": "ada applescript elm haskell lua postgresql sql sqlite tsql vhdl",
+    ";": "clojure common-lisp emacs-lisp gdl hy idl lisp racket scheme calysto_scheme",
+    "%": "erlang matlab octave prolog tex latex",
+    "!": "fortran lfortran",
+    '"': "vim",
+}
+_PAIRS = {
+    "css": ("/*", "*/"),
+    "sas": ("/*", "*/"),
+    "ocaml": ("(*", "*)"),
+    "html": ("<!--", "-->"),
+    "svg": ("<!--", "-->"),
+    "markdown": ("<!--", "-->"),
+    "mathematica": ("(*", "*)"),
+    "wolfram": ("(*", "*)"),
+}
+_STARTS = {name: start for start, names in _COMMENTS.items() for name in names.split()}
+# The language of the lines below a cell magic; None is not the notebook's: no comment goes in there.
+_MAGICS = {
+    "bash": "bash", "sh": "bash", "script": None, "html": "html", "javascript": "javascript", "js": "javascript",
+    "latex": "latex", "markdown": "markdown", "perl": "perl", "r": "r", "ruby": "ruby", "sql": "sql", "svg": "svg",
+    "python": "python", "python3": "python", "python2": "python", "pypy": "python", "cython": "python",
+    "time": "python", "timeit": None, "capture": "python", "prun": "python", "memit": None, "writefile": None,
+    "file": None,
+}  # fmt: skip
+_MARKDOWN_LABEL = re.compile(r"\s*^<sub>nbcopilot · [^\n]*</sub>\s*\Z", re.M)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where an answer comes from. `group` is the uuid of the request, `created` is UTC (2026-11-21T23:00:00Z)."""
+
+    model: ModelInfo
+    sampling: Sampling
+    prompt_sha256: str
+    group: str
+    created: str
+    version: str
+
+
+def cell_metadata(
+    role: Role,
+    provenance: Provenance,
+    verdict: Verdict | None = None,
+    source_cell: str | None = None,
+    *,
+    source_hash: str | None = None,
+    cell_hash: str | None = None,
+    **extra: Any,
+) -> dict[str, Any]:
+    """The whole metadata of a cell that we write: `{"nbcopilot": {...}}` as the contract has it.
+
+    source_hash: `text_hash` of the source that the cell is about. cell_hash: `text_hash` of what we write, so that
+    an edit by the user can be told later. `extra` adds keys (role-specific; never values of data).
+    """
+    record: dict[str, Any] = {
+        "schema": SCHEMA,
+        "role": role,
+        "group": provenance.group,
+        "source_cell": source_cell,
+        "source_hash": source_hash,
+        "cell_hash": cell_hash,
+        "model": {
+            "id": public_id(provenance.model.id),
+            "sha256": provenance.model.sha256,
+            "engine": provenance.model.engine,
+        },
+        "sampling": _sampling(provenance.sampling),
+        "prompt_sha256": provenance.prompt_sha256,
+        "created": provenance.created,
+        "version": provenance.version,
+        "checks": _plain(dict(verdict.checks)) if verdict else {},
+        **extra,
+    }
+    # nbformat writes keys in sorted order; in the same order from the start, saving in Jupyter changes nothing.
+    return {KEY: _ordered({key: value for key, value in record.items() if value is not None or key == "source_cell"})}
+
+
+def label(kind: CellKind, provenance: Provenance, verdict: Verdict | None = None, language: str = "python") -> str:
+    """The one line that names the model and what was checked: a comment for code, small type for markdown."""
+    words = [public_id(provenance.model.id), *checked(verdict)]
+    text = " ".join((SIGN + " · ".join(words)).split())
+    text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1].rstrip() + "…"
+    if kind == "markdown":
+        return f"<sub>{html.escape(text, quote=False)}</sub>"
+    start, end = _comment(language)
+    return f"{start} {text} {end}".rstrip()
+
+
+def labelled(kind: CellKind, source: str, line: str, language: str = "python") -> str:
+    """`source` with the label at its edge: above code (below a cell magic), below markdown.
+
+    Code under a cell magic whose body is not a program (`%%writefile`) stays as it is.
+    """
+    if kind == "markdown":
+        return f"{source.rstrip()}\n\n{line}"
+    magic = re.match(r"%%(\w+)[^\n]*", source)
+    if not magic:
+        return f"{line}\n{source}"
+    inner = _MAGICS.get(magic[1].lower(), language)
+    if inner is None:
+        return source
+    text = line[line.index(SIGN) :]
+    start, end = _comment(inner)
+    old_end = _comment(language)[1]
+    text = text.removesuffix(old_end).rstrip() if old_end else text
+    rest = source[magic.end() :]
+    return f"{magic[0]}\n{start} {text} {end}".rstrip() + (rest or "")
+
+
+def unlabelled(kind: CellKind, source: str) -> str:
+    """`source` without our label; unchanged when there is none."""
+    if kind == "markdown":
+        return _MARKDOWN_LABEL.sub("", source)
+    lines = source.split("\n")
+    at = 1 if lines[0].startswith("%%") else 0
+    if at < len(lines) and is_label(lines[at]):
+        del lines[at]
+    return "\n".join(lines)
+
+
+def is_label(line: str) -> bool:
+    """True when the line is a comment with our sign."""
+    head, sign, _ = line.partition(SIGN)
+    return bool(sign) and head.strip() in {"#", *_COMMENTS, *(start for start, _ in _PAIRS.values())}
+
+
+def checked(verdict: Verdict | None) -> list[str]:
+    """What was checked, in words, best evidence first; [] when nothing was."""
+    if verdict is None:
+        return []
+    checks, seen = verdict.checks, verdict.evidence
+    words: list[str] = []
+    wrong = [finding.message for finding in verdict.findings if finding.severity == "error"]
+    if wrong:
+        words.append(f"problem: {wrong[0]}")
+    if checks.get("run") == "passed":
+        words.append(f"ran clean in {seen['seconds']:.1f} s" if "seconds" in seen else "ran clean")
+    elif not wrong and checks.get("run") == "failed":
+        words.append("the run failed")
+    elif not wrong:
+        passed = [name for name in ("syntax", "names") if checks.get(name) == "ok"]
+        words += [" and ".join(passed) + " checked, not run"] if passed else []
+    words += _tests(checks.get("tests"))
+    if checks.get("grounding") == "ok":
+        words.append("names and numbers checked")
+    for verb in ("creates", "changes"):
+        names = [str(name) for name in seen.get(verb) or ()]
+        more = " …" if len(names) > MAX_NAMES else ""
+        words += [f"{verb} {', '.join(names[:MAX_NAMES])}{more}"] if names else []
+    return words
+
+
+def ours(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Our record in a cell's metadata, or None when the cell is not one of ours."""
+    record = metadata.get(KEY)
+    return record if isinstance(record, Mapping) and "role" in record else None
+
+
+def is_edited(metadata: Mapping[str, Any], source: str) -> bool:
+    """True when the user changed the text of a cell that we wrote."""
+    record = ours(metadata)
+    return bool(record and record.get("cell_hash") and record["cell_hash"] != text_hash(source))
+
+
+def public_id(model: str) -> str:
+    """The model's name without the machine's folders: a local path is cut to its last part."""
+    if "\\" in model or re.match(r"[A-Za-z]:", model):
+        return PureWindowsPath(model).name or model
+    return PurePosixPath(model).name if model.startswith(("/", "~", ".")) else model
+
+
+def _comment(language: str) -> tuple[str, str]:
+    name = language.strip().lower()
+    return _PAIRS.get(name) or (_STARTS.get(name, "#"), "")
+
+
+def _tests(tests: Any) -> list[str]:
+    if not isinstance(tests, Mapping):
+        return []
+    passed = tests.get("passed", 0)
+    words = [f"{passed} test{'s' if passed != 1 else ''} pass{'' if passed != 1 else 'es'}"]
+    if tests.get("mutants"):
+        words.append(f"{tests.get('killed', 0)} of {tests['mutants']} mutants killed")
+    if tests.get("line_coverage") is not None:
+        words.append(f"{tests['line_coverage']:.0%} of lines")
+    return words
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    """Temperature and seed always, the other settings where they are not the default."""
+    default = Sampling()
+    used = {"temperature": sampling.temperature, "seed": sampling.seed}
+    for name in ("top_p", "top_k", "min_p", "repetition_penalty", "beams"):
+        if getattr(sampling, name) != getattr(default, name):
+            used[name] = getattr(sampling, name)
+    return {name: _plain(value) for name, value in used.items()}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON holds it: mappings as dicts, 0.0 as 0."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return value
+
+
+def _ordered(value: Any) -> Any:
+    return {key: _ordered(value[key]) for key in sorted(value)} if isinstance(value, dict) else value
