@@ -102,7 +102,7 @@ class Copilot:
             )
             yield Done("empty", usage)
             return
-        yield EditReady(self._plan(task, notebook, prompt, chosen), *chosen)
+        yield EditReady(self.plan_edit(task, notebook, prompt, chosen), *chosen)
         yield Done("ok", usage)
 
     def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:
@@ -147,7 +147,8 @@ class Copilot:
                     )
         return [done.get(i) or Completion(texts[i], i, "cancelled") for i in range(count)]
 
-    def _plan(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
+    def plan_edit(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
+        """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""
         provenance = Provenance(
             model=self.engine.describe(),
             sampling=task.sampling,
