@@ -2,8 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import url_path_join
+
+from nbcopilot import __version__
+from nbcopilot.server import handlers, settings
+from nbcopilot.server.state import State
+
+ROUTES = {
+    "status": handlers.StatusHandler,
+    "models": handlers.ModelsHandler,
+    "stream": handlers.StreamHandler,
+    "complete": handlers.CompleteHandler,
+    "pull": handlers.PullHandler,
+}
 
 
 def register(server_app: ServerApp) -> None:
-    """Add the handlers to the running server."""
+    """Add the handlers to the running server, and one State for all of them."""
+    web_app = server_app.web_app
+    folder = Path(server_app.root_dir)
+    web_app.settings["nbcopilot"] = State(lambda: settings.load(server_app.config, folder))
+    base = web_app.settings["base_url"]
+    web_app.add_handlers(  # type: ignore[no-untyped-call]
+        ".*$", [(url_path_join(base, "nbcopilot", name), kind) for name, kind in ROUTES.items()]
+    )
+    # Kernels of this server inherit it: a front end with the extension is there before it could answer a comm.
+    os.environ["NBCOPILOT_FRONTEND"] = __version__

@@ -1,0 +1,212 @@
+/** One answer of the sidebar as a value: `next(answer, event)` is the whole logic, with no view and no notebook. */
+
+import type { IFailure, IFinding, IEdit, INewCell, ISnippet, ITask, IUsage, ServerEvent } from './wire';
+
+export type Phase = 'reading' | 'writing' | 'checking' | 'done' | 'stopped' | 'failed';
+export type Decision = 'open' | 'accepted' | 'rejected';
+
+export interface ICheck {
+  ok: boolean;
+  findings: IFinding[];
+  checks: Record<string, unknown>;
+  level: string;
+  evidence: Record<string, unknown>;
+}
+
+/** One way to answer (or, for a whole notebook, one part of the answer) and the cells it would write. */
+export interface ICandidate {
+  index: number;
+  attempt: number;
+  /** What the model has said so far, as it came. */
+  streamed: string;
+  /** What was taken out of it for the cell; null until it is complete. */
+  text: string | null;
+  prose: string;
+  complete: boolean;
+  check: ICheck | null;
+  edit: IEdit | null;
+  /** One for each cell of the edit. */
+  decisions: Decision[];
+  /** Ids that the cells got in the notebook; null where none was written. */
+  written: (string | null)[];
+}
+
+export interface IContextView {
+  snippets: ISnippet[];
+  dropped: ISnippet[];
+  redacted: number;
+  tokens: number;
+  budget: number;
+}
+
+export interface IAnswer {
+  task: ITask;
+  /** What the user asked, in words. */
+  title: string;
+  /** Path of the notebook that was asked about. */
+  path: string;
+  /** Sources that were there when it was asked, by cell id: the old side of a diff. */
+  sources: Record<string, string>;
+  phase: Phase;
+  /** Candidates are alternatives, unless the answer is made of parts. */
+  parts: boolean;
+  /** The cells that the parts are about. */
+  partCells: string[];
+  candidates: ICandidate[];
+  chosen: number;
+  context: IContextView | null;
+  notices: { message: string; hint: string; severity: string }[];
+  usage: IUsage | null;
+  failure: IFailure | null;
+}
+
+export function begin(task: ITask, title: string, path: string, sources: Record<string, string>): IAnswer {
+  return {
+    task,
+    title,
+    path,
+    sources,
+    phase: 'reading',
+    parts: false,
+    partCells: [],
+    candidates: [],
+    chosen: 0,
+    context: null,
+    notices: [],
+    usage: null,
+    failure: null
+  };
+}
+
+/** The answer after `event`. */
+export function next(answer: IAnswer, event: ServerEvent): IAnswer {
+  switch (event.type) {
+    case 'started':
+      return answer;
+    case 'parts':
+      return { ...answer, parts: true, partCells: event.cells };
+    case 'notice':
+      return { ...answer, notices: [...answer.notices, event] };
+    case 'context':
+      return { ...answer, context: event };
+    case 'prompt':
+      return { ...answer, phase: event.attempt ? 'checking' : answer.phase };
+    case 'token':
+      return { ...onCandidate(answer, event, c => ({ ...c, streamed: c.streamed + event.text })), phase: 'writing' };
+    case 'candidate': {
+      const { text, prose, complete } = event;
+      return { ...onCandidate(answer, event, c => ({ ...c, text, prose, complete })), phase: 'checking' };
+    }
+    case 'check':
+      return onCandidate(answer, event, c => ({ ...c, text: event.text ?? c.text, check: event }));
+    case 'edit':
+      return chooseBest(withEdit(answer, event), event);
+    case 'done':
+      return { ...answer, phase: event.finish === 'cancelled' ? 'stopped' : 'done', usage: event.usage };
+    case 'text':
+      return answer;
+    case 'error':
+      return { ...answer, phase: 'failed', failure: event };
+  }
+}
+
+/** The answer after the user stopped it: what is there stays. */
+export function stop(answer: IAnswer): IAnswer {
+  return isRunning(answer) ? { ...answer, phase: 'stopped' } : answer;
+}
+
+export function fail(answer: IAnswer, failure: IFailure): IAnswer {
+  return { ...answer, phase: 'failed', failure };
+}
+
+export function isRunning(answer: IAnswer): boolean {
+  return answer.phase === 'reading' || answer.phase === 'writing' || answer.phase === 'checking';
+}
+
+/** The candidates whose cells are offered: the chosen one, or every part. */
+export function offered(answer: IAnswer): ICandidate[] {
+  return answer.parts ? answer.candidates.filter(c => c.edit) : answer.candidates.slice(answer.chosen, answer.chosen + 1);
+}
+
+/** Cells that wait for a decision. */
+export function openCells(answer: IAnswer): { candidate: ICandidate; at: number }[] {
+  return offered(answer).flatMap(candidate =>
+    candidate.decisions.flatMap((decision, at) => (decision === 'open' ? [{ candidate, at }] : []))
+  );
+}
+
+/** The answer after a decision on cell `at` of a candidate; `id` is the cell's in the notebook when it was accepted. */
+export function decide(
+  answer: IAnswer,
+  candidate: Pick<ICandidate, 'index' | 'attempt'>,
+  at: number,
+  decision: Decision,
+  id: string | null = null
+): IAnswer {
+  return onCandidate(answer, candidate, c => ({
+    ...c,
+    decisions: c.decisions.map((old, i) => (i === at ? decision : old)),
+    written: c.written.map((old, i) => (i === at ? id : old))
+  }));
+}
+
+/**
+ * The edit that writes only the cells `picked` of a candidate. They go below those that are written already;
+ * a cell that replaces one takes its own place.
+ */
+export function narrow(candidate: ICandidate, picked: number[]): IEdit | null {
+  const edit = candidate.edit;
+  if (!edit) {
+    return null;
+  }
+  const cells: INewCell[] = picked.map(at => edit.cells[at]);
+  if (edit.replaces.length) {
+    const replaces = picked.map(at => edit.replaces[at]).filter(id => id !== undefined);
+    return { ...edit, cells, replaces };
+  }
+  const before = candidate.written.slice(0, picked[0]).filter(id => id !== null);
+  return { ...edit, cells, after: before.length ? before[before.length - 1] : edit.after };
+}
+
+const sameCandidate = (a: Pick<ICandidate, 'index' | 'attempt'>, b: Pick<ICandidate, 'index' | 'attempt'>): boolean =>
+  a.index === b.index && a.attempt === b.attempt;
+
+function onCandidate(
+  answer: IAnswer,
+  at: Pick<ICandidate, 'index' | 'attempt'>,
+  change: (candidate: ICandidate) => ICandidate
+): IAnswer {
+  const known = answer.candidates.some(candidate => sameCandidate(candidate, at));
+  const candidates = known ? answer.candidates : [...answer.candidates, empty(at.index, at.attempt)];
+  return { ...answer, candidates: candidates.map(c => (sameCandidate(c, at) ? change(c) : c)) };
+}
+
+function withEdit(answer: IAnswer, event: Extract<ServerEvent, { type: 'edit' }>): IAnswer {
+  const { edit } = event;
+  return onCandidate(answer, event, c => ({
+    ...c,
+    edit,
+    decisions: edit.cells.map(() => 'open' as const),
+    written: edit.cells.map(() => null)
+  }));
+}
+
+function chooseBest(answer: IAnswer, event: Extract<ServerEvent, { type: 'edit' }>): IAnswer {
+  const at = answer.candidates.findIndex(candidate => sameCandidate(candidate, event));
+  return event.best ? { ...answer, chosen: at } : answer;
+}
+
+function empty(index: number, attempt: number): ICandidate {
+  return {
+    index,
+    attempt,
+    streamed: '',
+    text: null,
+    prose: '',
+    complete: true,
+    check: null,
+    edit: null,
+    decisions: [],
+    written: []
+  };
+}

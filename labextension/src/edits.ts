@@ -1,0 +1,194 @@
+/**
+ * A CellEdit into an open notebook, and out again: each in one transaction, one undo step. Looks at the shared
+ * model only; who asks the user, and which notebook it is, is the caller's.
+ */
+
+import type { ISharedCell, ISharedNotebook, SharedCell, YNotebook } from '@jupyter/ydoc';
+
+import { textHash } from './hash';
+import type { IApplied, IEdit, INewCell, IRefused } from './wire';
+import { applied, isObject, refused } from './wire';
+
+interface IRecord {
+  role?: string;
+  group?: string;
+  source_cell?: string | null;
+  cell_hash?: string;
+}
+
+/** What an edit took the place of: the cell as it was, and the id of the cell that is there now (null: none). */
+interface IReplaced {
+  cell: SharedCell.Cell;
+  by: string | null;
+  below: string | null;
+}
+
+// What `undo` puts back; gone with the page, as the undo history of JupyterLab is.
+const memory = new WeakMap<ISharedNotebook, Map<string, IReplaced[]>>();
+
+/** Write `edit`; on a refusal nothing was changed. */
+export function apply(shared: ISharedNotebook, edit: IEdit, readOnly = false): IApplied | IRefused {
+  if (readOnly) {
+    return refused(edit.group, 'read-only', [], 'the notebook is read-only');
+  }
+  const earlier = shared.cells.filter(cell => isEarlier(cell, edit));
+  const replaced = shared.cells.filter(cell => edit.replaces.includes(cell.getId()) || earlier.includes(cell));
+  const changed = replaced.filter(cell => {
+    const expected = edit.expected[cell.getId()];
+    return expected === undefined ? isEdited(cell) : textHash(cell.getSource()) !== expected;
+  });
+  if (changed.length && !edit.overwrite) {
+    return refused(edit.group, 'edited', ids(changed), 'a cell was edited since it was written');
+  }
+  for (const [id, hash] of Object.entries(edit.expected)) {
+    const cell = find(shared, id);
+    if (cell && !replaced.includes(cell) && textHash(cell.getSource()) !== hash) {
+      return refused(edit.group, 'conflict', [id], 'the cell was changed while the answer was made');
+    }
+  }
+  if (!replaced.length && edit.after !== null && !find(shared, edit.after)) {
+    return refused(edit.group, 'no-cell', [edit.after], 'the cell that the new cells go below is gone');
+  }
+  const written: string[] = [];
+  oneStep(shared, () => {
+    if (replaced.length) {
+      written.push(...replace(shared, edit, replaced));
+    } else {
+      const index = edit.after === null ? 0 : position(shared, edit.after) + 1;
+      written.push(...insert(shared, index, edit.cells));
+    }
+  });
+  return applied(edit.group, written, ids(replaced));
+}
+
+/** Take the cells of `group` out and put back what they replaced; a refusal names the cells that were edited. */
+export function undo(shared: ISharedNotebook, group: string, force: boolean, readOnly = false): IApplied | IRefused {
+  if (readOnly) {
+    return refused(group, 'read-only', [], 'the notebook is read-only');
+  }
+  const kept = memory.get(shared)?.get(group) ?? [];
+  const ours = shared.cells.filter(cell => record(cell)?.group === group || kept.some(old => old.by === cell.getId()));
+  const changed = ours.filter(isEdited);
+  if (changed.length && !force) {
+    return refused(group, 'edited', ids(changed), 'a cell was edited since it was written');
+  }
+  if (!ours.length && !kept.length) {
+    return refused(group, 'no-cell', [], 'no cell of that request is in this notebook');
+  }
+  const gone = ids(ours);
+  oneStep(shared, () => {
+    for (const cell of ours) {
+      const index = position(shared, cell.getId());
+      const old = kept.find(item => item.by === cell.getId());
+      shared.deleteCell(index);
+      if (old) {
+        shared.insertCell(index, old.cell);
+      }
+    }
+    for (const old of kept.filter(item => item.by === null)) {
+      shared.insertCell(old.below === null ? 0 : position(shared, old.below) + 1, old.cell);
+    }
+  });
+  memory.get(shared)?.delete(group);
+  return applied(group, kept.map(old => String(old.cell.id)), gone);
+}
+
+/** Groups of requests that have cells in the notebook, or replaced some, latest last. */
+export function groups(shared: ISharedNotebook): string[] {
+  const found = new Map<string, string>();
+  for (const cell of shared.cells) {
+    const ours = record(cell) as (IRecord & { created?: string }) | null;
+    if (ours?.group) {
+      found.set(ours.group, String(ours.created ?? ''));
+    }
+  }
+  const inNotebook = [...found].sort((a, b) => a[1].localeCompare(b[1])).map(([group]) => group);
+  const inMemory = [...(memory.get(shared)?.keys() ?? [])].filter(group => !found.has(group));
+  return [...inNotebook, ...inMemory];
+}
+
+function replace(shared: ISharedNotebook, edit: IEdit, replaced: ISharedCell[]): string[] {
+  const kept: IReplaced[] = [];
+  const written: string[] = [];
+  replaced.forEach((old, i) => {
+    const id = old.getId();
+    const index = position(shared, id);
+    const cell = edit.cells[i];
+    const below = index ? shared.getCell(index - 1).getId() : null;
+    kept.push({ cell: old.toJSON() as SharedCell.Cell, by: cell ? id : null, below });
+    if (!cell) {
+      shared.deleteCell(index);
+      return;
+    }
+    written.push(id);
+    if (cell.source === old.getSource() && record(old)) {
+      old.setMetadata(metadataOf(cell) as never); // the same text again: its outputs are still right
+    } else {
+      // Not setSource: cell text has an undo history of its own, and one step must take the whole edit back.
+      // A cell of the user's own keeps its outputs and its metadata; one of ours is a new one.
+      const { source } = cell;
+      const fresh = record(old) ? { ...sharedCell(cell), id } : { ...(old.toJSON() as SharedCell.Cell), source };
+      shared.deleteCell(index);
+      shared.insertCell(index, fresh);
+    }
+  });
+  const more = edit.cells.slice(replaced.length);
+  const last = written.length ? position(shared, written[written.length - 1]) + 1 : 0;
+  const map = memory.get(shared) ?? new Map<string, IReplaced[]>();
+  memory.set(shared, map.set(edit.group, [...(map.get(edit.group) ?? []), ...kept]));
+  return [...written, ...insert(shared, last, more)];
+}
+
+function insert(shared: ISharedNotebook, index: number, cells: INewCell[]): string[] {
+  return cells.length ? ids(shared.insertCells(index, cells.map(sharedCell))) : [];
+}
+
+function sharedCell(cell: INewCell): SharedCell.Cell {
+  return { cell_type: cell.kind, source: cell.source, metadata: metadataOf(cell) } as SharedCell.Cell;
+}
+
+/** Text from a model never arrives trusted, whatever the message says. */
+function metadataOf(cell: INewCell): Record<string, unknown> {
+  const { trusted: _, ...metadata } = cell.metadata;
+  return metadata;
+}
+
+function oneStep(shared: ISharedNotebook, change: () => void): void {
+  const history = (shared as YNotebook).undoManager;
+  history.stopCapturing(); // else it is merged with any change of the half second before
+  shared.transact(change);
+  history.stopCapturing();
+}
+
+function isEarlier(cell: ISharedCell, edit: IEdit): boolean {
+  const ours = record(cell);
+  return (
+    ours !== null &&
+    edit.previous !== null &&
+    ours.group !== edit.group &&
+    ours.source_cell === edit.previous.source_cell &&
+    edit.previous.roles.includes(String(ours.role))
+  );
+}
+
+function isEdited(cell: ISharedCell): boolean {
+  const hash = record(cell)?.cell_hash;
+  return hash !== undefined && textHash(cell.getSource()) !== hash;
+}
+
+function record(cell: ISharedCell): IRecord | null {
+  const ours = (cell.getMetadata() as Record<string, unknown>).nbcopilot;
+  return isObject(ours) ? (ours as IRecord) : null;
+}
+
+function find(shared: ISharedNotebook, id: string): ISharedCell | undefined {
+  return shared.cells.find(cell => cell.getId() === id);
+}
+
+function position(shared: ISharedNotebook, id: string): number {
+  return shared.cells.findIndex(cell => cell.getId() === id);
+}
+
+function ids(cells: readonly ISharedCell[]): string[] {
+  return cells.map(cell => cell.getId());
+}

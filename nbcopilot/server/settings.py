@@ -1,0 +1,36 @@
+"""The settings as traits of the Jupyter server, made from the fields of Config: `c.Nbcopilot.model = "..."`.
+
+Each is declared once, in nbcopilot/config.py. A trait that is set wins over files and environment, as a call does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from traitlets import Any as AnyTrait
+from traitlets.config import Config as TraitConfig
+from traitlets.config import Configurable
+
+from nbcopilot import config as settings
+from nbcopilot.config import Config
+
+
+def _traits() -> dict[str, Any]:
+    made = {}
+    for field in dataclasses.fields(Config):
+        help = f"{field.metadata['help']} (default: {field.default!r})"
+        made[field.name] = AnyTrait(None, allow_none=True, help=help).tag(config=True)
+    return made
+
+
+# The values are checked where all settings are, so that the sentence about a wrong one is the same everywhere.
+Nbcopilot = type("Nbcopilot", (Configurable,), {"__doc__": "Settings of nbcopilot.", **_traits()})
+
+
+def load(traits: TraitConfig, folder: Path) -> Config:
+    """The effective Config of a server that was started with `traits` in `folder`. Raises ConfigError."""
+    configured = Nbcopilot(config=traits)
+    overrides = {name: getattr(configured, name) for name in configured.trait_names(config=True)}
+    return settings.load(overrides, folder=folder)

@@ -1,0 +1,167 @@
+"""What the server knows between requests: one Session, and the state of model and engine as the page shows it.
+
+Everything here may block (it starts engines, reads disks): it runs in worker threads only.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from nbcopilot import __version__
+from nbcopilot.config import Config
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.errors import EngineError, NbcopilotError, UsageError
+from nbcopilot.models.catalog import ModelRef, entries
+from nbcopilot.models.store import Store
+from nbcopilot.pipeline import Copilot
+from nbcopilot.server.wire import Json, write_error
+from nbcopilot.session import Session
+from nbcopilot.types import Usage
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
+# What the first-run guide offers; the rest of the catalog is a line in the settings away.
+OFFERED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
+
+
+class PullStopped(Exception):
+    """The user stopped a pull; what came so far is kept for the next one."""
+
+
+class State:
+    """The Session of one server. `load` gives the settings anew for every request, so that a changed file counts."""
+
+    def __init__(self, load: Callable[[], Config]) -> None:
+        self.load = load
+        self.running = 0
+        self.tokens_per_second: float | None = None
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    # ------------------------------------------------------------------ the engine
+
+    def copilot(self, config: Config) -> Copilot:
+        """A Copilot on the one engine. Raises EngineError, ConfigError."""
+        with self._lock:
+            if self._session is None:
+                self._session = Session(config)
+            return self._session.copilot(config)
+
+    def notices(self) -> list[str]:
+        """What the session has to say once: where text goes, why an engine is not the resident one."""
+        if self._session is None:
+            return []
+        said, self._session.notices[:] = list(self._session.notices), []
+        return said
+
+    def measure(self, usage: Usage) -> None:
+        """Remember the pace of an answer; short ones say nothing about it."""
+        decoding = usage.seconds - usage.first_token_seconds
+        if usage.completion_tokens >= 8 and decoding > 0:
+            self.tokens_per_second = round(usage.completion_tokens / decoding, 1)
+
+    def close(self) -> None:
+        """Let the engine go."""
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+            self._session = None
+
+    # ------------------------------------------------------------------ what the page shows
+
+    def status(self) -> Json:
+        """State of model and engine; starts nothing and never raises through."""
+        found: Json = {
+            "version": __version__,
+            "model": {"id": "", "ready": False, "bytes": 0, "licence": "", "note": ""},
+            "engine": {"kind": "", "state": "stopped", "where": "", "queue": self.running},
+            "local": True,
+            "tokens_per_second": self.tokens_per_second,
+            "problem": None,
+        }
+        try:
+            config = self.load()
+            found["engine"]["kind"] = config.engine
+            if config.engine.startswith(("http://", "https://")):
+                self._remote(found, config)
+            else:
+                self._local(found, config)
+        except NbcopilotError as exc:
+            found["problem"] = write_error(exc)
+        engine = self._engine()
+        if engine is not None:
+            found["engine"]["state"] = "ready"
+        return found
+
+    def _remote(self, found: Json, config: Config) -> None:
+        host = urlsplit(config.engine).hostname
+        found["local"] = host in _LOOPBACK
+        found["engine"]["where"] = host or config.engine
+        found["model"] |= {"id": config.model if config.model != "auto" else "", "ready": True}
+
+    def _local(self, found: Json, config: Config) -> None:
+        if config.model.partition(":")[0] == "fake":
+            found["model"] |= {"id": "fake", "ready": True, "note": "scripted answers, no model"}
+            return
+        store = Store()
+        found["model"] |= _describe(store, store.ref(config.model))
+
+    def _engine(self) -> Engine | None:
+        return self._session._engine if self._session is not None else None
+
+    def models(self) -> Json:
+        """The models that the guide offers, and which one is recommended for this machine."""
+        store = Store()
+        recommended = store.ref("auto").id
+        wanted = dict.fromkeys([*OFFERED, recommended])
+        return {
+            "models": [
+                {**_describe(store, entries()[id]), "recommended": id == recommended}
+                for id in wanted
+                if id in entries()
+            ]
+        }
+
+    # ------------------------------------------------------------------ pull
+
+    def pull(self, name: str, stopped: threading.Event) -> Iterator[Json]:
+        """Lines of progress, then `ready`. Raises EngineError; stopping keeps what has come."""
+        if not name:
+            raise UsageError("no model was named")
+        updates: queue.SimpleQueue[Json | None] = queue.SimpleQueue()
+        problem: list[BaseException] = []
+
+        def report(done: int, total: int, what: str) -> None:
+            if stopped.is_set():
+                raise PullStopped
+            updates.put({"type": "progress", "done": done, "total": total, "what": what})
+
+        def work() -> None:
+            try:
+                Store().pull(name, progress=report, carrier=self.load().carrier)  # type: ignore[arg-type]
+            except BaseException as exc:  # raised again below, in the thread that reads
+                problem.append(exc)
+            updates.put(None)
+
+        thread = threading.Thread(target=work, name="nbcopilot-pull", daemon=True)
+        thread.start()
+        while (update := updates.get()) is not None:
+            yield update
+        if problem and not isinstance(problem[0], PullStopped):
+            raise (
+                problem[0] if isinstance(problem[0], NbcopilotError) else EngineError(f"the pull failed: {problem[0]}")
+            )
+        if not problem:
+            yield {"type": "ready", "model": name}
+
+
+def _describe(store: Store, ref: ModelRef) -> Json:
+    return {
+        "id": ref.id,
+        "ready": ref.kind == "fake" or store.source(ref) is not None,
+        "bytes": ref.bytes or 0,
+        "licence": ref.license,
+        "note": ref.purpose,
+    }
