@@ -221,7 +221,7 @@ def _write(path: Path | None, edit: CellEdit, kind: str) -> str:
         source = edit.cells[-1].source
         target.write_text(f"from {path.stem} import *\n\n{source.rstrip()}\n", encoding="utf-8")
         return str(target)
-    files.write_edit(path, edit)
+    files.apply(path, [edit])
     return str(path)
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "cells",
     "testgen": "cells",
     "fix": "cells",
+    "audit": "audit",
     "models": "models",
     "doctor": "doctor",
     "serve": "serve",
