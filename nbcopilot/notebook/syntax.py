@@ -11,32 +11,14 @@ import re
 import warnings
 from typing import NamedTuple
 
+from nbcopilot.notebook.patterns import word_set
+
 # Cell magics whose body is Python that runs in the notebook's namespace.
-PYTHON_CELL_MAGICS = frozenset(
-    [
-        "time",
-        "timeit",
-        "capture",
-        "prun",
-        "memit",
-        "mprun",
-        "lprun",
-        "debug",
-        "python",
-        "python3",
-        "pypy3",
-        "heat",
-        "scalene",
-        "snakeviz",
-        "pyinstrument",
-        "explain",
-        "testgen",
-        "fix",
-        "document",
-    ]
+PYTHON_CELL_MAGICS = word_set(
+    "time timeit capture prun memit mprun lprun debug python python3 pypy3 heat scalene snakeviz testgen"
 )
 # Line magics that run the Python on the rest of the line.
-PYTHON_LINE_MAGICS = frozenset(["time", "timeit", "prun", "memit", "mprun", "lprun", "debug"])
+PYTHON_LINE_MAGICS = word_set("time timeit prun memit mprun lprun debug")
 _OPTION = re.compile(r"(?:\s*-{1,2}[\w-]+(?:[= ]\d+)?)+(?=\s|$)")
 _CELL_MAGIC = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*%%(\w+)([^\n]*)(?:\n|\Z)")
 
