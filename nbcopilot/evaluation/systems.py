@@ -1,0 +1,193 @@
+"""What is compared: the raw model, nbcopilot rung by rung, and the way peers prompt. All on the same engine.
+
+A system turns (Task, Notebook) into an Answer and never sees an item, so it cannot see an item's tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from nbcopilot.config import Config
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.errors import UsageError
+from nbcopilot.evaluation.peers import PEERS
+from nbcopilot.events import CandidateReady, EditReady, PromptReady
+from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.types import Candidate, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
+
+# A fenced block, closed or cut off at the end of the answer.
+BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The cell that a system would write, and what it cost. `cell_id` is the cell it replaces ("" for a new one).
+
+    `accepted` is the system's own verdict, None when it did not check; `findings` say why it was not accepted.
+    `usage` sums all attempts and candidates, `generations` counts them.
+    """
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+    generations: int = 1
+    accepted: bool | None = None
+    findings: tuple[str, ...] = ()
+    cell_id: str = ""
+
+
+class System(Protocol):
+    """Answers a task. `name` is its column in the report."""
+
+    @property
+    def name(self) -> str:
+        """The mode as it is typed and reported."""
+        ...
+
+    def answer(self, task: Task, notebook: Notebook) -> Answer:
+        """The cell for `task`; an unusable answer is an Answer with an empty text. Raises EngineError."""
+        ...
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """One prompt, one greedy answer, the first code block of it: no context of ours, no checks."""
+
+    name: str
+    engine: Engine
+    sampling: Sampling
+    prompt: Callable[[Task, Notebook], Prompt]
+
+    def answer(self, task: Task, notebook: Notebook) -> Answer:
+        """See `System.answer`."""
+        prompt = self.prompt(task, notebook)
+        text, usage = "", Usage()
+        for chunk in self.engine.generate(prompt, self.sampling):
+            text += chunk.text
+            usage = chunk.usage or usage
+        return Answer(text if prompt.prefill.rstrip(" \n").endswith("```python") else first_block(text), usage)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One rung of nbcopilot: which of its parts are on."""
+
+    check: bool = False
+    run: bool = False
+    repairs: int = 0
+    candidates: int = 1
+
+
+# Each rung adds one part to the one before it; `full` is what a user gets.
+RUNGS = {
+    "context": Rung(),
+    "static": Rung(check=True),
+    "run": Rung(check=True, run=True),
+    "repair": Rung(check=True, run=True, repairs=2),
+    "candidates": Rung(check=True, run=True, candidates=4),
+    "full": Rung(check=True, run=True, repairs=2, candidates=4),
+}
+
+
+@dataclass(frozen=True)
+class Nbcopilot:
+    """nbcopilot's own pipeline, called as the magics call it, with the parts of one rung."""
+
+    name: str
+    engine: Engine
+    config: Config
+    rung: Rung
+
+    def answer(self, task: Task, notebook: Notebook) -> Answer:
+        """See `System.answer`. The task's options are the config's, as for every surface."""
+        rung = self.rung
+        config = replace(
+            self.config,
+            check=rung.check,
+            repairs=min(rung.repairs, self.config.repairs),
+            candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 else 1,
+        )
+        asked = make_task(task.kind, config, task.instruction, task.target)
+        return _collect(Copilot(self.engine, config), asked, notebook)
+
+
+def _collect(copilot: Copilot, task: Task, notebook: Notebook) -> Answer:
+    usage, generations = Usage(), 0
+    attempts: set[int] = set()
+    chosen: tuple[Candidate, Verdict] | None = None
+    cell_id = ""
+    for event in copilot.stream(task, notebook):
+        if isinstance(event, PromptReady):
+            attempts.add(event.attempt)
+        elif isinstance(event, CandidateReady):
+            generations += 1
+            usage = _sum(usage, event.completion.usage)
+        elif isinstance(event, EditReady):
+            chosen = (event.candidate, event.verdict)
+            cell_id = event.edit.replaces[0] if event.edit.replaces else ""
+    if chosen is None:
+        return Answer("", usage, generations, False if task.check else None, ("no usable answer",))
+    candidate, verdict = chosen
+    findings = tuple(f"{f.check}: {f.message}" for f in verdict.findings if f.severity == "error")
+    return Answer(candidate.text, usage, generations, verdict.ok if task.check else None, findings, cell_id)
+
+
+def _sum(total: Usage, other: Usage) -> Usage:
+    return replace(
+        total,
+        prompt_tokens=total.prompt_tokens + other.prompt_tokens,
+        completion_tokens=total.completion_tokens + other.completion_tokens,
+        cached_tokens=total.cached_tokens + other.cached_tokens,
+        seconds=total.seconds + other.seconds,
+    )
+
+
+def plain(task: Task, notebook: Notebook) -> Prompt:
+    """The raw model's prompt: what the user typed or has in the cell, in one turn, and nothing else."""
+    if task.kind == "generate":
+        text = task.instruction
+    elif task.kind == "testgen":
+        text = f"Write pytest tests for this code:\n\n```python\n{task.target.source.rstrip()}\n```"
+    else:
+        cells = "\n\n".join(f"```python\n{cell.source.rstrip()}\n```" for cell in notebook.cells if cell.kind == "code")
+        error = notebook.error.traceback if notebook.error else ""
+        text = f"These cells of a notebook fail:\n\n{cells}\n\n{error}\n\nFix the bug. Answer with the corrected cell only."
+    return Prompt(messages=(Message("user", text),))
+
+
+def benchmark_style(task: Task, notebook: Notebook) -> Prompt:
+    """The prompt with which the published scores were measured (EvalPlus, instruct models): for comparing with those."""
+    ask = "Please provide a self-contained Python script that solves the following problem in a markdown code block:"
+    lead = "Below is a Python script with a self-contained function that solves the problem and passes corresponding tests:"
+    return Prompt(
+        messages=(Message("user", f"{ask}\n```\n{task.instruction.strip()}\n```\n"),),
+        prefill=f"{lead}\n```python\n",
+        stop=("\n```",),
+    )
+
+
+def first_block(text: str) -> str:
+    """The first fenced block of an answer, or all of it when there is none."""
+    found = BLOCK.search(text)
+    return found.group(1) if found else text
+
+
+def make_systems(modes: Sequence[str], engine: Engine, config: Config) -> list[System]:
+    """The systems that `modes` name, in that order. Raises UsageError for an unknown mode."""
+    sampling = make_task("generate", config).sampling
+    greedy = replace(sampling, temperature=0.0)
+    systems: list[System] = []
+    for mode in dict.fromkeys(modes):
+        if mode in RUNGS:
+            systems.append(Nbcopilot(mode, engine, config, RUNGS[mode]))
+        elif mode in PROMPTS:
+            systems.append(Prompted(mode, engine, greedy, PROMPTS[mode]))
+        else:
+            raise UsageError(f"unknown mode `{mode}`", hint="it takes " + ", ".join([*PROMPTS, *RUNGS]))
+    return systems
+
+
+PROMPTS: dict[str, Callable[[Task, Notebook], Prompt]] = {"raw": plain, "evalplus": benchmark_style, **PEERS}
+MODES = (*PROMPTS, *RUNGS)

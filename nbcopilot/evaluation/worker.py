@@ -1,0 +1,253 @@
+"""The kernel of a stateful session: a child process with a real IPython shell, driven by `suites.stateful`.
+
+Started as `python -m nbcopilot.evaluation.worker`; takes pickled (verb, arguments) on stdin and answers on the
+stdout it was started with. An answer is judged in a forked child, so the session's own state is never touched:
+that is the snapshot and the restore of the protocol. Guarded by time limits only; runs what a model wrote.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import pickle
+import resource
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import IO, Any, cast
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.interactiveshell import InteractiveShell
+
+from nbcopilot.config import Config
+from nbcopilot.evaluation.compare import changed, difference
+from nbcopilot.notebook import live
+from nbcopilot.types import Notebook
+
+HIDDEN = {"In", "Out", "exit", "quit", "open", "get_ipython"}
+
+
+class SilentHook(DisplayHook):
+    """Keeps results in `Out`, prints nothing: what a cell printed is then only what its code printed."""
+
+    def write_output_prompt(self) -> None:
+        """Nothing."""
+
+    def write_format_data(self, format_dict: Any, md_dict: Any = None) -> None:
+        """Nothing."""
+
+
+class Worker:
+    """The session's shell and the verbs of the protocol."""
+
+    def __init__(self) -> None:
+        warnings.simplefilter("ignore")
+        # IPython's own annotations stop here: the shell is Any from now on.
+        self.shell: Any = cast(Any, InteractiveShell)(displayhook_class=SilentHook)
+        self.shell.history_manager.enabled = False
+        self.shell._showtraceback = lambda *_: None
+
+    def run(self, source: str) -> tuple[str, str]:
+        """Run a cell for good: (error or "", what it showed as text)."""
+        done = _execute(self.shell, source)
+        shown = done["stream"] + ("" if done["result"] is None else _text(self.shell, done["result"]))
+        return done["error"], shown
+
+    def snapshot(self, config: Config) -> Notebook:
+        """The notebook as a magic in the next cell would see it."""
+        return cast(Notebook, live.snapshot(self.shell, "", None, config))
+
+    def judge(self, answer: str, reference: str, validator: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """{"ok", "reason", "checks", "excluded"} for `answer`, from the present state, which stays as it is."""
+        with tempfile.TemporaryDirectory(prefix="nbcopilot-session-", ignore_cleanup_errors=True) as name:
+            expected, verdict = Path(name) / "reference", Path(name) / "answer"
+            self._fork(lambda: self._reference(reference, validator), expected, seconds)
+            if not expected.exists():
+                return _excluded("the reference does not end in time here")
+            if error := pickle.loads(expected.read_bytes())["error"]:
+                return _excluded(f"the reference fails here: {error}")
+            self._fork(lambda: self._answer(answer, expected, validator), verdict, seconds)
+            if not verdict.exists():
+                return {"ok": False, "reason": f"crash: no end in {seconds:g} s", "checks": {"crash": False}}
+            outcome: dict[str, Any] = pickle.loads(verdict.read_bytes())
+            return outcome
+
+    def _fork(self, work: Callable[[], Any], result: Path, seconds: float) -> None:
+        """Run `work` in a forked child, in a copy of the working folder; its pickled value goes to `result`."""
+        scratch = result.with_suffix(".folder")
+        shutil.copytree(os.getcwd(), scratch)
+        pid = os.fork()
+        if pid == 0:
+            _child(work, result, scratch, seconds)
+        # CPU seconds are the limit (a busy machine must not fail right answers); wall time only ends sleepers.
+        deadline = time.monotonic() + 4 * seconds + 10
+        while os.waitpid(pid, os.WNOHANG) == (0, 0):
+            if time.monotonic() > deadline:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                return
+            time.sleep(0.005)
+
+    def _reference(self, source: str, validator: Mapping[str, Any]) -> dict[str, Any]:
+        before = _copies(self.shell.user_ns)
+        done = _execute(self.shell, source)
+        names = validator.get("namespace_check") or {}
+        values = {name: self.shell.user_ns.get(name) for name in names}
+        touched = _changes(before, self.shell.user_ns)
+        return {
+            "error": done["error"],
+            "result": done["result"],
+            "stream": done["stream"],
+            "touched": touched,
+            "values": values,
+        }
+
+    def _answer(self, source: str, expected: Path, validator: Mapping[str, Any]) -> dict[str, Any]:
+        reference = pickle.loads(expected.read_bytes())
+        before = _copies(self.shell.user_ns)
+        done = _execute(self.shell, source)
+        checks: dict[str, str] = {}
+        for name, options in checks_of(validator).items():
+            if name == "crash":
+                checks[name] = done["error"]
+            elif name == "namespace_intact":
+                spoilt = {
+                    n: how for n, how in _changes(before, self.shell.user_ns).items() if n not in reference["touched"]
+                }
+                checks[name] = ", ".join(f"{n} was {how}" for n, how in spoilt.items())
+            elif name == "result":
+                skip = reference["result"] is None  # the reference shows nothing: nothing to compare with
+                checks[name] = "" if skip else difference(reference["result"], done["result"], options)
+            elif name == "stream":
+                same = done["stream"].rstrip() == reference["stream"].rstrip()
+                checks[name] = "" if same else f"printed {done['stream']!r:.150}"
+            elif name == "namespace_check":
+                checks[name] = _namespace(reference["values"], self.shell.user_ns, options)
+            else:
+                raise ValueError(f"unknown validator {name}")
+        failed = {name: reason for name, reason in checks.items() if reason}
+        reason = "; ".join(f"{name}: {why}" for name, why in failed.items())
+        return {"ok": not failed, "reason": reason, "checks": {name: name not in failed for name in checks}}
+
+
+def checks_of(validator: Mapping[str, Any]) -> dict[str, Any]:
+    """The checks that a step asks for, with their options: the template's, plus or overridden by its own."""
+    own = {key: value for key, value in validator.items() if key != "template"}
+    templates: dict[str, tuple[str, ...]] = {
+        "empty": (), "basic": ("crash",), "intact": ("crash", "namespace_intact"),
+        "comparison": ("crash", "namespace_intact", "result"),
+    }  # fmt: skip
+    return {**dict.fromkeys(templates[validator.get("template", "comparison")]), **own}
+
+
+def _child(work: Callable[[], Any], result: Path, scratch: Path, seconds: float) -> None:
+    """In the forked child: limits, own folder, the work, and out; never returns."""
+    try:
+        os.setsid()
+        used = sum(os.times()[:2])
+        limit = int(used + seconds) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+        os.chdir(scratch)
+        data = pickle.dumps(work())
+        part = result.with_suffix(".part")
+        part.write_bytes(data)
+        part.rename(result)
+    finally:
+        os._exit(0)
+
+
+def _execute(shell: Any, source: str) -> dict[str, Any]:
+    """{"error", "result", "stream"} of one cell."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()):
+        done = shell.run_cell(source, store_history=True)
+    error = done.error_before_exec or done.error_in_exec
+    message = "" if error is None else f"{type(error).__name__}: {error}"[:300] or "error"
+    return {"error": message, "result": done.result, "stream": out.getvalue()}
+
+
+def _text(shell: Any, value: Any) -> str:
+    try:
+        return str(shell.display_formatter.format(value)[0].get("text/plain", ""))
+    except Exception as exc:
+        return f"<{type(value).__name__}: {exc}>"
+
+
+def _visible(namespace: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in namespace.items() if not name.startswith("_") and name not in HIDDEN}
+
+
+def _copies(namespace: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Every variable with a copy of its value; what cannot be pickled stands for itself."""
+    return {name: (value, _copy(value)) for name, value in _visible(namespace).items()}
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, (ModuleType, FunctionType, type)):
+        return value
+    try:
+        return pickle.loads(pickle.dumps(value))
+    except Exception:
+        return value
+
+
+def _changes(before: Mapping[str, tuple[Any, Any]], namespace: Mapping[str, Any]) -> dict[str, str]:
+    """{"name": "changed" or "deleted"} of the variables that were there before."""
+    found = {}
+    for name, (_, copy) in before.items():
+        if name not in namespace:
+            found[name] = "deleted"
+        elif changed(copy, namespace[name]):
+            found[name] = "changed"
+    return found
+
+
+def _namespace(expected: Mapping[str, Any], namespace: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    for name, value in expected.items():
+        if name not in namespace:
+            return f"{name} is not there"
+        if reason := difference(value, namespace[name], options.get(name)):
+            return f"{name} {reason}"
+    return ""
+
+
+def _excluded(reason: str) -> dict[str, Any]:
+    return {"ok": False, "reason": reason, "checks": {}, "excluded": reason}
+
+
+def read_message(stream: IO[bytes]) -> Any:
+    """The next pickled message, None at the end of the stream."""
+    head = stream.read(8)
+    return pickle.loads(stream.read(struct.unpack("<Q", head)[0])) if len(head) == 8 else None
+
+
+def write_message(stream: IO[bytes], message: Any) -> None:
+    """Write one pickled message."""
+    data = pickle.dumps(message)
+    stream.write(struct.pack("<Q", len(data)) + data)
+    stream.flush()
+
+
+def main() -> None:
+    """Serve until stdin ends. Cells that print or read cannot disturb the pipe: they get the null device."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    worker = Worker()
+    while (message := read_message(requests)) is not None:
+        verb, arguments = message
+        write_message(answers, getattr(worker, verb)(*arguments))
+
+
+if __name__ == "__main__":
+    main()
+    sys.exit(0)
