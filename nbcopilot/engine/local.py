@@ -1,0 +1,117 @@
+"""LocalEngine: the model runs with torch in this process. `load(name, config)` is the way in.
+
+Turns prompts into ids, hands them to the scheduler's thread, and gives the chunks back as an iterator.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator, Sequence
+
+from nbcopilot.config import Config
+from nbcopilot.engine.beam import BeamSearch
+from nbcopilot.engine.device import Placement, place
+from nbcopilot.engine.jobs import Candidates, Job, Request
+from nbcopilot.engine.loading import Loaded, load_model
+from nbcopilot.engine.scheduler import Scheduler
+from nbcopilot.errors import ContextOverflowError
+from nbcopilot.models.fetch import Progress
+from nbcopilot.models.store import LocalModel, ensure
+from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
+
+
+def load(name: str, config: Config, progress: Progress | None = None) -> LocalEngine:
+    """The engine for a model name ("auto", a catalog id, a folder, a .gguf file, a hub id).
+
+    The model must be on this machine: raises ModelNotFoundError otherwise, OutOfMemoryError before loading,
+    ConfigError for a device that is not there, ModelCorruptError.
+    """
+    source = ensure(name)
+    placement = place(config)
+    return LocalEngine(source, placement, load_model(source, placement, progress), config)
+
+
+class LocalEngine:
+    """A loaded model behind the Engine protocol. Thread-safe: concurrent requests are decoded together."""
+
+    def __init__(self, source: LocalModel, placement: Placement, loaded: Loaded, config: Config) -> None:
+        self._source, self._placement, self._loaded = source, placement, loaded
+        self._tokens = loaded.tokens
+        self._scheduler = Scheduler(loaded.model, self._job, placement.threads)
+
+    def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:
+        """Stream the answers; see Engine.generate. The prompt is checked now, not at the first chunk."""
+        out: queue.SimpleQueue[tuple[int, Chunk] | BaseException] = queue.SimpleQueue()
+        request = self._request(prompt, sampling, out, candidates=candidates)
+        return (chunk for _, chunk in self._answers([request], out))
+
+    def generate_batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[tuple[int, Chunk]]:
+        """Answer several prompts together; yields (position of the prompt, chunk)."""
+        out: queue.SimpleQueue[tuple[int, Chunk] | BaseException] = queue.SimpleQueue()
+        requests = [self._request(prompt, sampling, out, position=i) for i, prompt in enumerate(prompts)]
+        return self._answers(requests, out)
+
+    def count(self, text: str) -> int:
+        """Tokens of `text` by the model's own tokenizer."""
+        return self._tokens.count(text)
+
+    def describe(self) -> ModelInfo:
+        """Which model this is, its context length, device and precision."""
+        return ModelInfo(
+            id=self._source.ref.id,
+            sha256=self._source.sha256,
+            engine="local",
+            context_tokens=self._loaded.model.context,
+            device=self._placement.device.type,
+            precision=self._placement.precision,
+            detail={
+                "threads": self._placement.threads,
+                "weight_bytes": self._loaded.weight_bytes,
+                "native": self._loaded.native,
+                "fill_in_the_middle": self._tokens.has_fill,
+                "logprobs": True,
+            },
+        )
+
+    def close(self) -> None:
+        """End the engine's thread; running requests are cancelled."""
+        self._scheduler.close()
+
+    def _request(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        out: queue.SimpleQueue[tuple[int, Chunk] | BaseException],
+        *,
+        position: int = 0,
+        candidates: int = 1,
+    ) -> Request:
+        ids = self._tokens.prompt_ids(prompt)
+        limit = self._loaded.model.context
+        if len(ids) + 1 > limit:
+            raise ContextOverflowError(
+                f"the prompt is {len(ids)} tokens, {self._source.ref.id} takes {limit}",
+                hint="set `context_tokens` lower, or shorten the text",
+            )
+        return Request(ids, sampling, prompt.stop, out, position, candidates, urgent=prompt.suffix is not None)
+
+    def _job(self, request: Request) -> Job:
+        kind = BeamSearch if request.sampling.beams > 1 else Candidates
+        return kind(request, self._loaded.model, self._tokens)
+
+    def _answers(
+        self, requests: Sequence[Request], out: queue.SimpleQueue[tuple[int, Chunk] | BaseException]
+    ) -> Iterator[tuple[int, Chunk]]:
+        open_answers = sum(request.candidates for request in requests)
+        try:
+            for request in requests:
+                self._scheduler.submit(request)
+            while open_answers:
+                got = out.get()
+                if isinstance(got, BaseException):
+                    raise got
+                open_answers -= got[1].finish is not None
+                yield got
+        finally:
+            for request in requests:
+                request.cancelled = True
