@@ -40,6 +40,7 @@ export interface IContextView {
 }
 
 export interface IAnswer {
+  key: string;
   task: ITask;
   /** What the user asked, in words. */
   title: string;
@@ -62,6 +63,7 @@ export interface IAnswer {
 
 export function begin(task: ITask, title: string, path: string, sources: Record<string, string>): IAnswer {
   return {
+    key: '',
     task,
     title,
     path,

@@ -1,5 +1,20 @@
 /** Names that the plugins and JupyterLab know each other by. */
 
+import { Token } from '@lumino/coreutils';
+
+import type { Client } from './client';
+import type { Host } from './host';
+import type { SidebarModel } from './model';
+
+/** What the plugins share. */
+export interface ICopilot {
+  readonly client: Client;
+  readonly host: Host;
+  readonly model: SidebarModel;
+}
+
+export const ICopilot = new Token<ICopilot>('nbcopilot:ICopilot', 'The sidebar of nbcopilot and its server.');
+
 export const PLUGIN_ID = 'nbcopilot:plugin';
 export const COMM_TARGET = 'nbcopilot:cells';
 export const SIDEBAR_ID = 'nbcopilot-sidebar';
@@ -19,5 +34,4 @@ export namespace CommandIDs {
   export const toggleInline = 'nbcopilot:toggle-inline';
   export const acceptWord = 'nbcopilot:accept-word';
   export const acceptLine = 'nbcopilot:accept-line';
-  export const help = 'nbcopilot:help';
 }

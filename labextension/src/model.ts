@@ -1,0 +1,377 @@
+/** The state of the sidebar and what its buttons do. Knows neither the view nor JupyterLab's widgets. */
+
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { Signal } from '@lumino/signaling';
+
+import * as answers from './answer';
+import type { IAnswer, ICandidate } from './answer';
+import type { Client } from './client';
+import { RequestError } from './client';
+import { textHash } from './hash';
+import type { IHost } from './host';
+import type { IApplied, IEdit, IFailure, IModel, IRefused, IStatus, ITask, PullEvent, TaskKind } from './wire';
+import { SCHEMA } from './wire';
+
+export interface IOptions {
+  candidates: number;
+  /** Write the best answer without asking. */
+  insertAtOnce: boolean;
+}
+
+export interface IPull {
+  model: string;
+  done: number;
+  total: number;
+  what: string;
+  failure: IFailure | null;
+  running: boolean;
+}
+
+/** Asks the user; resolves to false for "no". */
+export type Ask = (title: string, body: string, yes: string) => Promise<boolean>;
+
+const KEPT_ANSWERS = 20;
+const KEPT_INSTRUCTIONS = 50;
+
+export class SidebarModel {
+  readonly changed = new Signal<this, void>(this);
+
+  /** Latest first. */
+  answers: IAnswer[] = [];
+  status: IStatus | null = null;
+  /** Why there is no status: no server extension, logged out, server gone. */
+  trouble: IFailure | null = null;
+  models: IModel[] = [];
+  pulling: IPull | null = null;
+  /** Instructions of earlier requests, latest last. */
+  history: string[] = [];
+  draft = '';
+  options: IOptions = { candidates: 1, insertAtOnce: false };
+
+  private readonly aborts = new Map<string, AbortController>();
+  private pullAbort: AbortController | null = null;
+
+  constructor(
+    readonly host: IHost,
+    private readonly client: Client,
+    private readonly askUser: Ask,
+    private readonly trans: Pick<TranslationBundle, '__'>,
+    private readonly save: (history: string[]) => void = () => undefined
+  ) {
+    host.changed.connect(() => this.changed.emit());
+  }
+
+  get running(): boolean {
+    return this.runningCount > 0;
+  }
+
+  get runningCount(): number {
+    return this.answers.filter(answers.isRunning).length;
+  }
+
+  /** Whether the latest answer has cells that wait for a decision. */
+  hasOpenCells(): boolean {
+    return this.answers.length > 0 && !this.running && answers.openCells(this.answers[0]).length > 0;
+  }
+
+  async refresh(): Promise<void> {
+    try {
+      this.status = await this.client.status();
+      this.trouble = null;
+      if (!this.status.model.ready && !this.models.length) {
+        this.models = await this.client.models();
+      }
+    } catch (error) {
+      this.trouble = asFailure(error);
+    }
+    this.changed.emit();
+  }
+
+  setDraft(text: string): void {
+    this.draft = text;
+    this.changed.emit();
+  }
+
+  setOptions(options: IOptions): void {
+    this.options = options;
+    this.changed.emit();
+  }
+
+  setCandidates(count: number): void {
+    this.options = { ...this.options, candidates: count };
+    this.changed.emit();
+  }
+
+  // ------------------------------------------------------------------ asking
+
+  /** Ask, and follow the answer to its end. What is missing is said in a card, never in a dialog. */
+  async ask(kind: TaskKind, instruction = this.draft.trim()): Promise<void> {
+    const subject = this.host.subject();
+    const title = instruction;
+    const blank = { source: '', cell_id: null, names: [], position: null };
+    const task: ITask = { kind, instruction, target: blank, options: { candidates: this.options.candidates } };
+    if (kind === 'document') {
+      delete task.options.candidates;
+    }
+    this.remember(instruction);
+    const key = this.add(answers.begin(task, title, subject?.path ?? '', {}));
+    const reading = await this.host.read(kind).catch(() => null);
+    if (!reading) {
+      return this.failWith(key, 'no-notebook', this.trans.__('no notebook is open'), this.trans.__('open one, then ask again'));
+    }
+    const asked = kind === 'document' ? { ...blank } : reading.target;
+    if (kind !== 'generate' && kind !== 'document' && !asked.source.trim()) {
+      const message = this.trans.__('there is nothing to %1 in the selected cell', VERBS[kind]);
+      return this.failWith(key, 'empty', message, this.trans.__('select a cell with code'));
+    }
+    if (kind === 'generate' && !instruction) {
+      const hint = this.trans.__('write above what the cell should do');
+      return this.failWith(key, 'empty', this.trans.__('there is no instruction'), hint);
+    }
+    const full = { ...task, target: asked };
+    this.update(key, answer => ({ ...answer, task: full, path: reading.notebook.path ?? '', sources: reading.sources }));
+    await this.follow(key, { schema: SCHEMA, task: full, notebook: reading.notebook });
+    if (this.options.insertAtOnce && this.find(key)?.phase === 'done') {
+      await this.acceptAll(key);
+    }
+    await this.refresh();
+  }
+
+  stop(key?: string): void {
+    for (const [id, abort] of this.aborts) {
+      if (key === undefined || id === key) {
+        abort.abort();
+      }
+    }
+  }
+
+  dismiss(key: string): void {
+    this.stop(key);
+    this.answers = this.answers.filter(answer => answer.key !== key);
+    this.changed.emit();
+  }
+
+  choose(key: string, chosen: number): void {
+    this.update(key, answer => ({ ...answer, chosen }));
+  }
+
+  // ------------------------------------------------------------------ writing
+
+  /** Write one cell of a candidate; `inPlace` puts its text into the cell that was asked about. */
+  async accept(key: string, candidate: ICandidate, at: number, inPlace = false): Promise<void> {
+    const answer = this.find(key);
+    const edit = answer && (inPlace ? replacement(answer, candidate, at) : answers.narrow(candidate, [at]));
+    if (answer && edit) {
+      const outcome = await this.write(answer.path, edit);
+      this.take(key, candidate, [at], outcome);
+    }
+  }
+
+  reject(key: string, candidate: ICandidate, at: number): void {
+    this.update(key, answer => answers.decide(answer, candidate, at, 'rejected'));
+  }
+
+  /** Write every cell that waits, each candidate's in one step. */
+  async acceptAll(key: string): Promise<void> {
+    const answer = this.find(key);
+    for (const candidate of answer ? answers.offered(answer) : []) {
+      const open = candidate.decisions.flatMap((decision, at) => (decision === 'open' ? [at] : []));
+      const inPlace = answer !== undefined && isInPlace(answer) && open.length === 1;
+      const edit = inPlace ? replacement(answer, candidate, open[0]) : answers.narrow(candidate, open);
+      if (answer && edit && open.length) {
+        this.take(key, candidate, open, await this.write(answer.path, edit));
+      }
+    }
+  }
+
+  rejectAll(key: string): void {
+    this.update(key, answer =>
+      answers
+        .openCells(answer)
+        .reduce((left, { candidate, at }) => answers.decide(left, candidate, at, 'rejected'), answer)
+    );
+  }
+
+  /** Take the cells of a request out of a notebook again; asks about those that the user edited. */
+  async undo(path: string, group: string): Promise<void> {
+    const outcome = this.host.undo(path, group, false);
+    if (outcome.type === 'refused' && outcome.reason === 'edited') {
+      const trans = this.trans;
+      const where = outcome.cells.map(id => this.host.label(path, id)).join(', ');
+      const body = trans.__('You have edited cell %1 since. Take it out all the same?', where);
+      if (await this.askUser(trans.__('A generated cell has changed'), body, trans.__('Take it out'))) {
+        this.host.undo(path, group, true);
+      }
+    }
+  }
+
+  private async write(path: string, edit: IEdit): Promise<IApplied | IRefused> {
+    const outcome = this.host.write(path, edit);
+    if (outcome.type === 'refused' && (outcome.reason === 'edited' || outcome.reason === 'conflict')) {
+      const where = outcome.cells.map(id => this.host.label(path, id)).join(', ');
+      const replaces = edit.replaces.length > 0;
+      const trans = this.trans;
+      const yes = replaces ? trans.__('Overwrite it') : trans.__('Insert anyway');
+      const body = trans.__('Cell %1 has changed since the answer was made.', where);
+      if (await this.askUser(trans.__('The cell has changed'), body, yes)) {
+        return this.host.write(path, { ...edit, expected: {}, overwrite: true });
+      }
+    }
+    return outcome;
+  }
+
+  private take(key: string, candidate: ICandidate, cells: number[], outcome: IApplied | IRefused): void {
+    if (outcome.type === 'refused') {
+      const notice = { message: `not written: ${outcome.detail}`, hint: REFUSAL_HINTS[outcome.reason] ?? '', severity: 'error' };
+      this.update(key, answer => ({ ...answer, notices: [...answer.notices, notice] }));
+      return;
+    }
+    this.update(key, answer =>
+      cells.reduce(
+        (left, at, i) => answers.decide(left, candidate, at, 'accepted', outcome.cells[i] ?? outcome.replaced[i] ?? null),
+        answer
+      )
+    );
+    const path = this.find(key)?.path;
+    if (path !== undefined && outcome.cells.length) {
+      this.host.reveal(path, outcome.cells[0]);
+    }
+  }
+
+  // ------------------------------------------------------------------ the model on this machine
+
+  async pull(model: string): Promise<void> {
+    if (this.pulling?.running) {
+      return;
+    }
+    this.pullAbort = new AbortController();
+    let state: IPull = { model, done: 0, total: 0, what: '', failure: null, running: true };
+    const show = (changes: Partial<IPull>): void => {
+      this.pulling = state = { ...state, ...changes };
+      this.changed.emit();
+    };
+    show({});
+    try {
+      for await (const event of this.client.pull(model, this.pullAbort.signal)) {
+        show(afterPull(event));
+      }
+      show({ running: false });
+    } catch (error) {
+      const stopped = this.pullAbort.signal.aborted;
+      show({ running: false, failure: stopped ? null : asFailure(error) });
+    }
+    if (!state.failure) {
+      this.pulling = null;
+    }
+    this.models = [];
+    await this.refresh();
+  }
+
+  stopPull(): void {
+    this.pullAbort?.abort();
+  }
+
+  // ------------------------------------------------------------------ inside
+
+  private async follow(key: string, request: Parameters<Client['stream']>[0]): Promise<void> {
+    const abort = new AbortController();
+    this.aborts.set(key, abort);
+    try {
+      for await (const event of this.client.stream(request, abort.signal)) {
+        this.update(key, answer => answers.next(answer, event));
+      }
+      this.update(key, answer =>
+        answers.isRunning(answer)
+          ? answers.fail(answer, { code: 'cut', message: 'the answer broke off', hint: 'the server may have restarted: ask again' })
+          : answer
+      );
+    } catch (error) {
+      this.update(key, answer => (abort.signal.aborted ? answers.stop(answer) : answers.fail(answer, asFailure(error))));
+    } finally {
+      this.aborts.delete(key);
+    }
+  }
+
+  private add(answer: IAnswer): string {
+    const key = `answer-${this.counter++}`;
+    this.answers = [{ ...answer, key }, ...this.answers].slice(0, KEPT_ANSWERS);
+    this.changed.emit();
+    return key;
+  }
+
+  private update(key: string, change: (answer: IAnswer) => IAnswer): void {
+    this.answers = this.answers.map(answer => (answer.key === key ? { ...change(answer), key } : answer));
+    this.changed.emit();
+  }
+
+  private find(key: string): IAnswer | undefined {
+    return this.answers.find(answer => answer.key === key);
+  }
+
+  private failWith(key: string, code: string, message: string, hint: string): void {
+    this.update(key, answer => answers.fail(answer, { code, message, hint }));
+  }
+
+  private remember(instruction: string): void {
+    if (instruction) {
+      this.history = [...this.history.filter(old => old !== instruction), instruction].slice(-KEPT_INSTRUCTIONS);
+      this.save(this.history);
+    }
+    this.draft = '';
+  }
+
+  private counter = 0;
+}
+
+export const VERBS: Record<TaskKind, string> = {
+  generate: 'generate',
+  explain: 'explain',
+  testgen: 'test',
+  fix: 'fix',
+  document: 'document'
+};
+
+const REFUSAL_HINTS: Record<string, string> = {
+  'no-cell': 'copy the answer, or ask again',
+  'read-only': 'copy the answer, or save the notebook under another name',
+  failed: 'open the notebook again'
+};
+
+/** A fix is offered as a change of the cell that was asked about, as long as that cell is known. */
+export function isInPlace(answer: IAnswer): boolean {
+  return answer.task.kind === 'fix' && answer.task.target.cell_id !== null;
+}
+
+/** The edit that puts the text of a candidate into the user's own cell: its text only, no label, no metadata. */
+export function replacement(answer: IAnswer, candidate: ICandidate, at: number): IEdit | null {
+  const id = answer.task.target.cell_id;
+  const before = id === null ? undefined : answer.sources[id];
+  if (!candidate.edit || id === null || before === undefined || candidate.text === null) {
+    return null;
+  }
+  const kind = candidate.edit.cells[at].kind;
+  return {
+    ...candidate.edit,
+    after: null,
+    replaces: [id],
+    expected: { [id]: textHash(before) },
+    cells: [{ kind, source: candidate.text.replace(/^\n+|\n+$/g, ''), metadata: {} }]
+  };
+}
+
+function afterPull(event: PullEvent): Partial<IPull> {
+  switch (event.type) {
+    case 'progress':
+      return { done: event.done, total: event.total, what: event.what };
+    case 'ready':
+      return { running: false };
+    case 'error':
+      return { running: false, failure: event };
+  }
+}
+
+export function asFailure(error: unknown): IFailure {
+  return error instanceof RequestError
+    ? error
+    : { code: 'internal', message: String(error), hint: 'the console of the browser has more' };
+}

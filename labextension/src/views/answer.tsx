@@ -1,0 +1,369 @@
+/** One answer: what was asked, what is going on, the cells it offers, what was checked, what was sent. */
+
+import * as React from 'react';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { IAnswer, ICandidate } from '../answer';
+import { isRunning, offered, openCells } from '../answer';
+import { isInPlace, replacement } from '../model';
+import type { SidebarModel } from '../model';
+import type { TaskKind } from '../wire';
+import { Code, Diff } from './code';
+import { chips, usageWords } from './format';
+import { Markdown } from './markdown';
+
+interface IProps {
+  answer: IAnswer;
+  model: SidebarModel;
+  trans: TranslationBundle;
+}
+
+export function kindLabel(kind: TaskKind, trans: TranslationBundle): string {
+  return {
+    generate: trans.__('Generate'),
+    explain: trans.__('Explain'),
+    testgen: trans.__('Test'),
+    fix: trans.__('Fix'),
+    document: trans.__('Document notebook')
+  }[kind];
+}
+
+export function AnswerView(props: IProps): JSX.Element {
+  const { answer, model, trans } = props;
+  const running = isRunning(answer);
+  const several = !answer.parts && answer.candidates.length > 1;
+  const name = kindLabel(answer.task.kind, trans);
+  return (
+    <article className="nbc-Answer" aria-label={`${name} ${answer.title}`} aria-busy={running}>
+      <header className="nbc-Answer-head">
+        <span className="nbc-Answer-kind">{name}</span>
+        <span className="nbc-Answer-title" title={answer.title}>
+          {answer.title || aboutWords(props)}
+        </span>
+        {running ? (
+          <button className="jp-mod-styled jp-mod-warn nbc-small" onClick={() => model.stop(answer.key)}>
+            {trans.__('Stop')}
+          </button>
+        ) : (
+          <button
+            className="jp-mod-styled jp-mod-minimal nbc-small"
+            aria-label={trans.__('Remove this answer')}
+            title={trans.__('Remove this answer')}
+            onClick={() => model.dismiss(answer.key)}
+          >
+            ×
+          </button>
+        )}
+      </header>
+      {running && <PhaseLine {...props} />}
+      {several && !running && <Alternatives {...props} />}
+      {offered(answer).map(candidate => (
+        <CandidateView key={`${candidate.attempt}:${candidate.index}`} {...props} candidate={candidate} />
+      ))}
+      {answer.parts && running && <Streaming {...props} />}
+      {answer.failure && (
+        <p className="nbc-Problem" role="alert">
+          {answer.failure.message}
+          {answer.failure.hint && <span className="nbc-block nbc-quiet">{answer.failure.hint}</span>}
+        </p>
+      )}
+      {answer.phase === 'stopped' && <p className="nbc-quiet">{trans.__('Stopped. What had come so far is kept.')}</p>}
+      <Decisions {...props} />
+      {answer.notices.map((notice, i) => (
+        <p key={i} className={`nbc-Notice nbc-mod-${notice.severity}`}>
+          {notice.message}
+          {notice.hint && ` — ${notice.hint}`}
+        </p>
+      ))}
+      <Sent {...props} />
+      {answer.usage && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage)}</p>}
+    </article>
+  );
+}
+
+function aboutWords({ answer, model, trans }: IProps): string {
+  const label = model.host.label(answer.path, answer.task.target.cell_id);
+  return label ? trans.__('cell %1', label) : (answer.path.split('/').pop() ?? '');
+}
+
+function PhaseLine({ answer, trans }: IProps): JSX.Element {
+  const done = answer.candidates.filter(candidate => candidate.edit).length;
+  const words = {
+    reading: trans.__('Reading the notebook …'),
+    writing: trans.__('Writing …'),
+    checking: trans.__('Checking …'),
+    done: '',
+    stopped: '',
+    failed: ''
+  }[answer.phase];
+  const count = answer.partCells.length;
+  return (
+    <div className="nbc-Phase" role="status">
+      <span className="nbc-Phase-bar" aria-hidden="true" />
+      {words} {answer.parts && count > 0 && trans.__('%1 of %2', Math.min(done + 1, count), count)}
+    </div>
+  );
+}
+
+/** The candidates side by side, as far as the sidebar is wide enough. */
+function Alternatives({ answer, model, trans }: IProps): JSX.Element {
+  return (
+    <div className="nbc-Alternatives" role="radiogroup" aria-label={trans.__('Answers')}>
+      {answer.candidates.map((candidate, i) => (
+        <label key={i} className={`nbc-Alternative${i === answer.chosen ? ' nbc-mod-chosen' : ''}`}>
+          <span className="nbc-row">
+            <input
+              type="radio"
+              name={answer.key}
+              checked={i === answer.chosen}
+              onChange={() => model.choose(answer.key, i)}
+            />
+            <span>
+              {trans.__('Answer %1', i + 1)} {candidate.attempt > 0 && trans.__('(repaired)')}
+            </span>
+            {candidate.check && (
+              <span className={`nbc-Chip nbc-mod-${candidate.check.ok ? 'good' : 'bad'}`}>
+                {candidate.check.ok ? trans.__('checked') : trans.__('problem')}
+              </span>
+            )}
+          </span>
+          <span className="nbc-Alternative-text">{candidate.text ?? candidate.streamed}</span>
+        </label>
+      ))}
+    </div>
+  );
+}
+
+function Streaming({ answer, trans }: IProps): JSX.Element | null {
+  const open = answer.candidates.filter(candidate => !candidate.edit && candidate.text === null).pop();
+  return open ? (
+    <pre className="nbc-Code nbc-mod-streaming" tabIndex={0} aria-label={trans.__('Answer so far')}>
+      {open.streamed}
+    </pre>
+  ) : null;
+}
+
+function CandidateView(props: IProps & { candidate: ICandidate }): JSX.Element {
+  const { answer, candidate, trans } = props;
+  return (
+    <div className="nbc-Candidate">
+      {!candidate.edit && (
+        <pre className="nbc-Code nbc-mod-streaming" tabIndex={0} aria-label={trans.__('Answer so far')}>
+          {candidate.text ?? candidate.streamed}
+        </pre>
+      )}
+      {candidate.edit?.cells.map((_, at) => <CellView key={at} {...props} at={at} />)}
+      <Checks candidate={candidate} trans={trans} />
+      {candidate.prose && !answer.parts && (
+        <details className="nbc-Details">
+          <summary>{trans.__('What the model said around it')}</summary>
+          <Markdown text={candidate.prose} />
+        </details>
+      )}
+    </div>
+  );
+}
+
+function CellView(props: IProps & { candidate: ICandidate; at: number }): JSX.Element {
+  const { answer, candidate, at, model, trans } = props;
+  const cell = candidate.edit!.cells[at];
+  const decision = candidate.decisions[at];
+  const inPlace = isInPlace(answer);
+  const target = inPlace ? answer.task.target.cell_id : (candidate.edit!.replaces[at] ?? null);
+  const before = target === null ? undefined : answer.sources[target];
+  const after = inPlace ? (replacement(answer, candidate, at)?.cells[0].source ?? cell.source) : cell.source;
+  const where = describePlace(props, target);
+  const written = candidate.written[at];
+  return (
+    <section className={`nbc-Cell nbc-mod-${decision}`} aria-label={where}>
+      <div className="nbc-Cell-head">
+        <span className="nbc-quiet">{where}</span>
+        {decision === 'open' ? (
+          <span className="nbc-Cell-buttons">
+            <button
+              className="jp-mod-styled jp-mod-accept nbc-small"
+              onClick={() => void model.accept(answer.key, candidate, at, inPlace)}
+            >
+              {inPlace ? trans.__('Apply') : trans.__('Accept')}
+            </button>
+            {inPlace && (
+              <button
+                className="jp-mod-styled nbc-small"
+                onClick={() => void model.accept(answer.key, candidate, at, false)}
+              >
+                {trans.__('Insert below')}
+              </button>
+            )}
+            <button
+              className="jp-mod-styled jp-mod-reject nbc-small"
+              onClick={() => model.reject(answer.key, candidate, at)}
+            >
+              {trans.__('Reject')}
+            </button>
+          </span>
+        ) : decision === 'accepted' && written !== null ? (
+          <button
+            className="nbc-Link"
+            onClick={() => model.host.reveal(answer.path, written)}
+            title={trans.__('Go to the cell')}
+          >
+            {trans.__('✓ in the notebook')}
+          </button>
+        ) : (
+          <span className="nbc-quiet">{decision === 'accepted' ? trans.__('✓ in the notebook') : trans.__('rejected')}</span>
+        )}
+      </div>
+      {before !== undefined ? (
+        <Diff before={before} after={after} trans={trans} />
+      ) : cell.kind === 'markdown' ? (
+        <Markdown text={cell.source} />
+      ) : (
+        <Code text={cell.source} language={model.host.subject()?.language ?? 'python'} label={where} />
+      )}
+    </section>
+  );
+}
+
+function describePlace(
+  { answer, candidate, at, model, trans }: IProps & { candidate: ICandidate; at: number },
+  target: string | null
+): string {
+  const kind = candidate.edit!.cells[at].kind === 'markdown' ? trans.__('Text cell') : trans.__('Code cell');
+  if (target !== null) {
+    const label = model.host.label(answer.path, target);
+    return label ? trans.__('Changes cell %1', label) : trans.__('Changes a cell that is gone');
+  }
+  if (answer.parts) {
+    return trans.__('%1 above %2', kind, model.host.label(answer.path, answer.partCells[candidate.index]) || '?');
+  }
+  const label = model.host.label(answer.path, candidate.edit!.after);
+  return label ? trans.__('%1 below %2', kind, label) : kind;
+}
+
+function Decisions({ answer, model, trans }: IProps): JSX.Element | null {
+  const open = openCells(answer);
+  const [copied, setCopied] = React.useState(false);
+  const text = offered(answer)
+    .map(candidate => candidate.text ?? candidate.streamed)
+    .join('\n\n');
+  if (isRunning(answer) || !text) {
+    return null;
+  }
+  const copy = (): void => {
+    void navigator.clipboard?.writeText(text).then(() => setCopied(true));
+  };
+  return (
+    <div className="nbc-row nbc-Decisions">
+      {open.length > 1 && (
+        <>
+          <button className="jp-mod-styled jp-mod-accept nbc-small" onClick={() => void model.acceptAll(answer.key)}>
+            {trans.__('Accept all (%1)', open.length)}
+          </button>
+          <button className="jp-mod-styled jp-mod-reject nbc-small" onClick={() => model.rejectAll(answer.key)}>
+            {trans.__('Reject all')}
+          </button>
+        </>
+      )}
+      <button className="jp-mod-styled jp-mod-minimal nbc-small" onClick={copy}>
+        {copied ? trans.__('Copied') : trans.__('Copy')}
+      </button>
+    </div>
+  );
+}
+
+function Checks({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element | null {
+  const [shown, show] = React.useState(false);
+  const found = chips(candidate);
+  const findings = candidate.check?.findings ?? [];
+  if (!found.length && !findings.length) {
+    return null;
+  }
+  const problems = findings.filter(finding => finding.severity !== 'info');
+  const listed = shown ? findings : problems;
+  const more = findings.length > problems.length;
+  return (
+    <div className="nbc-Checks">
+      <div className="nbc-chips">
+        {found.map((chip, i) => (
+          <span key={i} className={`nbc-Chip nbc-mod-${chip.state}`}>
+            {chip.text}
+          </span>
+        ))}
+        {(more || candidate.check?.level) && (
+          <button className="nbc-Link" aria-expanded={shown} onClick={() => show(!shown)}>
+            {shown ? trans.__('less') : trans.__('details')}
+          </button>
+        )}
+      </div>
+      {shown && <Evidence candidate={candidate} trans={trans} />}
+      {listed.length > 0 && (
+        <ul className="nbc-Findings">
+          {listed.map((finding, i) => (
+            <li key={i} className={`nbc-mod-${finding.severity}`}>
+              {finding.line !== null && <b>{trans.__('line %1: ', finding.line)}</b>}
+              {finding.message}
+              {finding.hint && <span className="nbc-quiet"> — {finding.hint}</span>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+function Evidence({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element {
+  const { level, evidence } = candidate.check!;
+  const words = Object.entries(evidence).map(([name, value]) => {
+    const text = Array.isArray(value) ? value.join(', ') || '–' : typeof value === 'number' ? round(value) : String(value);
+    return `${name.replaceAll('_', ' ')}: ${text}`;
+  });
+  return (
+    <p className="nbc-quiet">{[level ? trans.__('sandbox: %1', level) : '', ...words].filter(Boolean).join(' · ')}</p>
+  );
+}
+
+function round(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(2);
+}
+
+function Sent({ answer, trans }: IProps): JSX.Element | null {
+  const context = answer.context;
+  if (!context) {
+    return null;
+  }
+  return (
+    <details className="nbc-Details">
+      <summary>
+        {trans.__('What was sent')} <span className="nbc-quiet">{trans.__('%1 tokens', context.tokens)}</span>
+      </summary>
+      <table className="nbc-Sent">
+        <thead>
+          <tr>
+            <th scope="col">{trans.__('What')}</th>
+            <th scope="col">{trans.__('Why')}</th>
+            <th scope="col" className="nbc-number">
+              {trans.__('Tokens')}
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {context.snippets.map((snippet, i) => (
+            <tr key={i} title={snippet.text}>
+              <td>{snippet.source}</td>
+              <td>{snippet.reason}</td>
+              <td className="nbc-number">{snippet.tokens}</td>
+            </tr>
+          ))}
+          {context.dropped.map((snippet, i) => (
+            <tr key={`dropped-${i}`} className="nbc-mod-dropped" title={snippet.text}>
+              <td>{snippet.source}</td>
+              <td>{trans.__('left out: no room')}</td>
+              <td className="nbc-number">{snippet.tokens}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {context.redacted > 0 && <p className="nbc-quiet">{trans.__('%1 secrets were replaced first', context.redacted)}</p>}
+    </details>
+  );
+}

@@ -1,0 +1,255 @@
+/** The sidebar: what it is about, the box to ask in, the answers. */
+
+import * as React from 'react';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import type { TranslationBundle } from '@jupyterlab/translation';
+
+import type { ISubject } from '../host';
+import type { SidebarModel } from '../model';
+import type { IStatus, TaskKind } from '../wire';
+import { AnswerView, kindLabel } from './answer';
+import type { Highlight } from './code';
+import { HighlightContext } from './code';
+import { Guide } from './guide';
+
+interface IProps {
+  model: SidebarModel;
+  trans: TranslationBundle;
+}
+
+export class Sidebar extends ReactWidget {
+  constructor(
+    private readonly model: SidebarModel,
+    private readonly trans: TranslationBundle,
+    private readonly highlight: Highlight | null,
+    private readonly openSettings: () => void
+  ) {
+    super();
+    this.addClass('nbc-Sidebar');
+  }
+
+  protected override render(): JSX.Element {
+    return (
+      <HighlightContext.Provider value={this.highlight}>
+        <View model={this.model} trans={this.trans} openSettings={this.openSettings} />
+      </HighlightContext.Provider>
+    );
+  }
+
+  protected override onAfterShow(): void {
+    void this.model.refresh();
+  }
+
+  /** Put the cursor into the instruction box. */
+  focus(): void {
+    this.node.querySelector('textarea')?.focus();
+  }
+}
+
+function View(props: IProps & { openSettings: () => void }): JSX.Element {
+  const { model, trans, openSettings } = props;
+  useChanges(model);
+  const subject = model.host.subject();
+  return (
+    <div className="nbc-View">
+      <About status={model.status} subject={subject} trans={trans} />
+      {model.trouble && (
+        <p className="nbc-Problem" role="alert">
+          {model.trouble.message}
+          {model.trouble.hint && <span className="nbc-block nbc-quiet">{model.trouble.hint}</span>}
+          <button className="nbc-Link" onClick={() => void model.refresh()}>
+            {trans.__('Try again')}
+          </button>
+        </p>
+      )}
+      {model.status?.problem && (
+        <p className="nbc-Problem" role="alert">
+          {model.status.problem.message}
+          <span className="nbc-block nbc-quiet">{model.status.problem.hint}</span>
+        </p>
+      )}
+      <Guide {...props} />
+      <Composer {...props} subject={subject} />
+      <div className="nbc-Answers" role="feed" aria-label={trans.__('Answers')} aria-busy={model.running}>
+        {model.answers.map(answer => (
+          <AnswerView key={answer.key} answer={answer} model={model} trans={trans} />
+        ))}
+      </div>
+      {!model.answers.length && <Hints trans={trans} />}
+      <footer className="nbc-Footer">
+        <button className="nbc-Link" onClick={openSettings}>
+          {trans.__('Settings')}
+        </button>
+        <span className="nbc-quiet">nbcopilot {model.status?.version ?? ''}</span>
+      </footer>
+    </div>
+  );
+}
+
+/** Draws again after a change, at most once a frame: tokens come faster than that. */
+function useChanges(model: SidebarModel): void {
+  const [, draw] = React.useReducer((count: number) => count + 1, 0);
+  React.useEffect(() => {
+    let frame = 0;
+    const onChange = (): void => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        draw();
+      });
+    };
+    model.changed.connect(onChange);
+    return () => {
+      model.changed.disconnect(onChange);
+      cancelAnimationFrame(frame);
+    };
+  }, [model]);
+}
+
+function About(props: { status: IStatus | null; subject: ISubject | null; trans: TranslationBundle }): JSX.Element {
+  const { status, subject, trans } = props;
+  return (
+    <section className="nbc-About" aria-label={trans.__('What it is about')}>
+      <div className="nbc-About-line">
+        <b className="nbc-ellipsis" title={subject?.path}>
+          {subject?.name ?? trans.__('No notebook is open')}
+        </b>
+        {subject && <span className="nbc-About-cell">{aboutWords(subject, trans)}</span>}
+      </div>
+      <div className="nbc-chips">
+        {subject && (
+          <span className="nbc-Chip nbc-mod-plain" title={subject.kernel}>
+            <span className={`nbc-Dot nbc-mod-${subject.kernelStatus}`} aria-hidden="true" />
+            {kernelWords(subject.kernelStatus, trans)}
+          </span>
+        )}
+        {status?.model.id && (
+          <span className="nbc-Chip nbc-mod-plain" title={engineWords(status, trans)}>
+            {status.model.id}
+          </span>
+        )}
+        {status && (
+          <span
+            className={`nbc-Chip nbc-mod-${status.local ? 'good' : 'warn'}`}
+            title={
+              status.local
+                ? trans.__('Nothing of your notebook leaves this machine')
+                : trans.__('Text of your notebook goes to %1; secrets are redacted first', status.engine.where)
+            }
+          >
+            {status.local ? trans.__('offline') : trans.__('sends to %1', status.engine.where)}
+          </span>
+        )}
+        {subject?.readOnly && <span className="nbc-Chip nbc-mod-warn">{trans.__('read-only')}</span>}
+      </div>
+    </section>
+  );
+}
+
+function aboutWords(subject: ISubject, trans: TranslationBundle): string {
+  if (!subject.cellId) {
+    return trans.__('empty');
+  }
+  const cell = subject.executed === null ? `#${subject.number}` : `[${subject.executed}]`;
+  return subject.selectedLines
+    ? trans._n('cell %2, %1 line selected', 'cell %2, %1 lines selected', subject.selectedLines, cell)
+    : trans.__('cell %1', cell);
+}
+
+function kernelWords(status: string, trans: TranslationBundle): string {
+  switch (status) {
+    case 'idle':
+      return trans.__('kernel idle');
+    case 'busy':
+      return trans.__('kernel busy');
+    case 'none':
+      return trans.__('no kernel');
+    case 'dead':
+      return trans.__('kernel dead');
+    default:
+      return trans.__('kernel %1', status);
+  }
+}
+
+function engineWords(status: IStatus, trans: TranslationBundle): string {
+  const pace = status.tokens_per_second ? trans.__(', %1 tokens/s', status.tokens_per_second) : '';
+  return trans.__('engine %1: %2', status.engine.kind, status.engine.state) + pace;
+}
+
+const ACTIONS: TaskKind[] = ['explain', 'testgen', 'fix', 'document'];
+
+function Composer({ model, trans, subject }: IProps & { subject: ISubject | null }): JSX.Element {
+  const [place, setPlace] = React.useState<number | null>(null);
+  const ready = subject !== null && model.status?.model.ready === true;
+  const onKey = (event: React.KeyboardEvent<HTMLTextAreaElement>): void => {
+    const box = event.currentTarget;
+    if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
+      event.preventDefault();
+      if (ready && model.draft.trim()) {
+        setPlace(null);
+        void model.ask('generate');
+      }
+      return;
+    }
+    const up = event.key === 'ArrowUp' && box.selectionStart === 0;
+    const down = event.key === 'ArrowDown' && box.selectionEnd === box.value.length;
+    if ((up || down) && model.history.length) {
+      const at = (place ?? model.history.length) + (up ? -1 : 1);
+      if (at >= 0) {
+        event.preventDefault();
+        setPlace(at < model.history.length ? at : null);
+        model.setDraft(model.history[at] ?? '');
+      }
+    }
+  };
+  return (
+    <section className="nbc-Composer" aria-label={trans.__('Ask')}>
+      <textarea
+        className="jp-mod-styled"
+        rows={3}
+        value={model.draft}
+        placeholder={trans.__('What should the next cell do? Enter sends, Shift+Enter is a new line, ↑ brings back')}
+        aria-label={trans.__('Instruction')}
+        onChange={event => model.setDraft(event.currentTarget.value)}
+        onKeyDown={onKey}
+      />
+      <div className="nbc-row">
+        <button
+          className="jp-mod-styled jp-mod-accept"
+          disabled={!ready || !model.draft.trim()}
+          onClick={() => void model.ask('generate')}
+        >
+          {trans.__('Generate')}
+        </button>
+        <label className="nbc-quiet nbc-Composer-count">
+          {trans.__('Answers')}
+          <select
+            className="jp-mod-styled"
+            value={model.options.candidates}
+            onChange={event => model.setCandidates(Number(event.currentTarget.value))}
+          >
+            {[1, 2, 3, 4].map(count => (
+              <option key={count}>{count}</option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <div className="nbc-Composer-actions" role="group" aria-label={trans.__('Actions on the selected cell')}>
+        {ACTIONS.map(kind => (
+          <button key={kind} className="jp-mod-styled nbc-small" disabled={!ready} onClick={() => void model.ask(kind)}>
+            {kindLabel(kind, trans)}
+          </button>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Hints({ trans }: { trans: TranslationBundle }): JSX.Element {
+  return (
+    <ul className="nbc-Hints nbc-quiet">
+      <li>{trans.__('Generate writes a new cell below the selected one.')}</li>
+      <li>{trans.__('Explain, Test and Fix are about the selected cell, or the text selected in it.')}</li>
+      <li>{trans.__('Nothing is written before you accept it, and one undo takes it back.')}</li>
+    </ul>
+  );
+}
