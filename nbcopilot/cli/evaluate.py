@@ -79,7 +79,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
     """The systems of `modes`, the conditions, and what closes the engine (not opened when no mode needs it)."""
     from nbcopilot.config import load, with_changes
     from nbcopilot.evaluation import report
-    from nbcopilot.evaluation.engines import BatchEngine, MemoEngine
+    from nbcopilot.evaluation.memo import MemoEngine
     from nbcopilot.evaluation.runner import Reference
     from nbcopilot.evaluation.systems import make_systems
     from nbcopilot.session import Session
@@ -101,7 +101,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
     if modes == ["reference"]:
         return [Reference()], report.conditions(ModelInfo("reference"), **settings), lambda: None
     session = Session(config)
-    engine = MemoEngine(BatchEngine(session.engine(), args.jobs), args.memo)
+    engine = MemoEngine(session.engine(), args.memo)
     named = [mode for mode in modes if mode != "reference"]
     systems: list[Any] = [*([Reference()] if "reference" in modes else []), *make_systems(named, engine, config)]
     return systems, report.conditions(engine.describe(), **settings), engine.close
