@@ -34,7 +34,7 @@ def execution_order(notebook: Notebook, position: int | None = None) -> list[Cel
 
     Cells that ran, by their execution count; then those above `position` that have not run, in document order (they
     would run next). Sources of `notebook.history` that are in no cell any more (deleted or edited) come as cells with
-    the id "#history-N" in their place among the others. Without any count the order is that of the document.
+    the id "In[N]" in their place among the others. Without any count the order is that of the document.
     """
     end = len(notebook.cells) if position is None else position
     code = [(i, cell) for i, cell in enumerate(notebook.cells) if cell.kind == "code"]
@@ -43,7 +43,7 @@ def execution_order(notebook: Notebook, position: int | None = None) -> list[Cel
     counts = {count for count, _ in ran}
     for n, source in enumerate(notebook.history, 1):
         if source.strip() and source.strip() not in present and n not in counts:
-            ran.append((n, Cell(f"#history-{n}", "code", source, executed=n)))
+            ran.append((n, Cell(f"In[{n}]", "code", source, executed=n)))
     ran.sort(key=lambda pair: pair[0])
     return [cell for _, cell in ran] + [cell for i, cell in code if cell.executed is None and i < end]
 

@@ -1,0 +1,153 @@
+"""What a live shell forgets: which cell each run came from, and which cell failed last.
+
+`watch` hooks IPython's own events; it keeps ids and short texts, never objects, and never raises into the shell.
+Without it `live` still works, from the shell's history and `sys.last_value`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import linecache
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbcopilot.errors import NbcopilotError
+from nbcopilot.notebook.inspecting import class_name
+from nbcopilot.notebook.outputs import strip_ansi
+from nbcopilot.types import ErrorInfo
+
+_ATTRIBUTE = "_nbcopilot_runs"
+_MESSAGE = 500
+# Frames that are IPython's way to the cell, not the user's.
+_MACHINERY = ("/IPython/core/", "/ipykernel/", "\\IPython\\core\\", "\\ipykernel\\")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution: the exact source, and the id of the cell when the front end tells it."""
+
+    source: str
+    cell_id: str | None
+
+
+@dataclass
+class Runs:
+    """The executions of a shell by execution count, and its last error that is not mended."""
+
+    by_count: dict[int, Run] = field(default_factory=dict)
+    error: ErrorInfo | None = None
+    _info: Any = None
+
+    def before(self, info: Any) -> None:
+        """IPython's pre_run_cell."""
+        self._info = info
+
+    def after(self, result: Any) -> None:
+        """IPython's post_run_cell."""
+        with contextlib.suppress(Exception):  # a bookkeeping fault must never show up below the user's cell
+            self._record(result)
+
+    def _record(self, result: Any) -> None:
+        info = result.info if getattr(result, "info", None) is not None else self._info
+        source, cell_id = info.raw_cell or "", getattr(info, "cell_id", None)
+        count = result.execution_count
+        if isinstance(count, int) and info.store_history:
+            self.by_count[count] = Run(source, cell_id)
+        error = result.error_before_exec or result.error_in_exec
+        if isinstance(error, NbcopilotError):
+            return
+        label = cell_id or f"In[{count}]"
+        if error is not None:
+            self.error = error_info(error, label, source, count)
+        elif self.error is not None and self.error.cell_id == label:
+            self.error = None
+
+
+def watch(shell: Any) -> Runs:
+    """Start to keep the runs of `shell` (once; later calls give the same Runs)."""
+    runs = runs_of(shell)
+    if runs is None:
+        runs = Runs()
+        setattr(shell, _ATTRIBUTE, runs)
+        shell.events.register("pre_run_cell", runs.before)
+        shell.events.register("post_run_cell", runs.after)
+    return runs
+
+
+def unwatch(shell: Any) -> None:
+    """Take the hooks away."""
+    runs = runs_of(shell)
+    if runs is not None:
+        for event, hook in (("pre_run_cell", runs.before), ("post_run_cell", runs.after)):
+            with contextlib.suppress(ValueError):
+                shell.events.unregister(event, hook)
+        delattr(shell, _ATTRIBUTE)
+
+
+def runs_of(shell: Any) -> Runs | None:
+    """The Runs of a watched shell, else None."""
+    found = getattr(shell, _ATTRIBUTE, None)
+    return found if isinstance(found, Runs) else None
+
+
+def last_error(shell: Any) -> ErrorInfo | None:
+    """The last exception that was shown, from `sys.last_value`: for a shell that is not watched."""
+    error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+    if not isinstance(error, BaseException) or isinstance(error, NbcopilotError):
+        return None
+    counts = getattr(getattr(shell, "compile", None), "_filename_map", {})
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    count = next((counts[name] for name in frames if name in counts), None)
+    history = shell.history_manager.input_hist_raw
+    source = history[count] if isinstance(count, int) and 0 < count < len(history) else ""
+    return error_info(error, f"In[{count}]" if source else None, source, count)
+
+
+def error_info(error: BaseException, cell_id: str | None, source: str, count: int | None) -> ErrorInfo:
+    """The ErrorInfo of an exception: bounded text, no values of variables."""
+    name = class_name(type(error))
+    try:
+        message = strip_ansi(str(error))[:_MESSAGE]
+    except Exception:  # the user's own __str__
+        message = "<message unavailable>"
+    last = f"{name}: {message}" if message else name
+    return ErrorInfo(name, message, f"{_frames(error, count)}{last}", cell_id, source)
+
+
+def _frames(error: BaseException, count: int | None) -> str:
+    """The way to the error: where it started, the deepest line of a cell, and where it ended."""
+    found: list[tuple[bool, str]] = []
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        file = code.co_filename
+        if any(part in file for part in _MACHINERY):
+            continue
+        is_cell = "ipykernel_" in file or file.startswith("<")
+        where = f"Cell In[{count}]" if is_cell and not found else "Cell" if is_cell else f'File "{_tail(file)}"'
+        inside = "" if code.co_name == "<module>" else f", in {code.co_name}"
+        text = linecache.getline(file, line, frame.f_globals if is_cell else None).strip()[:200]
+        found.append(
+            (is_cell, f"{where}, line {line}{inside}\n    {text}\n" if text else f"{where}, line {line}{inside}\n")
+        )
+    if isinstance(error, SyntaxError) and error.text:
+        found.append((True, f"line {error.lineno}\n    {error.text.rstrip()[:200]}\n"))
+    if len(found) > 5:
+        deepest = max((i for i, (is_cell, _) in enumerate(found) if is_cell), default=0)
+        keep = sorted({0, deepest, len(found) - 2, len(found) - 1})
+        text, previous = "", -1
+        for i in keep:
+            text += f"… {i - previous - 1} frames left out …\n" if i > previous + 1 else ""
+            text, previous = text + found[i][1], i
+        return text
+    return "".join(text for _, text in found)
+
+
+def _tail(file: str) -> str:
+    """The end of a path that still says which module it is: nothing above site-packages is sent anywhere."""
+    parts = file.replace("\\", "/").split("/")
+    for mark in ("site-packages", "dist-packages"):
+        if mark in parts:
+            return "/".join(parts[parts.index(mark) + 1 :])
+    return "/".join(parts[-2:])
