@@ -28,7 +28,7 @@ export interface IInlineSettings {
 
 export const DEFAULTS: IInlineSettings = {
   enabled: true,
-  timeout: 15000,
+  timeout: 10000,
   debouncerDelay: 300,
   autoFillInMiddle: true,
   maxTokens: 64,
@@ -45,7 +45,6 @@ export class InlineProvider implements IInlineCompletionProvider<IInlineCompleti
 
   private readonly waiting = new Map<string, ICompleteRequest>();
   private current: AbortController | null = null;
-  private last: { request: ICompleteRequest; text: string } | null = null;
   private counter = 0;
 
   constructor(
@@ -82,12 +81,8 @@ export class InlineProvider implements IInlineCompletionProvider<IInlineCompleti
     request: CompletionHandler.IRequest,
     context: IInlineCompletionContext
   ): Promise<IInlineCompletionList<IInlineCompletionItem>> {
-    const asked = this.request(request, context);
-    const rest = asked && this.rest(asked);
-    if (rest) {
-      return { items: [{ insertText: rest }] };
-    }
     this.cancel();
+    const asked = this.request(request, context);
     if (!asked) {
       return { items: [] };
     }
@@ -123,18 +118,7 @@ export class InlineProvider implements IInlineCompletionProvider<IInlineCompleti
       clearTimeout(timer);
       abort.abort(); // the reader may have gone: let the server know
     }
-    if (insertText) {
-      this.last = { request, text: insertText };
-    }
     yield { response: { insertText, isIncomplete: false } };
-  }
-
-  /** What is left of the last suggestion when the user has typed its beginning. */
-  private rest({ prefix, suffix }: ICompleteRequest): string {
-    const { request, text } = this.last ?? { request: null, text: '' };
-    const typed = request && prefix.startsWith(request.prefix) && suffix === request.suffix;
-    const done = typed ? prefix.slice(request.prefix.length) : '';
-    return done && text.startsWith(done) ? text.slice(done.length) : '';
   }
 
   private request(request: CompletionHandler.IRequest, context: IInlineCompletionContext): ICompleteRequest | null {
@@ -147,29 +131,25 @@ export class InlineProvider implements IInlineCompletionProvider<IInlineCompleti
     if (!prefix.trim() && !panel) {
       return null;
     }
-    const others = panel && this.settings.crossCell ? neighbours(panel) : { before: [], after: [] };
     return {
       schema: SCHEMA,
       prefix,
       suffix: request.text.slice(request.offset),
-      ...others,
+      before: panel && this.settings.crossCell ? cellsAbove(panel) : [],
       language: panel ? languageOf(panel) : 'python',
-      max_tokens: this.settings.maxTokens
+      max_tokens: this.settings.maxTokens,
+      budget_seconds: this.settings.timeout / 1000,
+      client: cell?.model.id ?? this.identifier
     };
   }
 }
 
-/** Sources of the code cells above and below the active one, in document order. */
-function neighbours(panel: NotebookPanel): { before: string[]; after: string[] } {
-  const active = panel.content.activeCellIndex;
-  const sources = (panel.content.model?.sharedModel.cells ?? []).map((cell, index) => ({
-    index,
-    source: cell.cell_type === 'code' ? cell.getSource() : ''
-  }));
-  return {
-    before: sources.filter(({ index, source }) => index < active && source.trim()).map(({ source }) => source),
-    after: sources.filter(({ index, source }) => index > active && source.trim()).map(({ source }) => source)
-  };
+/** Sources of the code cells above the active one, in document order. */
+function cellsAbove(panel: NotebookPanel): string[] {
+  return (panel.content.model?.sharedModel.cells ?? [])
+    .slice(0, panel.content.activeCellIndex)
+    .filter(cell => cell.cell_type === 'code' && cell.getSource().trim())
+    .map(cell => cell.getSource());
 }
 
 function settingsSchema(trans: TranslationBundle): object {

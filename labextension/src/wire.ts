@@ -199,10 +199,13 @@ export interface ICompleteRequest {
   schema: 1;
   prefix: string;
   suffix: string;
+  /** Sources of the code cells above, in order. */
   before: string[];
-  after: string[];
   language: string;
   max_tokens: number;
+  budget_seconds: number;
+  /** The editor that asks: its newer request makes the older one void. */
+  client: string;
 }
 
 export interface ISnippet {

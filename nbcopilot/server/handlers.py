@@ -150,10 +150,10 @@ class CompleteHandler(LinesHandler):
     async def post(self) -> None:
         state = self.state
         try:
-            request, config = read_completion(self.body()), state.load()
+            gap, config = read_completion(self.body()), state.load()
         except NbcopilotError as exc:
             return self.fail(exc)
-        await self.run(lambda _: complete(state.copilot(config).engine, request, config))
+        await self.run(lambda _: complete(state.completer, state.copilot(config).engine, gap))
 
 
 class PullHandler(LinesHandler):

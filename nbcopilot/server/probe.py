@@ -18,11 +18,11 @@ class Probe:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         from IPython.core.getipython import get_ipython
 
-        from nbcopilot.notebook import namespace
+        from nbcopilot.notebook.namespace import summarize
 
         shell = get_ipython()
         user = dict(shell.user_ns) if shell is not None else {}
         hidden = set(shell.user_ns_hidden) if shell is not None else set()
         names = [name for name in user if name not in hidden and not name.startswith("_")]
-        variables = namespace.summarize({name: user[name] for name in names[-MAX_VARIABLES:]})
+        variables = summarize({name: user[name] for name in names[-MAX_VARIABLES:]})
         return {"application/json": {"names": sorted(names), "variables": [asdict(v) for v in variables]}}

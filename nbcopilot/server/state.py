@@ -17,6 +17,7 @@ from nbcopilot.errors import EngineError, NbcopilotError, UsageError
 from nbcopilot.models.catalog import ModelRef, entries
 from nbcopilot.models.store import Store
 from nbcopilot.pipeline import Copilot
+from nbcopilot.serve.complete import Completer
 from nbcopilot.server.wire import Json, write_error
 from nbcopilot.session import Session
 from nbcopilot.types import Usage
@@ -36,6 +37,7 @@ class State:
     def __init__(self, load: Callable[[], Config]) -> None:
         self.load = load
         self.running = 0
+        self.completer = Completer()
         self.tokens_per_second: float | None = None
         self._session: Session | None = None
         self._lock = threading.Lock()
@@ -140,7 +142,7 @@ class State:
 
         def work() -> None:
             try:
-                Store().pull(name, progress=report, carrier=self.load().carrier)  # type: ignore[arg-type]
+                Store().pull(name, progress=report, carrier=self.load().carrier)
             except BaseException as exc:  # raised again below, in the thread that reads
                 problem.append(exc)
             updates.put(None)

@@ -15,6 +15,7 @@ from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.pipeline import make_task
+from nbcopilot.serve.complete import Gap
 from nbcopilot.types import (
     Cell,
     CellEdit,
@@ -133,18 +134,19 @@ def write_error(error: NbcopilotError) -> Json:
     return {"type": "error", "code": error.code, "message": error.message, "hint": error.hint}
 
 
-def read_completion(message: Any) -> Json:
-    """The fields of a request for inline completion, checked. Raises UsageError."""
+def read_completion(message: Any) -> Gap:
+    """The place that ghost text is asked for. Raises UsageError."""
     _check_schema(message)
     try:
-        return {
-            "prefix": str(message["prefix"]),
-            "suffix": str(message["suffix"]),
-            "before": [str(source) for source in message["before"]],
-            "after": [str(source) for source in message["after"]],
-            "language": str(message["language"]).lower(),
-            "max_tokens": max(1, min(int(message["max_tokens"]), 512)),
-        }
+        return Gap(
+            prefix=str(message["prefix"]),
+            suffix=str(message["suffix"]),
+            before=tuple(str(source) for source in message["before"]),
+            language=str(message["language"]).lower(),
+            max_tokens=max(1, min(int(message["max_tokens"]), 512)),
+            budget_seconds=max(0.1, min(float(message["budget_seconds"]), 120.0)),
+            client=str(message["client"]),
+        )
     except (KeyError, TypeError, ValueError) as exc:
         raise _unreadable(exc) from exc
 

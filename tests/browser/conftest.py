@@ -1,0 +1,278 @@
+"""A real JupyterLab (and Notebook 7) with real kernels in headless Chromium; one server and one page for a module."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Keeps the browser from looking up hosts; none of these is needed for it to run.
+QUIET = [
+    "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+]  # fmt: skip
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def need(there: bool, reason: str) -> None:
+    """Skip with `reason` when a need cannot be had; in CI that is a failure."""
+    if not there and os.environ.get("CI"):
+        pytest.fail(f"in CI nothing may skip: {reason}")
+    if not there:
+        pytest.skip(reason)
+
+
+def find_browser() -> tuple[str | None, str]:
+    """Path of a browser and "", or None and why there is none.
+
+    One that is there, else Debian's package where apt-get may install it, else Playwright's own download.
+    """
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found:
+        return found, ""
+    said = []
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
+            done = subprocess.run(["apt-get", "-qq", *command], env=environ, capture_output=True, text=True, check=False)
+            said.append(done.stderr.strip()[-200:])
+        if found := shutil.which("chromium"):
+            return found, ""
+    done = subprocess.run(
+        [sys.executable, "-m", "playwright", "install", "chromium"], capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        from playwright.sync_api import sync_playwright
+
+        with sync_playwright() as playwright:
+            return playwright.chromium.executable_path, ""
+    return None, f"no Chromium could be had: {said[-1] if said else ''} {done.stderr.strip()[-200:]}"
+
+
+@dataclass
+class Server:
+    """A Jupyter server of a test module: its address, token, folder of notebooks, and process."""
+
+    url: str
+    token: str
+    root: Path
+    process: subprocess.Popen[bytes]
+    log: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: str, *cells: Any, **metadata: Any) -> Path:
+        """A notebook in the server's folder: strings are code cells, the rest are nbformat cells."""
+        made = [nbformat.v4.new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+        node = nbformat.v4.new_notebook(cells=made)
+        node.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        node.metadata.update(metadata)
+        nbformat.write(node, self.root / name)
+        return self.root / name
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+
+def start_server(folder: Path, *, app: str = "jupyterlab", environ: dict[str, str] | None = None) -> Server:
+    """A running server with settings of its own; answers GET /api when this returns."""
+    token, port = secrets.token_hex(8), free_port()
+    root = folder / "notebooks"
+    places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
+    env = {**os.environ, **{f"JUPYTER_{name}": str(folder / name.lower()) for name in places}}
+    env |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
+    env |= {"IPYTHONDIR": str(folder / "ipython"), "NBCOPILOT_CONFIG_DIR": str(folder / "nbcopilot")}
+    env |= {"PYTHONUNBUFFERED": "1", "NBCOPILOT_MODEL": "fake", **(environ or {})}
+    for place in (root, *(Path(env[f"JUPYTER_{name}"]) for name in places)):
+        place.mkdir(parents=True, exist_ok=True)
+    runtime = folder / "run"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    env.setdefault("NBCOPILOT_RUNTIME_DIR", str(runtime))
+    news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
+    news.parent.mkdir(parents=True, exist_ok=True)
+    news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
+    command = [
+        sys.executable, "-m", app, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}",
+        f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
+        "--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    ]  # fmt: skip
+    log = folder / f"server-{port}.log"
+    with log.open("wb") as sink:
+        process = subprocess.Popen(command, env=env, stdout=sink, stderr=subprocess.STDOUT, cwd=folder)
+    server = Server(f"http://127.0.0.1:{port}", token, root, process, log, env)
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"{server.url}/api", timeout=2):
+                return server
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.2)
+    server.stop()
+    raise RuntimeError(f"the server did not start:\n{log.read_text()[-3000:]}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Lab:
+    """A page of JupyterLab or Notebook 7. Drives by commands, reads the shared model: cells may not be in the DOM."""
+
+    def __init__(self, page: Any, server: Server, *, classic: bool = False) -> None:
+        self.page, self.server, self.classic = page, server, classic
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def open(self, name: str, *, kernel: bool = True, workspace: str = "") -> None:
+        """Open a notebook in a fresh workspace and wait for its kernel."""
+        place = f"notebooks/{name}" if self.classic else f"lab{workspace and f'/workspaces/{workspace}'}/tree/{name}"
+        query = f"token={self.server.token}" + ("" if self.classic else "&reset")
+        self.page.goto(f"{self.server.url}/{place}?{query}")
+        self.ready(kernel=kernel)
+
+    def ready(self, *, kernel: bool = True) -> None:
+        self.page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')", timeout=60000)
+        self.page.evaluate("() => window.jupyterapp.restored")
+        if kernel:
+            self.idle()
+
+    def idle(self) -> None:
+        """Wait until the kernel of the current notebook is idle."""
+        self.page.wait_for_function(
+            """() => { const w = window.jupyterapp.shell.currentWidget;
+            return w?.context?.sessionContext?.session?.kernel?.status === 'idle' }""",
+            timeout=60000,
+        )
+
+    def command(self, name: str, **args: Any) -> None:
+        self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, args])
+
+    def notebook(self, script: str, *args: Any) -> Any:
+        """Evaluate `script` with `nb` (the shared model) and `panel` of the current notebook, and `args`."""
+        code = f"""args => {{ const panel = window.jupyterapp.shell.currentWidget;
+            const nb = panel.content.model.sharedModel; {script} }}"""
+        return self.page.evaluate(code, list(args))
+
+    def cells(self) -> list[dict[str, Any]]:
+        """The cells as JSON."""
+        found: list[dict[str, Any]] = self.notebook("return nb.toJSON().cells")
+        return found
+
+    def sources(self) -> list[str]:
+        return [cell["source"] for cell in self.cells()]
+
+    def select(self, index: int) -> None:
+        self.notebook("panel.content.deselectAll(); panel.content.activeCellIndex = args[0]", index)
+
+    def run(self, index: int) -> None:
+        """Run one cell and wait for its end."""
+        self.select(index)
+        self.command("notebook:run-cell")
+        self.idle()
+
+    def wait(self, script: str, *args: Any, timeout: float = 30) -> None:
+        """Wait until `script` (as for `notebook`) gives something true."""
+        code = f"""args => {{ const panel = window.jupyterapp.shell.currentWidget;
+            const nb = panel?.content?.model?.sharedModel; {script} }}"""
+        self.page.wait_for_function(code, arg=list(args), timeout=timeout * 1000)
+
+    def sidebar(self) -> Any:
+        """The open sidebar."""
+        self.command("nbcopilot:open")
+        box = self.page.locator("#nbcopilot-sidebar")
+        box.locator("textarea").wait_for()
+        return box
+
+    def ask(self, action: str, instruction: str = "") -> Any:
+        """Press a button of the sidebar; gives back the newest answer when it is finished."""
+        box = self.sidebar()
+        if instruction:
+            box.get_by_label("Instruction").fill(instruction)
+        box.get_by_role("button", name=re.compile(f"^{action}")).first.click()
+        return self.finished(box.locator(".nbc-Answer").first)
+
+    def finished(self, answer: Any, timeout: float = 60) -> Any:
+        self.page.wait_for_function(
+            "() => { const a = document.querySelector('.nbc-Answer'); return a && a.getAttribute('aria-busy') === 'false' }",
+            timeout=timeout * 1000,
+        )
+        return answer
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    path, reason = find_browser()
+    need(path is not None, reason)
+    assert path is not None
+    return path
+
+
+@pytest.fixture(scope="session")
+def extension() -> None:
+    """The extension is installed: JupyterLab finds it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter", "labextension", "list"], capture_output=True, text=True, check=False
+    )
+    listed = re.search(r"nbcopilot v\S+.*enabled.*OK", done.stdout + done.stderr)
+    need(listed is not None, "the JupyterLab extension is not installed (make install, with Node.js)")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium_path, headless=True, args=QUIET)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def new_server(tmp_path_factory: pytest.TempPathFactory, extension: None) -> Iterator[Callable[..., Server]]:
+    running: list[Server] = []
+
+    def make(**options: Any) -> Server:
+        running.append(start_server(tmp_path_factory.mktemp("server"), **options))
+        return running[-1]
+
+    yield make
+    for server in running:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(new_server: Callable[..., Server]) -> Server:
+    return new_server()
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Any, server: Server) -> Lab:
+    """A page of JupyterLab that the tests of a module share."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.set_default_timeout(30000)
+    return Lab(page, server)
