@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import math
+import os
 import queue
 import re
 import threading
@@ -33,6 +34,8 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 600.0
 RETRIES, RETRY_SECONDS = 2, 5.0
 BATCH_WORKERS = 32
+# What reading an answer raises when the other side has gone or says something else.
+BROKEN = (httpx.HTTPError, httpx.StreamError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class RemoteEngine:
     def __init__(self, url: str, *, model: str = "", api_key: str = "", socket: Path | None = None) -> None:
         self._model = "" if model == "auto" else model
         self._socket = socket
+        self._client = f"{os.getpid()}-{id(self):x}"
         self._lock = threading.Lock()
         self._server_known: Server | None = None
         self._count = functools.lru_cache(maxsize=4096)(self._count_once)
@@ -121,8 +125,9 @@ class RemoteEngine:
     def _stream(
         self, server: Server, prompt: Prompt, sampling: Sampling, candidates: int, extra: Mapping[str, Any]
     ) -> Iterator[Chunk]:
+        own = {"client": self._client, **extra}
         path, body = wire.request(
-            prompt, sampling, server.family, model=server.info.id, candidates=candidates, extra=extra
+            prompt, sampling, server.family, model=self._name(server), candidates=candidates, extra=own
         )
         answer = Answer(prompt, server.family, candidates)
         broken: Exception | None = None
@@ -135,7 +140,7 @@ class RemoteEngine:
                     yield from answer.take(event)
                     if answer.stopped or "done" in event:
                         break
-        except (httpx.HTTPError, httpx.StreamError, ValueError) as exc:
+        except BROKEN as exc:
             broken = exc
         if not answer.finished:
             yield from answer.rest()
@@ -227,10 +232,14 @@ class RemoteEngine:
             )
         return Server(family, _info(found or {}, family, self._model, self.where), models)
 
+    def _name(self, server: Server) -> str:
+        """The model to ask for."""
+        return server.info.id
+
     def _count_once(self, text: str) -> int:
         server = self._server()
         if server.family is wire.OURS:
-            body = {"model": server.info.id, "text": text}
+            body = {"model": self._name(server), "text": text}
             return int(self._json("POST", "/nbcopilot/tokenize", body)["count"])
         return estimate(text)
 

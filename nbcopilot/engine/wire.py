@@ -203,10 +203,11 @@ def usage(event: Mapping[str, Any]) -> Usage | None:
 def error(status: int, body: str, *, where: str, model: str, models: Sequence[str] = ()) -> NbcopilotError:
     """The error that an HTTP status (0: an event within the stream) and its body stand for."""
     detail = _detail(body)
-    known = _classes().get(str(detail.get("nbcopilot_code") or ""))
-    said = str(detail.get("message") or "").strip().rstrip(".")
+    own = detail.get("nbcopilot")
+    known = of_code(str(own.get("code")), str(own.get("message")), str(own.get("hint") or "")) if own else None
     if known is not None:
-        return known(said, hint=str(detail.get("hint") or ""))
+        return known
+    said = str(detail.get("message") or "").strip().rstrip(".")
     if status in (401, 403):
         return EngineUnavailableError(f"{where} refuses the key ({status})", hint="set api_key (NBCOPILOT_API_KEY)")
     if status == 404:
@@ -235,6 +236,8 @@ def _detail(body: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {"message": str(found)[:200]}
 
 
-def _classes() -> dict[str, type[NbcopilotError]]:
+def of_code(code: str, message: str, hint: str) -> NbcopilotError | None:
+    """The error of our own tree that `code` names, or None."""
     found = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, NbcopilotError)]
-    return {cls.code: cls for cls in found}
+    kind = next((cls for cls in found if cls.code == code), None)
+    return kind(message, hint=hint) if kind else None
