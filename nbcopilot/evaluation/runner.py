@@ -140,6 +140,9 @@ class Run:
                         return
                     if not self.journal.has(system.name, question.id):
                         self.journal.add(ask(question, system))
+        except BaseException:
+            self._stop.set()  # the engine is gone, or we are: no further question of the other items either
+            raise
         finally:
             close = getattr(questions, "close", None)
             if close is not None:

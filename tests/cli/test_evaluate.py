@@ -1,0 +1,79 @@
+"""`nbcopilot eval` end to end with the scripted engine: one JSON object at the end, one sentence for bad input."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "evaluation"))
+import builders
+
+from nbcopilot.cli.main import main
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return builders.write(tmp_path / "items.jsonl", builders.DOUBLE, builders.SHOUT)
+
+
+def test_the_last_line_is_one_json_object_and_the_table_stands_above_it(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", "generate", "--data", str(data), "--model", "fake", "--mode", "raw,context"]) == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out.splitlines()[-1])
+    assert (found["suite"], found["model"], found["n"]) == ("generate", "fake", 2)
+    assert list(found["ablation"]) == ["raw", "context"]
+    assert "| raw |" in out
+    assert "2 of 2 items" in err
+
+
+def test_json_prints_only_the_json_line(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "humaneval", "--data", str(data), "--mode", "reference", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["n"], found["pass_at_1"]) == (1, 1.0)
+
+
+def test_a_journal_and_a_memo_are_kept_and_a_second_run_asks_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "generate", "--data", str(data), "--model", "fake", "--mode", "raw", "--json"]
+    command += ["--resume", str(tmp_path / "run" / "j.jsonl"), "--memo", str(tmp_path / "run" / "m.jsonl")]
+    assert main(command) == 0
+    size = (tmp_path / "run" / "m.jsonl").stat().st_size
+    first = json.loads(capsys.readouterr().out)
+    assert main(command) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["ablation"] == first["ablation"]
+    assert (tmp_path / "run" / "m.jsonl").stat().st_size == size > 0
+
+
+def test_failures_are_written_for_reading(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.md"
+    main(["eval", "generate", "--data", str(data), "--model", "fake", "--mode", "raw", "--failures", str(path)])
+    assert "## t/" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["chess"], "unknown suite `chess`"),
+        (["generate", "--mode", "chess"], "unknown mode `chess`"),
+        (["generate", "--mode", ","], "--mode names no mode"),
+        (["generate", "--limit", "0"], "--limit is 0"),
+        (["generate", "--jobs", "0"], "--jobs is 0"),
+        (["fix"], "is no item of this suite"),
+    ],
+)
+def test_bad_usage_is_one_sentence_and_exit_2(
+    arguments: list[str], sentence: str, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", *arguments, "--data", str(data), "--model", "fake"]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
