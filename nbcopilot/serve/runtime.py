@@ -37,6 +37,7 @@ class Record:
     url: str
     socket: str
     started: float
+    foreground: bool = False
 
 
 def folder() -> Path:
@@ -86,7 +87,9 @@ def _place() -> Path:
 def read(place: Path) -> Record | None:
     """The note of the engine that is, or was, there; None when there is none that can be read."""
     try:
-        return Record(**json.loads((place / "engine.json").read_text(encoding="utf-8")))
+        found = json.loads((place / "engine.json").read_text(encoding="utf-8"))
+        # An engine of another version may say more or less.
+        return Record(**{name: found[name] for name in Record.__dataclass_fields__ if name in found})
     except (OSError, ValueError, TypeError):
         return None
 

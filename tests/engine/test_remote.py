@@ -17,6 +17,7 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.engine.remote import RemoteEngine, estimate
 from nbcopilot.errors import (
     ContextOverflowError,
+    DiskFullError,
     EngineError,
     EngineUnavailableError,
     NbcopilotError,
@@ -262,7 +263,7 @@ def test_server_that_dies_in_the_middle_gives_the_text_so_far_and_one_sentence(s
 def test_error_within_the_stream_is_raised(server: Any) -> None:
     def reply(handler: Handler, body: object) -> None:
         handler.stream("one", finish=None, usage=False, done=False)
-        handler.event({"error": {"message": "ran out", "nbcopilot_code": "out-of-memory"}})
+        handler.event({"error": {"nbcopilot": {"code": "out-of-memory", "message": "ran out"}}})
 
     server.reply = reply
     error = fails(RemoteEngine(server.url))

@@ -1,0 +1,129 @@
+"""`nbcopilot serve | stop | status`: the resident engine, in the foreground, ended, and looked at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nbcopilot import config as settings
+from nbcopilot.errors import EngineUnavailableError
+from nbcopilot.models.catalog import human_bytes
+from nbcopilot.serve import client, runtime
+
+PORT = 8321
+NOT_RUNNING, STILL_RUNNING = 3, 1
+
+
+def add_parser(commands: Any) -> None:
+    """Add the three commands."""
+    serve = commands.add_parser("serve", help="run the engine in the foreground, also for other programs")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen besides the private socket (needs --key)")
+    serve.add_argument("--port", type=int, default=PORT)
+    serve.add_argument("--key", default="", help="bearer key that requests over the network must carry")
+    serve.add_argument("--model")
+    serve.add_argument("--precision")
+    stop = commands.add_parser("stop", help="stop the resident engine after its running requests")
+    stop.add_argument("--now", action="store_true", help="cancel running requests")
+    status = commands.add_parser("status", help="what the resident engine holds and does")
+    status.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run one of the three; `status` exits 3 when no engine runs, `stop` 1 when it does not end in time."""
+    return {"serve": _serve, "stop": _stop, "status": _status}[args.command](args)
+
+
+def _serve(args: argparse.Namespace) -> int:
+    from nbcopilot.serve import server
+
+    config = settings.load({"model": args.model, "precision": args.precision})
+    public = server.Public(args.host, args.port, args.key)
+    public.check()
+    place = runtime.folder()
+    _make_room(place)
+    lock = runtime.acquire(place, wait_seconds=5.0)
+    if lock is None:
+        raise EngineUnavailableError("another engine has just started", hint="nbcopilot status")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+    def announce(_: Mapping[str, Any]) -> None:
+        where = f"http://{args.host}:{args.port}/v1"
+        print(f"{config.model} answers at {where} and in your notebooks; Ctrl+C stops it", file=sys.stderr)
+
+    try:
+        server.serve(place, config, announce, public=public)
+    finally:
+        lock.release()
+    return 0
+
+
+def _make_room(place: Path) -> None:
+    """A background engine gives way after its requests; one in another foreground is the user's own."""
+    record = client.alive(place)
+    if record is None:
+        return
+    if record.foreground:
+        raise EngineUnavailableError(f"an engine is served already (process {record.pid})", hint="stop that one first")
+    print("the background engine makes room, after its running requests ...", file=sys.stderr)
+    if not client.stop(place, wait_seconds=client.DRAIN_SECONDS)[0]:
+        raise EngineUnavailableError("the background engine still answers", hint="nbcopilot stop --now")
+
+
+def _stop(args: argparse.Namespace) -> int:
+    stopped, running = client.stop(runtime.folder(), now=args.now)
+    if not stopped:
+        print(f"still answering {running} requests; `nbcopilot stop --now` cancels them", file=sys.stderr)
+        return STILL_RUNNING
+    print("stopped" if running == 0 or not args.now else f"stopped; {running} requests were cancelled", file=sys.stderr)
+    return 0
+
+
+def _status(args: argparse.Namespace) -> int:
+    found = client.status(runtime.folder())
+    if args.json:
+        print(json.dumps({"running": found is not None, **(found or {})}))
+    else:
+        print(text(found) if found else "no resident engine is running; the first request starts one")
+    return 0 if found else NOT_RUNNING
+
+
+def text(found: Mapping[str, Any]) -> str:
+    """The status as aligned lines."""
+    queue, speed = found["queue"], found["tokens_per_second"]
+    waiting = ", ".join(f"{count} {name}" for name, count in queue["waiting"].items() if count) or "none"
+    lines = [
+        ("engine", f"version {found['version']}, process {found['pid']}, up {_duration(found['uptime_seconds'])}"),
+        ("memory", human_bytes(found["memory_bytes"])),
+        ("running", f"{queue['running']} (waiting: {waiting})"),
+        ("answers", f"{found['answers']} ({found['tokens']} tokens)" + (f", {speed:g} tokens/s" if speed else "")),
+    ]
+    for model in found["models"] or [None]:
+        lines.append(("model", _model(model) if model else "none loaded yet"))
+    inline = found["inline"]
+    lines.append(("inline", f"{inline['requests']} requests, {inline['from_memory']} answered from memory"))
+    return "\n".join(f"{name:<9}{value}" for name, value in lines)
+
+
+def _model(model: Mapping[str, Any]) -> str:
+    parts = [f"{model['id']} ({model['precision']} on {model['device']}, {model['context_tokens']} tokens of context)"]
+    detail = model["detail"]
+    if "weight_bytes" in detail:
+        parts.append(f"weights {human_bytes(detail['weight_bytes'])}")
+    if "cache_bytes" in detail:
+        limit = f" of {human_bytes(detail['cache_limit_bytes'])}" if "cache_limit_bytes" in detail else ""
+        parts.append(f"cache {human_bytes(detail['cache_bytes'])}{limit}")
+    if model["running"]:
+        parts.append(f"{model['running']} running")
+    return ", ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"

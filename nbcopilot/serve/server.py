@@ -1,0 +1,158 @@
+"""Listen and serve until asked to stop: the sockets, the HTTP server and the idle watch of one process.
+
+Detaching, the lock and the log are the caller's (`daemon`, or `nbcopilot serve` in the foreground).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from nbcopilot import __version__
+from nbcopilot.config import Config
+from nbcopilot.errors import EngineUnavailableError, UsageError
+from nbcopilot.serve import runtime
+from nbcopilot.serve.app import build
+from nbcopilot.serve.loader import pool
+from nbcopilot.serve.state import State
+
+log = logging.getLogger("nbcopilot.serve")
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+Announce = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Public:
+    """Where a server listens besides its private socket. Without a key that is this machine only."""
+
+    host: str
+    port: int
+    key: str = ""
+
+    def check(self) -> None:
+        """Raises UsageError when others could come in without a key."""
+        if self.host not in LOOPBACK and not self.key:
+            raise UsageError(
+                f"without a key the engine listens on this machine only, not on {self.host}", hint="add --key SECRET"
+            )
+
+
+def serve(
+    place: Path, config: Config, announce: Announce, *, public: Public | None = None, idle_seconds: float = 0.0
+) -> None:
+    """Serve in this process until asked to stop, or idle for `idle_seconds` (0: never). The caller holds the lock.
+
+    announce: called once with {"state": "ready", ...} when clients can connect. With `public` the model is loaded
+    before that. Raises UsageError, EngineUnavailableError, and what loading raises.
+    """
+    if public is not None:
+        public.check()
+    runtime.sweep(place)
+    private = _private_socket(place)
+    is_socket = private.family != socket.AF_INET
+    state = State(
+        pool(config), max_tokens=config.max_tokens, key=public.key if public else "", open_to_all=not is_socket
+    )
+    url = "http://localhost"
+    if not is_socket:
+        url = f"http://127.0.0.1:{private.getsockname()[1]}"
+        state.key = state.key or secrets.token_urlsafe(32)
+        runtime.write_token(place, state.key)
+    path = private.getsockname() if is_socket else ""
+    record = runtime.Record(os.getpid(), __version__, sys.prefix, url, path, time.time(), public is not None)
+    try:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(private)
+            sockets = [private]
+            if public is not None:
+                sockets.append(stack.enter_context(_public_socket(public)))
+                with state.pool.use(config.model):
+                    pass
+            runtime.write(place, record)
+            announce({"state": "ready", "pid": record.pid})
+            log.info("ready: pid %d, version %s", record.pid, record.version)
+            asyncio.run(_run(state, sockets, idle_seconds))
+    finally:
+        runtime.forget(place, record)
+        state.pool.close()
+        state.executor.shutdown(wait=False, cancel_futures=True)
+        log.info("stopped after %d answers, %d tokens", state.counts["answers"], state.counts["tokens"])
+
+
+async def _run(state: State, sockets: list[socket.socket], idle_seconds: float) -> None:
+    server = uvicorn.Server(
+        uvicorn.Config(build(state), log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
+    )
+
+    def stop(now: bool) -> None:
+        server.should_exit = True
+        server.force_exit = server.force_exit or now
+
+    state.stop = stop
+    _ignore_signals()
+    watcher = asyncio.create_task(_stop_when_idle(state, idle_seconds))
+    try:
+        await server.serve(sockets=sockets)
+    finally:
+        watcher.cancel()
+
+
+async def _stop_when_idle(state: State, idle_seconds: float) -> None:
+    while idle_seconds:
+        left = idle_seconds - (0.0 if state.busy else time.monotonic() - state.touched)
+        if left <= 0:
+            log.info("idle for %g s: stopping", idle_seconds)
+            state.stop(False)
+            return
+        await asyncio.sleep(min(max(left, 0.01), 5.0))
+
+
+def _ignore_signals() -> None:
+    """uvicorn ends gracefully on SIGTERM and SIGINT, then raises the signal again: by then it must do nothing."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, lambda *_: None)
+
+
+def _private_socket(place: Path) -> socket.socket:
+    """The listening socket that only the user can reach; on the loopback where there is no Unix-domain socket."""
+    path = runtime.socket_path(place)
+    if path is None:
+        server = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        server.bind(("127.0.0.1", 0))
+    else:
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            server.bind(str(path))
+        finally:
+            os.umask(before)
+    server.listen(128)
+    return server
+
+
+def _public_socket(public: Public) -> socket.socket:
+    server = socket.socket(socket.AF_INET6 if ":" in public.host else socket.AF_INET, socket.SOCK_STREAM)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        server.bind((public.host, public.port))
+    except OSError as exc:
+        server.close()
+        raise EngineUnavailableError(
+            f"cannot listen on {public.host}:{public.port}: {exc.strerror or exc}", hint="choose another --port"
+        ) from exc
+    server.listen(128)
+    return server
