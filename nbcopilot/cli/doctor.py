@@ -9,16 +9,19 @@ import shutil
 import sys
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbcopilot import __version__
 from nbcopilot import config as settings
 from nbcopilot.errors import NbcopilotError
 
+if TYPE_CHECKING:
+    from nbcopilot.models.store import Store
+
 NO_MODEL = 3
 _PACKAGES = ("torch", "transformers", "huggingface_hub", "jupyterlab", "notebook", "ipykernel")
+_DEVICE = ("device", "cpu", "vnni", "bf16", "threads", "problem")
 
 
 def add_parser(commands: Any) -> None:
@@ -54,7 +57,7 @@ def examine(effective: list[settings.Setting]) -> dict[str, Any]:
         },
         "memory": {"total": memory.total, "free": memory.free, "limit": memory.limit},
         "device": _ask("nbcopilot.engine.device", "describe"),
-        "model": _model(values, store),
+        "model": _model(values, store, memory.free),
         "pulled": {model.id: model.describe() for model in store.models()},
         "store": {"path": str(store.root), "free": _free_disk(store.root)},
         "sandbox": _ask("nbcopilot.validate.sandbox", "describe_level"),
@@ -72,26 +75,35 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _ask(module: str, function: str) -> str:
+def _ask(module: str, function: str) -> dict[str, Any]:
     """What a part of nbcopilot says of itself; a part that fails is a finding, not the end."""
-    if find_spec(module) is None:
-        return "not part of this installation"
     try:
-        return str(getattr(import_module(module), function)())
+        said = getattr(import_module(module), function)()
     except Exception as exc:
-        return f"cannot be told: {type(exc).__name__}: {exc}"
+        return {"problem": f"cannot be told: {type(exc).__name__}: {exc}"}
+    return dict(said)
 
 
-def _model(values: dict[str, Any], store: Any) -> dict[str, Any]:
+def _words(said: dict[str, Any]) -> str:
+    """A finding in one line: names of what is true, `name value` of the rest, nothing of what is not there."""
+    words = []
+    for key, value in said.items():
+        if value is True:
+            words.append(key)
+        elif value not in (None, False, ""):
+            words.append(value if isinstance(value, str) else f"{key} {value}")
+    return ", ".join(words)
+
+
+def _model(values: dict[str, Any], store: Store, free_bytes: int) -> dict[str, Any]:
     """Which model answers, why, and whether it could answer now."""
-    from nbcopilot.models import machine
     from nbcopilot.models.catalog import AUTO, FAKE, default_model
 
     if values["engine"].startswith(("http://", "https://")):
         return _remote(values["engine"], values["model"])
     name, reason = values["model"], "named in the settings"
     if name == AUTO:
-        name, reason = default_model(machine.memory().free, store.pulled())
+        name, reason = default_model(free_bytes, store.pulled())
     try:
         model = store.ensure(name)
     except NbcopilotError as exc:
@@ -128,11 +140,11 @@ def text(found: dict[str, Any]) -> str:
         ("packages", packages),
         ("processors", f"{cpu['usable']} usable of {cpu['logical']}{limits}"),
         ("memory", f"{memory['free'] / 1e9:.1f} GB free of {memory['total'] / 1e9:.1f} GB{whose}"),
-        ("device", found["device"]),
+        ("device", _words({key: found["device"].get(key) for key in _DEVICE})),
         ("model", f"{model['id']}: {model['reason']}"),
         ("pulled", "; ".join(f"{id}: {state}" for id, state in found["pulled"].items()) or "nothing"),
         ("store", f"{found['store']['path']}, {found['store']['free'] / 1e9:.1f} GB free on its disk"),
-        ("sandbox", found["sandbox"]),
+        ("sandbox", _words(found["sandbox"])),
         ("settings", "; ".join(f"{n} = {s['value']} ({s['origin']})" for n, s in own.items()) or "all defaults"),
         ("verdict", "ready" if model["usable"] else f"no model can be used: {model['problem']}"),
     ]

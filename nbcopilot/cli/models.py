@@ -8,7 +8,6 @@ import sys
 import time
 from dataclasses import asdict
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from nbcopilot import config as settings
@@ -89,7 +88,7 @@ def _pull(args: argparse.Namespace, store: Store) -> int:
         with Bar() as bar:
             model = store.pull(config.model, progress=bar, carrier=config.carrier)
             if not args.no_convert:
-                _convert(model, config.precision, bar)
+                _convert(model, config, bar)
     except KeyboardInterrupt:
         print(f"nbcopilot: interrupted; `nbcopilot models pull {ref.id}` goes on where it stopped", file=sys.stderr)
         return INTERRUPTED
@@ -99,10 +98,11 @@ def _pull(args: argparse.Namespace, store: Store) -> int:
     return 0
 
 
-def _convert(model: LocalModel, precision: str, bar: Bar) -> None:
+def _convert(model: LocalModel, config: settings.Config, bar: Bar) -> None:
     """What a first use would do, done now, so that the first use is quick."""
-    if model.ref.kind != "fake" and find_spec("nbcopilot.engine.loading") is not None:
-        import_module("nbcopilot.engine.loading").prepare(model, precision=precision, progress=bar)
+    if model.ref.kind != "fake":
+        precision = import_module("nbcopilot.engine.device").place(config).precision
+        import_module("nbcopilot.engine.loading").prepare(model, precision, bar)
 
 
 def _verify(args: argparse.Namespace, store: Store) -> int:

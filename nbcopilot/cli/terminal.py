@@ -20,9 +20,9 @@ QUIET_SECONDS = 2.0
 
 
 class Bar:
-    """A byte count as it grows: one bar on a terminal, elsewhere plain lines, none for what is quick.
+    """Work as it gets done: one bar on a terminal, elsewhere plain lines, none for what is quick.
 
-    Call it with (done_bytes, total_bytes, note), as `Store.pull` does; a total of 0 means that it is not known.
+    Call it with (done, total, note), in bytes or in steps, as `Store.pull` does; a total of 0 is not known yet.
     Used as a context manager.
     """
 
@@ -33,9 +33,10 @@ class Bar:
     def __enter__(self) -> Bar:
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+            size = TextColumn("{task.fields[size]}")
+            columns = (TextColumn("{task.description}"), BarColumn(), size, TimeRemainingColumn())
             self._rich = Progress(*columns, console=Console(stderr=True))
             self._rich.start()
         return self
@@ -45,15 +46,16 @@ class Bar:
             self._line(done, total, note)
             return
         if not self._rich.task_ids:
-            self._rich.add_task(note)
-        self._rich.update(self._rich.task_ids[0], completed=done, total=total or None, description=note)
+            self._rich.add_task(note, size="")
+        size = f"{done / 1e6:.0f}/{_size(total)}" if _size(total) else ""
+        self._rich.update(self._rich.task_ids[0], completed=done, total=total or None, description=note, size=size)
 
     def _line(self, done: int, total: int, note: str) -> None:
         now, tenth = time.monotonic(), 10 * done // total if total else 0
         if (tenth, note) == (self._tenth, self._note) or now - self._spoke < QUIET_SECONDS:
             return
         self._tenth, self._note, self._spoke = tenth, note, now
-        share = f"{100 * done // total:3d} % of {total / 1e6:.0f} MB  " if total else ""
+        share = f"{100 * done // total:3d} %{f' of {_size(total)}' if _size(total) else ''}  " if total else ""
         print(f"{share}{note}", file=sys.stderr, flush=True)
 
     def __exit__(
@@ -61,6 +63,11 @@ class Bar:
     ) -> None:
         if self._rich is not None:
             self._rich.stop()
+
+
+def _size(total: int) -> str:
+    """Megabytes of a total in bytes; nothing for a count of steps."""
+    return f"{total / 1e6:.0f} MB" if total >= 1_000_000 else ""
 
 
 def asker() -> Callable[[str], bool] | None:

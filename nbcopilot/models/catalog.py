@@ -132,15 +132,15 @@ def entry(id: str, fields: dict[str, Any]) -> ModelRef:
 
 
 def resolve(name: str) -> ModelRef:
-    """The model that `name` means: a catalog id or alias, `fake`, a folder, a .gguf file, or a hub id.
+    """The model that `name` means: a catalog id or alias, `fake` (or `fake:…`), a folder, a .gguf file, or a hub id.
 
     A hub id is `org/name`, with `@revision` and `:file.gguf` where wanted. Nothing is downloaded or opened.
     `auto` is not a name: `default_model` and `Store.ref` know what is on the machine.
     Raises UnknownModelError that names the nearest id.
     """
     name = name.strip()
-    if name == FAKE:
-        return ModelRef(FAKE, "fake", purpose="scripted answers for tests and docs")
+    if name.partition(":")[0] == FAKE:
+        return ModelRef(name, "fake", purpose="scripted answers for tests and docs")
     known = _named(name)
     if known is not None:
         return known

@@ -25,7 +25,10 @@ _MODEL_FILES = (".json", ".safetensors", ".bin", ".model", ".txt", ".jinja")
 
 @dataclass(frozen=True)
 class StoredModel:
-    """What the store holds of one model, in bytes. `converted` maps the engine's folders; `pulling` is an unfinished pull."""
+    """What the store holds of one model, in bytes. `converted` maps the engine's folders; `pulling` is an unfinished pull.
+
+    `orphan`: the local file or folder that it was converted from is gone.
+    """
 
     id: str
     folder: Path
@@ -34,12 +37,14 @@ class StoredModel:
     license: str
     converted: dict[str, int]
     pulling: int = 0
+    orphan: bool = False
 
     def describe(self) -> str:
         """What is here, in a few words: "pulled 491 MB, int8 600 MB"."""
         words = [f"pulled {human_bytes(self.bytes)}"] if self.bytes else []
         words += [f"{name.rsplit('-', 1)[-1]} {human_bytes(size)}" for name, size in self.converted.items()]
         words += [f"unfinished pull {human_bytes(self.pulling)}"] if self.pulling else []
+        words += ["its source is gone"] if self.orphan else []
         return ", ".join(words) or "empty"
 
 
@@ -64,6 +69,7 @@ def stored(folder: Path) -> StoredModel:
         license=record.get("license") or (known.license if known else ""),
         converted={path.name: tree_bytes(path) for path in sorted(folder.glob("converted-*"))},
         pulling=tree_bytes(folder / ".pull"),
+        orphan=folder.name.startswith("local--") and not Path(record.get("id") or folder).exists(),
     )
 
 

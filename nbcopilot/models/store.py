@@ -202,6 +202,8 @@ class Store:
                 place = Path(work) / "new"
                 place.mkdir()
                 build(place)
+                if model.ref.path is not None:  # so that the list can say whose conversion this is
+                    write_json(final.parent / "source.json", {"schema": 1, "id": model.ref.id, "sha256": model.sha256})
                 self.publish(place, final)
         return final
 

@@ -28,6 +28,15 @@ def test_off_a_terminal_there_is_one_line_a_tenth(
     assert err.splitlines()[5] == " 50 % of 1000 MB  model"
 
 
+def test_a_count_of_steps_is_not_called_bytes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "QUIET_SECONDS", 0.0)
+    with terminal.Bar() as bar:
+        bar(30, 300, "converting to int8")
+    assert capsys.readouterr().err == " 10 %  converting to int8\n"
+
+
 def test_what_is_quick_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with terminal.Bar() as bar:
         bar(1, 1, "model")
@@ -49,7 +58,7 @@ def test_on_a_terminal_one_bar_shows_the_whole(monkeypatch: pytest.MonkeyPatch) 
     with terminal.Bar() as bar:
         bar(5 * 10**6, 10 * 10**6, "model: part 1 of 2")
         bar(10 * 10**6, 10 * 10**6, "model: checked")
-    assert "model: checked" in screen.getvalue() and "10.0/10.0 MB" in screen.getvalue()
+    assert "model: checked" in screen.getvalue() and "10/10 MB" in screen.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_aliases_are_unique() -> None:
 
 
 def test_fake_is_a_model_without_weights() -> None:
-    assert resolve("fake").kind == "fake"
+    assert resolve("fake").kind == "fake" and resolve("fake:slow").id == "fake:slow"
 
 
 @pytest.mark.parametrize(

@@ -290,8 +290,19 @@ def test_local_file_has_its_conversions_in_the_store(tmp_path: Path, store: Stor
     local = store.ensure(str(tmp_path / "own.gguf"))
     final = store.convert(local, "int8", 1, build)
     assert final.is_relative_to(store.root) and final.parent.name.startswith("local--own-")
+    assert [stored.id for stored in store.models()] == [str(tmp_path / "own.gguf")]
     assert store.remove(str(tmp_path / "own.gguf")) > 0
     assert (tmp_path / "own.gguf").exists() and not final.exists()
+
+
+def test_conversion_of_a_file_that_is_gone_is_shown_and_can_be_removed(tmp_path: Path, store: Store) -> None:
+    (tmp_path / "own.gguf").write_bytes(DATA)
+    store.convert(store.ensure(str(tmp_path / "own.gguf")), "int8", 1, build)
+    assert not store.models()[0].orphan
+    (tmp_path / "own.gguf").unlink()
+    assert "its source is gone" in store.models()[0].describe()
+    store.remove(str(tmp_path / "own.gguf"))
+    assert store.models() == ()
 
 
 # ---------------------------------------------------------------- verify, remove, list
