@@ -44,7 +44,7 @@ def extract(completion: Completion, prompt: Prompt) -> Candidate:
     `complete` is False when the answer was cut before its code ended. A cut tail (usage, a further test) is
     dropped when whole definitions remain without it; `notes` says so.
     """
-    text = prompt.prefill + completion.text
+    text = _open_part(prompt.prefill) + completion.text
     cut = completion.finish != "stop"
     if prompt.answer == "text":
         return Candidate(completion.text, "text", index=completion.index, complete=not cut)
@@ -62,6 +62,12 @@ def extract(completion: Completion, prompt: Prompt) -> Candidate:
         f"the answer was cut; its unfinished last {lost} line{'s' if lost > 1 else ''} (after the definitions) left out"
     )
     return Candidate(kept, "code", prose, completion.index, complete=False, notes=(note,))
+
+
+def _open_part(prefill: str) -> str:
+    """The prefill from its last fence on: what stands before it is ours, not the model's prose."""
+    fence = re.search(r"^[ \t]*(?:`{3,}|~{3,})[^`\n]*\n(?:(?!^[ \t]*(?:```|~~~)).*\n?)*\Z", prefill, re.MULTILINE)
+    return prefill[fence.start() :] if fence else prefill
 
 
 # --------------------------------------------------------------------------- code

@@ -1,0 +1,60 @@
+"""The choice among several candidates: what the checks accept first, then what most others agree with.
+
+Agreement is by execution (MBR-exec, arXiv:2204.11454; CodeT, arXiv:2207.10397): two candidates agree when their
+runs show the same values. Candidates that raise or were not run agree with nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from nbcopilot.types import Candidate, Verdict
+from nbcopilot.validate.report import RunReport
+
+Judged = tuple[Candidate, Verdict]
+
+
+def behaviour(report: RunReport) -> str:
+    """A hash of what a run shows to the outside: its result, the values it makes or changes, its examples' values.
+
+    "" for a run that failed or showed nothing that can be compared.
+    """
+    if not report.ok:
+        return ""
+    values = sorted(shown.digest for shown in (*report.created.values(), *report.changed.values()) if shown.digest)
+    parts = [report.result.digest if report.result else "", *values, *(o.digest or str(o.ok) for o in report.outcomes)]
+    parts.append(str(report.plots))
+    return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]
+
+
+def agree(reports: Sequence[RunReport | None]) -> tuple[float, ...]:
+    """For each report the share of all reports that behave the same, 0 for those that failed or are missing."""
+    keys = [behaviour(report) if report is not None else "" for report in reports]
+    counts = Counter(key for key in keys if key)
+    return tuple(counts[key] / len(keys) if key else 0.0 for key in keys)
+
+
+def best(judged: Sequence[Judged], reports: Mapping[str, RunReport]) -> Judged:
+    """The candidate to show: accepted and run before accepted, fewer problems, more agreement, then the earliest.
+
+    reports: by the candidate's text, where there is one.
+    """
+    shares = agree([reports.get(candidate.text) for candidate, _ in judged])
+    order = sorted(range(len(judged)), key=lambda i: (*rank(judged[i][1]), -shares[i], i))
+    return judged[order[0]]
+
+
+def rank(verdict: Verdict) -> tuple[float, ...]:
+    """A sort key, best first: how far the candidate got, then how much of what was promised holds."""
+    checks = verdict.checks
+    steps = ("syntax", "policy", "names", "imports")
+    broken = next((len(steps) - i for i, step in enumerate(steps) if checks.get(step) == "failed"), 0)
+    run = {"passed": 0, "not-run": 1, "failed": 2}.get(str(checks.get("run", "not-run")), 1)
+    examples = verdict.evidence.get("examples")
+    missed = 1 - examples["passed"] / examples["of"] if isinstance(examples, Mapping) and examples.get("of") else 0.0
+    errors = sum(finding.severity == "error" for finding in verdict.findings)
+    empty = 0 if checks else 1
+    spoilt = len(verdict.evidence.get("deletes", ()))
+    return (not verdict.ok, empty, broken, run, missed, errors, spoilt)

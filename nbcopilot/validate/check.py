@@ -1,0 +1,236 @@
+"""Step 6: Candidate -> Verdict. Syntax, names, imports, policy, then a run on a replica of the notebook's state.
+
+What the instruction promises (examples, asserts, a function's name) is held against the code in the same run.
+A rejected candidate is a Verdict with `ok` False; what could not be judged here (network, GPU, a file that is not
+there) is "not-run" and said, never "failed". Writes nothing and repairs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nbcopilot.config import Config
+from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.validate import agree, examples, policy, syntax
+from nbcopilot.validate import names as scopes
+from nbcopilot.validate.examples import Example
+from nbcopilot.validate.report import RunReport
+from nbcopilot.validate.runner import Runner, as_finding
+from nbcopilot.validate.static import check_static
+
+Judged = tuple[Candidate, Verdict]
+MAX_SHOWN = 3  # failing examples that are told one by one
+
+
+def check(
+    candidate: Candidate,
+    task: Task,
+    notebook: Notebook,
+    config: Config,
+    *,
+    upstream: Sequence[str] = (),
+    runner: Runner | None = None,
+) -> Verdict:
+    """What is known of the candidate. Without a `runner` nothing runs: `checks["run"]` is "not-run".
+
+    upstream: sources of the cells that it depends on, in order of execution. The names that exist are those of the
+    notebook, of the runner's namespace and of these cells.
+    """
+    return _Check(candidate, task, notebook, config, upstream, runner).verdict()
+
+
+class Checker:
+    """Checks the candidates of one request or session; keeps what their runs showed, to choose among them."""
+
+    def __init__(self, config: Config, *, namespace: Mapping[str, Any] | None = None) -> None:
+        self.config = config
+        self.namespace = namespace
+        self._policy = policy.load(config.policy)
+        self._reports: dict[str, RunReport] = {}
+
+    def runner(self, notebook: Notebook) -> Runner:
+        """The Runner for a notebook: its folder readable, the live namespace where there is one."""
+        folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
+        return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
+
+    def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Verdict:
+        """The Verdict on one candidate; see `check`."""
+        work = _Check(candidate, task, notebook, self.config, upstream, self.runner(notebook))
+        verdict = work.verdict()
+        if work.report is not None:
+            self._reports[candidate.text] = work.report
+        return verdict
+
+    def check_tests(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
+        """The tests of the candidate that hold, with their evidence, as a new candidate."""
+        return candidate, self.check(candidate, task, notebook, upstream)
+
+    def best(self, judged: Sequence[Judged]) -> Judged:
+        """The candidate to show; see `agree.best`."""
+        return agree.best(judged, self._reports)
+
+
+class _Check:
+    """One pass over one candidate; each step adds findings, and a step that fails ends it."""
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        task: Task,
+        notebook: Notebook,
+        config: Config,
+        upstream: Sequence[str],
+        runner: Runner | None,
+    ) -> None:
+        self.candidate = candidate
+        self.task = task
+        self.notebook = notebook
+        self.config = config
+        self.upstream = tuple(upstream)
+        self.runner = runner
+        self.findings: list[Finding] = [Finding("syntax", "info", note) for note in candidate.notes]
+        self.checks: dict[str, Any] = {}
+        self.evidence: dict[str, Any] = {}
+        self.report: RunReport | None = None
+        self.level = ""
+
+    def verdict(self) -> Verdict:
+        """Run the steps and sum them up."""
+        if not self.task.check:
+            return Verdict(True, tuple(self.findings), {"run": "not-run"})
+        if not syntax.is_python(self.notebook.language):
+            self.checks = {"syntax": "not-run", "run": "not-run"}
+            self.evidence["not_run"] = f"code in {self.notebook.language} is not checked"
+            return self._sum()
+        self._static()
+        self._policy()
+        self._promised()
+        if self._ok() and self.runner is not None:
+            self._run(self.runner)
+        else:
+            self.checks["run"] = "not-run"
+        return self._sum()
+
+    def _sum(self) -> Verdict:
+        return Verdict(self._ok(), tuple(self.findings), self.checks, self.level, self.evidence)
+
+    def _ok(self) -> bool:
+        return not any(finding.severity == "error" for finding in self.findings)
+
+    def _names(self) -> frozenset[str]:
+        names = set(self.notebook.names)
+        if self.runner is not None and self.runner.namespace is not None:
+            names |= {name for name in self.runner.namespace if isinstance(name, str)}
+        for source in self.upstream:
+            try:
+                names |= scopes.defined(syntax.parse(source))
+            except SyntaxError:
+                continue
+        return frozenset(names)
+
+    def _static(self) -> None:
+        folders = [self.notebook.path.resolve().parent] if self.notebook.path else []
+        found = check_static(self.candidate.text, self._names(), self.notebook.language, folders=folders)
+        self.findings += found
+        wrong = {finding.check for finding in found if finding.severity == "error"}
+        self.checks["syntax"] = "failed" if "syntax" in wrong else "ok"
+        if "syntax" not in wrong:
+            self.checks["names"] = "failed" if "names" in wrong else "ok"
+            self.checks["imports"] = "failed" if "imports" in wrong else "ok"
+
+    def _policy(self) -> None:
+        rules = self.runner.policy if self.runner is not None else policy.load(self.config.policy)
+        if rules == policy.Policy():
+            return
+        found = policy.check_policy(self.candidate.text, rules, self.notebook.language)
+        self.findings += found
+        self.checks["policy"] = "failed" if any(f.severity == "error" for f in found) else "ok"
+
+    def _promised(self) -> None:
+        """A function that the instruction announces must be there under its name."""
+        if self.task.kind != "generate" or self.checks.get("syntax") != "ok":
+            return
+        known = self._names() | examples.functions_of(self.candidate.text).keys()
+        for name in sorted(examples.promised_names(self.task.instruction, frozenset(known))):
+            if name not in known:
+                self.findings.append(
+                    Finding("tests", "error", f"the code does not define `{name}`, which is asked for")
+                )
+
+    def _run(self, runner: Runner) -> None:
+        promised = self._examples()
+        seconds = self.config.check_seconds
+        report = runner.run(
+            self.candidate.text,
+            setup=self.upstream,
+            reserved=self.notebook.names,
+            examples=[example.as_job() for example in promised],
+        )
+        self.report = report
+        self.level = report.level
+        reason = _not_judged(report, seconds)
+        if reason:
+            self.checks["run"] = "not-run"
+            self.evidence["not_run"] = reason
+            self.findings.append(Finding("run", "warning", f"not run to its end: {reason}"))
+            return
+        failure = as_finding(report, self.candidate.text)
+        self.checks["run"] = "failed" if failure else "passed"
+        if failure:
+            self.findings.append(failure)
+        else:
+            self._judge(promised, report)
+        self._observe(report)
+
+    def _examples(self) -> tuple[Example, ...]:
+        text = self.task.instruction if self.task.kind == "generate" else self.task.target.source
+        functions = examples.functions_of(self.candidate.text)
+        return examples.find_examples(text, functions) if text else ()
+
+    def _judge(self, promised: Sequence[Example], report: RunReport) -> None:
+        if not promised:
+            return
+        pairs = list(zip(promised, report.outcomes, strict=False))
+        failed = [(example, outcome) for example, outcome in pairs if not outcome.ok]
+        self.checks["examples"] = "failed" if failed else "passed"
+        self.evidence["examples"] = {"passed": len(pairs) - len(failed), "of": len(pairs)}
+        for example, outcome in failed[:MAX_SHOWN]:
+            got = f"raised {outcome.error}" if outcome.error else f"gave {outcome.got}"
+            if outcome.error.startswith(("did not", "ended", "not tried")):
+                got = outcome.error
+            shown = " ".join(example.shown.removeprefix("assert ").split())[:300]
+            text = f"the example `{shown}` does not hold: it {got}" if got else f"the example `{shown}` does not hold"
+            self.findings.append(Finding("tests", "error", text))
+
+    def _observe(self, report: RunReport) -> None:
+        self.evidence["seconds"] = round(report.seconds, 3)
+        lists = {
+            "creates": sorted(report.created),
+            "changes": sorted(report.changed),
+            "deletes": sorted(report.deleted),
+            "files": [file.path for file in report.files],
+            "warnings": list(report.warnings),
+        }
+        self.evidence.update({key: value for key, value in lists.items() if value})
+        self.evidence["prints"] = len(report.stdout)
+        if report.plots:
+            self.evidence["plots"] = report.plots
+        self.findings += [Finding("run", "warning", warning) for warning in report.warnings]
+        if report.deleted:
+            names = ", ".join(f"`{name}`" for name in report.deleted)
+            self.findings.append(Finding("run", "warning", f"deletes {names}, which the notebook has"))
+
+
+def _not_judged(report: RunReport, seconds: float) -> str:
+    """Why the run says nothing about the code, or "" when it does."""
+    if report.needs:
+        return report.needs
+    if report.setup_error is not None:
+        return f"the cells above could not be run again ({report.setup_error})"
+    if report.timed_out:
+        return f"it did not finish in {seconds:g} s"
+    if report.memory_exceeded:
+        return "it needs more memory than a check may use"
+    return ""

@@ -1,0 +1,181 @@
+"""An audit hook: records what code tried to reach and, at the weakest level, refuses it.
+
+At the better levels the kernel refuses; the record tells why a run failed ("needs the network"). At the weakest
+level the hook is the barrier for sockets, processes, signals, writing outside the scratch folder and reading the
+home folder's hidden files. It sees what goes through the interpreter only: native code and code that tampers
+with the interpreter's own objects get past it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+_NETWORK = frozenset({
+    "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.bind", "socket.sendto",
+    "socket.sendmsg", "urllib.Request", "http.client.connect", "ftplib.connect", "smtplib.connect", "imaplib.open", "poplib.connect",
+})  # fmt: skip
+_PROCESS = frozenset(
+    {
+        "subprocess.Popen",
+        "os.system",
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "pty.spawn",
+        "os.startfile",
+    }
+)
+_SIGNAL = frozenset({"os.kill", "os.killpg", "signal.pthread_kill"})
+_CHANGES = {
+    "os.remove": 1, "os.rmdir": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2, "os.chmod": 1, "os.chown": 1,
+    "os.truncate": 1, "os.utime": 1, "os.setxattr": 1, "os.removexattr": 1, "shutil.rmtree": 1, "os.chflags": 1,
+}  # fmt: skip
+_NATIVE = frozenset(
+    {"ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.cdata", "ctypes.call_function", "ctypes.string_at"}
+)
+_LIMITS = frozenset({"resource.setrlimit", "resource.prlimit"})
+
+
+PAUSED: list[int] = []  # not empty while our own code forks or ends a child
+
+
+class Watch:
+    """What the hook saw: `network`, `processes` and `refused` hold short sentences, first ones first."""
+
+    def __init__(self) -> None:
+        self.network: list[str] = []
+        self.processes: list[str] = []
+        self.refused: list[str] = []
+        self.opened: list[str] = []
+
+    def clear(self) -> None:
+        """Forget what was seen."""
+        for seen in (self.network, self.processes, self.refused, self.opened):
+            seen.clear()
+
+
+def watch(*, refuse: bool, write: Sequence[str] = (), hidden: str = "", trusted: Sequence[str] = ()) -> Watch:
+    """Install the hook and return its record.
+
+    refuse: raise PermissionError instead of only recording. write: folders that may be written. hidden: the home
+    folder, whose dot files may not be read (those below `trusted` excepted).
+    """
+    seen = Watch()
+    roots = tuple(os.path.realpath(path) for path in write)
+    free = tuple(os.path.realpath(path) for path in trusted)
+    home = os.path.realpath(hidden) if hidden else ""
+
+    def note(kept: list[str], text: str) -> None:
+        if len(kept) < 20 and text not in kept:
+            kept.append(text)
+
+    def deny(text: str) -> None:
+        note(seen.refused, text)
+        if refuse:
+            raise PermissionError(f"the sandbox does not allow this: {text}")
+
+    def hook(event: str, args: tuple[Any, ...]) -> None:
+        if PAUSED:
+            return
+        if event == "open":
+            _opened(args, seen, deny, note, roots, home, free)
+        elif event in _NETWORK:
+            note(seen.network, _target(args))
+            if refuse:
+                deny(f"the network ({_target(args)})")
+        elif event == "socket.__new__":
+            if refuse and len(args) > 1 and args[1] != 1:  # AF_UNIX is 1 everywhere
+                note(seen.network, "a socket")
+                deny("a socket")
+        elif not refuse:
+            if event in _PROCESS and event != "os.fork":
+                note(seen.processes, _target(args))
+        elif event in _PROCESS:
+            deny(f"another process ({event})")
+        elif event in _SIGNAL:
+            if not (args and args[0] == os.getpid()):
+                deny("signals to other processes")
+        elif event in _CHANGES:
+            for path in args[: _CHANGES[event]]:
+                if not _below(path, roots):
+                    deny(f"a change of {_text(path)}")
+        elif event in _LIMITS:
+            deny("new resource limits")
+        elif event in _NATIVE and _asked_by_the_code():
+            deny("native code")
+        elif event == "os.listdir" and home and args and _is_hidden(args[0], home, free):
+            deny(f"reading {_text(args[0])}")
+
+    sys.addaudithook(hook)
+    return seen
+
+
+def _opened(
+    args: tuple[Any, ...], seen: Watch, deny: Callable[[str], None], note: Callable[[list[str], str], None],
+    roots: tuple[str, ...], home: str, free: tuple[str, ...],
+) -> None:  # fmt: skip
+    path, mode, flags = (*args, None, None, 0)[:3]
+    if isinstance(path, int) or path is None:
+        return
+    writes = (isinstance(mode, str) and bool(set(mode) & set("wax+"))) or (
+        isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
+    )
+    if writes:
+        if not (_below(path, roots) or _text(path) in ("/dev/null", os.devnull)):
+            deny(f"writing {_text(path)}")
+    else:
+        if isinstance(path, (str, bytes)) and not _text(path).endswith((".py", ".pyc", ".so")):
+            note(seen.opened, _text(path))
+        if home and _is_hidden(path, home, free):
+            deny(f"reading {_text(path)}")
+
+
+def _asked_by_the_code() -> bool:
+    """Whether the nearest caller outside ctypes is neither the standard library nor an installed package."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if "ctypes" not in name and not name.endswith("audit.py"):
+            return not ("site-packages" in name or "dist-packages" in name or "/lib/python" in name or "frozen" in name)
+        frame = frame.f_back  # type: ignore[assignment]  # the loop ends on None
+    return True
+
+
+def _below(path: Any, roots: tuple[str, ...]) -> bool:
+    if isinstance(path, int):
+        return True
+    try:
+        real = os.path.realpath(os.fsdecode(path))
+    except (TypeError, ValueError, OSError):
+        return False
+    return any(real == root or real.startswith(root + os.sep) for root in roots)
+
+
+def _is_hidden(path: Any, home: str, free: tuple[str, ...]) -> bool:
+    try:
+        real = os.path.realpath(os.fsdecode(path))
+    except (TypeError, ValueError, OSError):
+        return False
+    inside = real.startswith(home + os.sep) and real[len(home) + 1 :].startswith(".")
+    return inside and not any(real == root or real.startswith(root + os.sep) for root in free)
+
+
+def _target(args: tuple[Any, ...]) -> str:
+    for value in args:
+        if isinstance(value, tuple) and value and isinstance(value[0], (str, bytes)):
+            return _text(value[0])
+        if isinstance(value, (str, bytes)):
+            return _text(value)
+    return "unknown"
+
+
+def _text(value: Any) -> str:
+    try:
+        return os.fsdecode(value)[:120]
+    except (TypeError, ValueError):
+        return str(type(value).__name__)

@@ -1,0 +1,234 @@
+"""Values told apart without keeping them: fingerprints (did it change?) and digests (are two answers the same?).
+
+Both are bounded in time and size. A fingerprint is exact for plain data, arrays, frames and all that pickles; for
+the rest it is the object's identity. A digest rounds numbers to six digits and forgets addresses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import math
+import pickle
+import re
+import sys
+import time
+import types
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_PLAIN = (int, float, complex, str, bytes, bool, type(None))
+_BY_IDENTITY = (
+    "matplotlib",
+    "IPython",
+    "ipykernel",
+    "ipywidgets",
+    "plotly",
+    "bokeh",
+    "altair",
+    "tkinter",
+    "sqlite3",
+    "sqlalchemy",
+)
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
+MAX_ITEMS = 100_000
+
+
+class _TooMuch(Exception):
+    """Size or time of one fingerprint is used up."""
+
+
+class _Sum(io.RawIOBase):
+    """A file that keeps a checksum of what is written to it."""
+
+    def __init__(self, limit_bytes: int, deadline: float) -> None:
+        super().__init__()
+        self.value = 0
+        self._left = limit_bytes
+        self._deadline = deadline
+
+    def write(self, data: Any, /) -> int:
+        view = memoryview(data).cast("B")
+        self._left -= len(view)
+        if self._left < 0 or time.monotonic() > self._deadline:
+            raise _TooMuch
+        self.value = zlib.crc32(view, self.value)
+        return len(view)
+
+
+def fingerprints(namespace: Mapping[str, Any], names: Iterable[str], *, seconds: float = 1.0) -> dict[str, Any]:
+    """A fingerprint for each name; when `seconds` are used up, the rest is told apart by identity."""
+    deadline = time.monotonic() + seconds
+    return {name: fingerprint(namespace[name], deadline) for name in names if name in namespace}
+
+
+def fingerprint(value: Any, deadline: float) -> Any:
+    """Something that is equal before and after exactly when the value did not change."""
+    if isinstance(value, _PLAIN):
+        return (type(value).__name__, value if not isinstance(value, float) or value == value else "nan")
+    if isinstance(value, types.FunctionType):
+        return ("function", value.__code__.co_code, repr(value.__code__.co_consts)[:2000], value.__code__.co_names)
+    module = type(value).__module__ or ""
+    if (
+        isinstance(value, (type, types.ModuleType))
+        or (callable(value) and module == "builtins")
+        or module.split(".")[0] in _BY_IDENTITY
+    ):
+        return ("id", id(value))
+    try:
+        return _of_contents(value, deadline)
+    except Exception:
+        return _shallow(value)
+
+
+def _of_contents(value: Any, deadline: float) -> Any:
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype != object:
+        return (
+            type(value).__name__,
+            value.shape,
+            str(value.dtype),
+            _buffer_sum(numpy.ascontiguousarray(_sample(value))),
+        )
+    if pandas is not None and isinstance(value, pandas.DataFrame):
+        # By column: the internal blocks may be merged by mere reading.
+        columns = tuple(_of_contents(value.iloc[:, i].array, deadline) for i in range(value.shape[1]))
+        return ("frame", _pickled(list(value.columns), deadline), _of_contents(value.index, deadline), columns)
+    if pandas is not None and isinstance(value, pandas.Series):
+        return ("series", str(value.name), _of_contents(value.index, deadline), _of_contents(value.array, deadline))
+    if pandas is not None and isinstance(value, (pandas.Index, pandas.api.extensions.ExtensionArray)):
+        data = value.to_numpy() if not isinstance(value, pandas.MultiIndex) else None
+        if data is not None and data.dtype != object:
+            return (str(value.dtype), _of_contents(data, deadline), str(getattr(value, "name", "")))
+    return (type(value).__name__, _pickled(value, deadline))
+
+
+def _sample(array: Any) -> Any:
+    # 256 MB is checked in a tenth of a second; of more, every k-th row.
+    step = max(1, array.nbytes // (256 << 20))
+    return array if step == 1 or not array.ndim else array[::step]
+
+
+def _buffer_sum(array: Any) -> int:
+    return zlib.crc32(memoryview(array.view("uint8").reshape(-1))) if array.size else 0
+
+
+def _pickled(value: Any, deadline: float) -> int:
+    total = _Sum(256 << 20, min(deadline, time.monotonic() + 0.5))
+    pickle.Pickler(total, protocol=5).dump(value)
+    return total.value
+
+
+def _shallow(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return (id(value), tuple(id(item) for item in value[:1000]), len(value))
+    if isinstance(value, dict):
+        return (id(value), tuple((id(k), id(v)) for k, v in list(value.items())[:1000]), len(value))
+    return ("id", id(value))
+
+
+def digest(value: Any) -> str:
+    """16 hex digits that are equal for values that a reader would call the same; "" when it cannot be told."""
+    try:
+        text = "".join(_canonical(value, _Budget()))
+    except Exception:
+        return ""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class _Budget:
+    """Items that one digest may still look at."""
+
+    def __init__(self) -> None:
+        self.left = MAX_ITEMS
+
+    def spend(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise _TooMuch
+
+
+def _canonical(value: Any, budget: _Budget, depth: int = 0) -> Iterable[str]:
+    budget.spend()
+    if depth > 40:
+        raise _TooMuch
+    if isinstance(value, bool) or value is None:
+        yield repr(value)
+    elif isinstance(value, (int, float)):
+        yield _number(value)
+    elif isinstance(value, (str, bytes)):
+        yield repr(value)
+    elif isinstance(value, (list, tuple)):
+        yield "["  # a list and a tuple of the same items are the same answer
+        for item in value:
+            yield from _canonical(item, budget, depth + 1)
+            yield ","
+        yield "]"
+    elif isinstance(value, (set, frozenset)):
+        yield "{" + ",".join(sorted("".join(_canonical(item, budget, depth + 1)) for item in value)) + "}"
+    elif isinstance(value, Mapping):
+        items = (
+            "".join(_canonical(k, budget, depth + 1)) + ":" + "".join(_canonical(v, budget, depth + 1))
+            for k, v in value.items()
+        )
+        yield "{" + ",".join(sorted(items)) + "}"
+    else:
+        yield from _canonical_object(value, budget, depth)
+
+
+def _canonical_object(value: Any, budget: _Budget, depth: int) -> Iterable[str]:
+    numpy, pandas = sys.modules.get("numpy"), sys.modules.get("pandas")
+    if numpy is not None and isinstance(value, numpy.generic):
+        yield from _canonical(value.item(), budget, depth + 1)
+    elif numpy is not None and isinstance(value, numpy.ndarray):
+        budget.left -= value.size
+        yield "array" + str(value.shape)
+        yield from _canonical(value.tolist(), budget, depth + 1)
+    elif pandas is not None and isinstance(value, pandas.DataFrame):
+        yield "frame"
+        yield from _canonical(
+            [list(value.columns), value.index.tolist(), value.to_numpy(dtype=object).tolist()], budget, depth + 1
+        )
+    elif pandas is not None and isinstance(value, pandas.Series):
+        yield "series"
+        yield from _canonical([value.index.tolist(), value.tolist()], budget, depth + 1)
+    elif pandas is not None and isinstance(value, pandas.Index):
+        yield from _canonical(value.tolist(), budget, depth + 1)
+    elif (
+        hasattr(value, "__dict__")
+        and not callable(value)
+        and "__repr__" not in {k for base in type(value).__mro__[:-1] for k in vars(base)}
+    ):
+        yield type(value).__name__
+        yield from _canonical(vars(value), budget, depth + 1)
+    elif isinstance(value, (types.FunctionType, type, types.ModuleType, types.BuiltinFunctionType)):
+        yield "name:" + getattr(value, "__name__", "")
+    else:
+        yield type(value).__name__ + _ADDRESS.sub("0x", repr(value)[:20_000])
+
+
+def _number(value: float) -> str:
+    if isinstance(value, int):
+        return str(value) if abs(value) < 1 << 53 else hex(value)
+    if math.isnan(value) or math.isinf(value):
+        return repr(value)
+    return str(int(value)) if value == int(value) and abs(value) < 1 << 53 else f"{value:.6g}"
+
+
+def close(a: Any, b: Any, *, depth: int = 0) -> bool:
+    """Whether two values are equal, floats within 1e-6 (relative or absolute), also inside containers and arrays."""
+    if isinstance(a, float) or isinstance(b, float):
+        try:
+            return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) or (a != a and b != b)
+        except TypeError:
+            return False
+    if type(a) is type(b) and isinstance(a, (list, tuple)) and depth < 20:
+        return len(a) == len(b) and all(close(x, y, depth=depth + 1) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict) and depth < 20:
+        return a.keys() == b.keys() and all(close(a[k], b[k], depth=depth + 1) for k in a)
+    try:
+        same = a == b
+        return bool(same.all().all() if hasattr(same, "columns") else same.all() if hasattr(same, "all") else same)
+    except Exception:
+        return digest(a) == digest(b) != ""

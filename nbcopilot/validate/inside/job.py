@@ -1,0 +1,169 @@
+"""One job inside its own process: guard, replica of the notebook's state, then each cell in a fork, then its examples.
+
+{"kind": "run",  "setup": [...], "definitions": [...], "codes": [...], "examples": [...], "reserved": [...], ...}
+{"kind": "call", "function": "testbench.measure", "payload": {...}}
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nbcopilot.validate.inside import guard
+from nbcopilot.validate.inside.execute import Effects, Session, new_session
+from nbcopilot.validate.inside.forks import ChildDied, in_child
+from nbcopilot.validate.inside.judge import judge
+from nbcopilot.validate.inside.output import Tape
+from nbcopilot.validate.inside.show import describe
+
+GRACE = 1.0  # seconds between asking a run to stop and killing it
+
+
+def work(job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], place: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer to a job; called in a process of its own that ends afterwards."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = job["limits"]
+    tape = Tape(int(limits["output_bytes"]))
+    watch, level = guard.apply(place, limits)
+    session = new_session(place, watch, tape)
+    if job["kind"] == "call":
+        module, name = str(job["function"]).rsplit(".", 1)
+        function = getattr(importlib.import_module(f"nbcopilot.validate.inside.{module}"), name)
+        return {"level": level, "value": function(job["payload"], session, watch)}
+    ready = _prepare(session, job, blobs)
+    if ready["error"]:
+        return {"level": level, "setup": ready, "runs": []}
+    tape.clear()
+    examples = job.get("examples") or [[] for _ in job["codes"]]
+    runs = [
+        _run(session, job, code, list(wanted), len(job["codes"]) == 1)
+        for code, wanted in zip(job["codes"], examples, strict=True)
+    ]
+    return {"level": level, "setup": ready, "runs": runs}
+
+
+def _prepare(session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
+    """Rebuild the notebook's state: run cells again, then put pickled values over what they made."""
+    started = time.monotonic()
+    left = float(job["limits"]["setup_seconds"])
+    for number, source in enumerate(job.get("setup", ()), 1):
+        report, _ = session.run(source, f"upstream cell {number}", max(0.1, left - (time.monotonic() - started)))
+        if not report["ok"]:
+            return {
+                "error": report["error"],
+                "needs": report["needs"],
+                "cell": number,
+                "skipped": [],
+                "seconds": time.monotonic() - started,
+            }
+    skipped: list[str] = []
+    for name, data in blobs:
+        if not _restore(session, name, data):
+            skipped.append(name)
+    for name, module in job.get("modules", {}).items():
+        try:
+            session.namespace[name] = importlib.import_module(module)
+        except Exception:
+            skipped.append(name)
+    return {"error": None, "needs": "", "cell": 0, "skipped": skipped, "seconds": time.monotonic() - started}
+
+
+def _restore(session: Session, name: str, data: bytes) -> bool:
+    try:
+        session.namespace[name] = pickle.loads(data)
+    except Exception:
+        return False
+    return True
+
+
+def _run(
+    session: Session, job: Mapping[str, Any], code: str, examples: list[dict[str, Any]], alone: bool
+) -> dict[str, Any]:
+    seconds = float(job["limits"]["seconds"])
+    each = float(job["limits"]["example_seconds"])
+    reserved = frozenset(job.get("reserved", ()))
+
+    def whole() -> dict[str, Any]:
+        guard.limit_cpu((seconds + each * len(examples)) * 2)
+        effects = Effects(session, reserved)
+        report, value = session.run(code, "cell", seconds)
+        report["stdout"] = session.tape.text()
+        report["result"] = describe(value) if value is not None else None
+        report.update(effects.collect())
+        report["watch"] = {
+            "network": session.watch.network,
+            "processes": session.watch.processes,
+            "refused": session.watch.refused,
+        }
+        report["examples"] = _judge_all(session, examples, each) if report["ok"] else []
+        return report
+
+    if alone:
+        return whole()
+    session.tape.clear()
+    try:
+        report = in_child(whole, seconds + GRACE + 5 + each * len(examples))
+    except ChildDied as died:
+        return ended(died, session.tape.text(), seconds)
+    _empty(".")
+    return dict(report)
+
+
+def _judge_all(session: Session, examples: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    """Each example in a fork of its own, so that none sees what another did."""
+    judged = []
+    late = 0
+    for example in examples:
+        if late >= 2:
+            judged.append(
+                {"ok": False, "got": "", "error": "not tried: two examples before it did not end", "digest": ""}
+            )
+            continue
+        try:
+            judged.append(in_child(lambda example=example: judge(example, session.namespace), seconds))  # type: ignore[misc]
+        except ChildDied as died:
+            late += died.late
+            error = f"did not finish in {seconds:g} s" if died.late else f"ended the process ({_death(died)})"
+            judged.append({"ok": False, "got": "", "error": error, "digest": "late" if died.late else "died"})
+    return judged
+
+
+def ended(died: ChildDied, stdout: str, seconds: float) -> dict[str, Any]:
+    """The report of a run whose process ended without one."""
+    killed_for_time = died.late or died.signal == signal.SIGXCPU
+    message = f"did not finish in {seconds:g} s" if killed_for_time else f"the process ended: {_death(died)}"
+    return {
+        "ok": False,
+        "error": {
+            "name": "TimeLimit" if killed_for_time else "ProcessEnded",
+            "message": message,
+            "line": None,
+            "traceback": "",
+        },
+        "timed_out": killed_for_time,
+        "stdout": stdout,
+    }
+
+
+def _death(died: ChildDied) -> str:
+    if died.signal:
+        return signal.Signals(died.signal).name
+    return f"exit code {os.waitstatus_to_exitcode(died.status)}"
+
+
+def _empty(folder: str) -> None:
+    """Remove files that a run left, so that the next one starts from the same; links to the notebook's data stay."""
+    for entry in os.scandir(folder):
+        try:
+            if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime > _started:
+                os.unlink(entry.path)
+        except OSError:
+            continue
+
+
+_started = time.time()

@@ -1,0 +1,302 @@
+"""The resident process of a sandbox: takes jobs from a pipe, forks one process for each, watches it, cleans up after it.
+
+Started by `validate/sandbox.py` as `python -c "...; keeper.main()" SETTINGS`, inside bubblewrap where there is one.
+It never runs code that is checked; as process 1 of its namespace nothing in there can signal it. It ends when its
+pipe closes, and everything below it ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import select
+import shutil
+import signal
+import stat
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from nbcopilot.validate.inside import forks, job
+
+_HEAD = struct.Struct(">II")  # bytes of JSON, number of blobs
+_SIZE = struct.Struct(">Q")
+POLL_SECONDS = 0.02
+SMALL_FILE, SMALL_FILES = 1 << 20, 16 << 20
+
+
+class Keeper:
+    """Serves jobs until its input closes. `place` is where jobs run: level, scratch, data folder, readable folders."""
+
+    def __init__(self, place: dict[str, Any], reader: int, writer: int) -> None:
+        self.place = place
+        self.reader = reader
+        self.writer = writer
+        self.alone = os.getpid() == 1
+
+    def serve(self) -> None:
+        """Answer until end of file or until idle for `idle_seconds`."""
+        self.send({"ready": os.getpid()})
+        while True:
+            ready, _, _ = select.select([self.reader], [], [], float(self.place["idle_seconds"]))
+            if not ready:
+                return
+            request, blobs = self.receive()
+            if request is None:
+                return
+            if not self.answer(request, blobs):
+                return
+
+    def answer(self, request: dict[str, Any], blobs: list[tuple[str, bytes]]) -> bool:
+        """Handle one request; False when the keeper must not go on (its input closed, or it could not clean up)."""
+        for module in request.get("preload", ()):
+            _preload(str(module))
+        if request["kind"] == "warm":
+            self.send({"warm": True})
+            return True
+        scratch = str(self.place["scratch"])
+        before = _fill(scratch, self.place.get("data"))
+        reader, writer = os.pipe()
+        pid = forks.fork()
+        if pid == 0:
+            os.close(reader)
+            self._become_job(request, blobs, writer)
+        os.close(writer)
+        reply, alive = self._watch(pid, reader, request["limits"])
+        os.close(reader)
+        reply["files"] = list(_written(scratch, before))
+        self._kill_all(pid)
+        clean = _wipe(scratch) and all(_wipe(str(folder)) for folder in self.place.get("wipe", ()))
+        if alive:
+            self.send(reply)
+        return alive and clean
+
+    def _become_job(self, request: dict[str, Any], blobs: list[tuple[str, bytes]], writer: int) -> None:
+        if not self.alone:
+            os.setsid()
+        os.close(self.reader)
+        os.close(self.writer)
+        forks.answer_and_exit(lambda: job.work(request, blobs, self.place), writer)
+
+    def _watch(self, pid: int, reader: int, limits: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+        """(the job's answer or why there is none, whether our own input is still open)."""
+        deadline = time.monotonic() + float(limits["total_seconds"])
+        parts: list[bytes] = []
+        why = ""
+        while not why:
+            ready, _, _ = select.select([reader, self.reader], [], [], POLL_SECONDS)
+            if self.reader in ready:
+                return {"died": "cancelled"}, False  # a closed pipe: there is nothing to read before we have answered
+            if reader in ready:
+                data = os.read(reader, 1 << 16)
+                parts.append(data)
+                if not data or data.endswith(b"\n") or sum(map(len, parts)) > forks.MAX_ANSWER + 1:
+                    break
+            elif time.monotonic() > deadline:
+                why = "time"
+            else:
+                why = self._excess(pid, limits)
+        answer = forks.parse(b"".join(parts))
+        if isinstance(answer, dict):
+            return {"answer": answer}, True
+        forks.kill(pid)
+        _, status = os.waitpid(pid, 0)
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        return {
+            "died": why or "ended",
+            "signal": number if not why else 0,
+            "status": 0 if number else status >> 8,
+        }, True
+
+    def _excess(self, pid: int, limits: dict[str, Any]) -> str:
+        """ "processes", "memory" or "disk" when the job has more than it may, else ""."""
+        count = pages = 0
+        for entry in self._members(pid):
+            count += 1
+            with (
+                contextlib.suppress(OSError, ValueError, IndexError),
+                open(f"/proc/{entry}/statm", encoding="ascii") as file,
+            ):
+                fields = file.read().split()
+                pages += int(fields[1]) - int(fields[2]) * (count > 1)  # pages shared by a fork are counted once
+        if count > int(limits["processes"]):
+            return "processes"
+        if pages * os.sysconf("SC_PAGE_SIZE") > int(limits["memory_mb"]) << 20:
+            return "memory"
+        if not self.alone and _disk_use(str(self.place["scratch"])) > int(limits["disk_mb"]) << 20:
+            return "disk"
+        return ""
+
+    def _members(self, pid: int) -> Iterator[int]:
+        """Process ids that belong to the job: all but ours in our own namespace, else those of its session."""
+        if sys.platform != "linux":
+            return
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit() or int(entry) == os.getpid():
+                continue
+            if self.alone:
+                yield int(entry)
+                continue
+            with (
+                contextlib.suppress(OSError, ValueError, IndexError),
+                open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file,
+            ):
+                if int(file.read().rsplit(")", 1)[1].split()[3]) == pid:
+                    yield int(entry)
+
+    def _kill_all(self, pid: int) -> None:
+        """End all that the job left: twice, since the first time something may be in the middle of a fork."""
+        for _ in range(50):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if self.alone:
+                    os.kill(-1, signal.SIGKILL)
+                else:
+                    os.killpg(pid, signal.SIGKILL)
+                    for member in self._members(pid):
+                        os.kill(member, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                while os.waitpid(-1, os.WNOHANG)[0]:
+                    pass
+            if not any(True for _ in self._members(pid)):
+                return
+            time.sleep(0.002)
+
+    def receive(self) -> tuple[dict[str, Any] | None, list[tuple[str, bytes]]]:
+        """The next request and the pickled values that came with it; None at the end of the input."""
+        head = self._read(_HEAD.size)
+        if head is None:
+            return None, []
+        size, count = _HEAD.unpack(head)
+        request = json.loads(self._read(size) or b"{}")
+        blobs = []
+        for name in request.get("names", [])[:count]:
+            (length,) = _SIZE.unpack(self._read(_SIZE.size) or bytes(8))
+            blobs.append((str(name), self._read(length) or b""))
+        return request, blobs
+
+    def _read(self, size: int) -> bytes | None:
+        parts = bytearray()
+        while len(parts) < size:
+            data = os.read(self.reader, min(1 << 20, size - len(parts)))
+            if not data:
+                return None
+            parts += data
+        return bytes(parts)
+
+    def send(self, value: dict[str, Any]) -> None:
+        data = json.dumps(value).encode()
+        view = memoryview(struct.pack(">I", len(data)) + data)
+        while view:
+            view = view[os.write(self.writer, view) :]
+
+
+def _preload(module: str) -> None:
+    """Import a well-known module here, so that every later job has it at once; failing is the job's business."""
+    if module in sys.modules:
+        return
+    import warnings
+
+    with contextlib.suppress(BaseException), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        importlib.import_module(module)
+
+
+# --------------------------------------------------------------------------- the scratch folder
+
+
+def _fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
+    """Show the notebook's folder in the scratch folder: small files as copies that may be changed, the rest as links."""
+    _wipe(scratch)
+    os.makedirs(scratch, exist_ok=True)
+    copied = 0
+    for entry in sorted(os.scandir(data), key=lambda e: e.name)[:1000] if data and os.path.isdir(data) else ():
+        target = os.path.join(scratch, entry.name)
+        if entry.name.startswith(".") or entry.path == scratch:
+            continue
+        with contextlib.suppress(OSError):
+            info = entry.stat()
+            if stat.S_ISREG(info.st_mode) and info.st_size <= SMALL_FILE and copied + info.st_size <= SMALL_FILES:
+                shutil.copyfile(entry.path, target)
+                copied += info.st_size
+            elif stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode):
+                os.symlink(entry.path, target)
+    return dict(_files(scratch))
+
+
+def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """(path below the folder, (size, time of change)) of at most 2000 files; links are not followed."""
+    seen = 0
+    stack = [folder]
+    while stack and seen < 2000:
+        try:
+            entries = list(os.scandir(stack.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            seen += 1
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    stack.append(entry.path)
+                elif entry.is_file(follow_symlinks=False):
+                    info = entry.stat(follow_symlinks=False)
+                    yield os.path.relpath(entry.path, folder), (info.st_size, info.st_mtime_ns)
+
+
+def _written(folder: str, before: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
+    for path, seen in sorted(_files(folder))[:2000]:
+        if before.get(path) != seen and "__pycache__" not in path:
+            yield {"path": path[:200], "bytes": seen[0], "new": path not in before}
+
+
+def _disk_use(folder: str) -> int:
+    return sum(size for _, (size, _) in _files(folder))
+
+
+def _wipe(folder: str) -> bool:
+    """Empty a folder whatever was done to its modes; True when it is empty (or not there)."""
+
+    def open_up(function: Any, path: str, error: Any) -> None:
+        with contextlib.suppress(OSError):
+            os.chmod(os.path.dirname(path), 0o700)
+            if os.path.isdir(path) and not os.path.islink(path):
+                os.chmod(path, 0o700)
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
+
+    if not os.path.isdir(folder):
+        return True
+    with contextlib.suppress(OSError):
+        os.chmod(folder, 0o700)
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, onerror=open_up)
+            else:
+                os.unlink(entry.path)
+    return not os.listdir(folder)
+
+
+def main() -> None:
+    """Run the keeper on the pipes that are our standard input and output; SETTINGS is the last argument."""
+    place = json.loads(sys.argv[-1])
+    reader, writer = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.dup2(null, 2)
+    for path in place["search"]:
+        if path not in sys.path:
+            sys.path.append(path)
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None)
+        libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: nobody reads our memory or our pipes through /proc
+        libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: orphans of a job come to us
+    os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Keeper(place, reader, writer).serve()
+    os._exit(0)

@@ -1,0 +1,118 @@
+"""Values, errors and warnings as short text for a report; nothing here raises through or runs without a limit."""
+
+from __future__ import annotations
+
+import linecache
+import signal
+import sys
+import traceback
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from nbcopilot.validate.inside.compare import digest
+
+OWN_FILES = "nbcopilot/validate/inside"
+
+
+def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
+    """{"type", "repr", "shape", "digest"} of a value; its repr gets one second and `limit` characters."""
+    kind = type(value)
+    text = within(1.0, lambda: _text(value, limit), f"<{kind.__name__}>")
+    shape = getattr(value, "shape", None)
+    name = (
+        kind.__name__
+        if kind.__module__ in ("builtins", "__main__")
+        else f"{kind.__module__.split('.')[0]}.{kind.__name__}"
+    )
+    return {
+        "type": name,
+        "repr": text,
+        "shape": list(shape) if isinstance(shape, tuple) and _is_shape(shape) else None,
+        "digest": within(1.0, lambda: digest(value), ""),
+    }
+
+
+def within(seconds: float, work: Callable[[], Any], otherwise: Any) -> Any:
+    """What `work` returns, or `otherwise` when it raises or takes longer (main thread; native code is not stopped)."""
+
+    def stop(number: int, frame: types.FrameType | None) -> None:
+        raise TimeoutError
+
+    try:
+        before = signal.signal(signal.SIGALRM, stop)
+    except ValueError:  # not the main thread
+        return otherwise
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        return work()
+    except BaseException:
+        return otherwise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _text(value: Any, limit: int) -> str:
+    if isinstance(value, (str, bytes)) and len(value) > limit:
+        return repr(value[:limit])[:limit] + "…"
+    if isinstance(value, (list, tuple, set, frozenset, dict)) and len(value) > 1000:
+        return f"<{type(value).__name__} of {len(value):,} items>"
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _is_shape(shape: tuple[Any, ...]) -> bool:
+    return len(shape) <= 8 and all(isinstance(n, int) for n in shape)
+
+
+def error(exc: BaseException, filename: str) -> dict[str, Any]:
+    """{"name", "message", "line", "traceback"} of an exception; only the frames that the author can act on."""
+    name = type(exc).__name__
+    message = within(1.0, lambda: str(exc)[:2000], "")
+    frames = [f for f in traceback.extract_tb(exc.__traceback__) if OWN_FILES not in f.filename.replace("\\", "/")]
+    own = [f for f in frames if f.filename == filename]
+    line = (
+        own[-1].lineno if own else (exc.lineno if isinstance(exc, SyntaxError) and exc.filename == filename else None)
+    )
+    kept = frames if len(frames) <= 8 else [*frames[:4], *frames[-4:]]
+    text = "".join(traceback.format_list(kept)) + "".join(
+        within(1.0, lambda: traceback.format_exception_only(exc), [name])
+    )
+    cause = exc.__cause__ or (None if exc.__suppress_context__ else exc.__context__)
+    return {
+        "name": name,
+        "message": message,
+        "line": line,
+        "traceback": "Traceback (most recent call last):\n" + text[-4000:].rstrip(),
+        "cause": type(cause).__name__ if cause else "",
+        "frames": [f"{f.filename}:{f.name}" for f in frames[-12:]],
+        "bases": [base.__name__ for base in type(exc).__mro__[:8]],
+    }
+
+
+def warned(caught: Iterable[Any], filename: str) -> list[str]:
+    """The warnings that concern the code, at most five, each once: "FutureWarning: ... (line 3)"."""
+    texts: list[str] = []
+    for item in caught:
+        if "FigureCanvasAgg" in str(item.message) or issubclass(item.category, (ImportWarning, ResourceWarning)):
+            continue
+        where = f" (line {item.lineno})" if item.filename == filename else ""
+        text = f"{item.category.__name__}: {' '.join(str(item.message).split())[:300]}{where}"
+        if text not in texts and len(texts) < 5:
+            texts.append(text)
+    return texts
+
+
+def remember(filename: str, source: str) -> None:
+    """Let tracebacks quote the lines of code that has no file."""
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+
+
+def plots() -> int:
+    """Figures that are open in matplotlib; 0 when it was never imported."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    try:
+        return len(pyplot.get_fignums()) if pyplot else 0
+    except Exception:
+        return 0

@@ -1,0 +1,205 @@
+"""The values around a sandboxed run: what may be used up, what is asked for, what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one run may use. Wall times in seconds; CPU time is limited to twice the wall time.
+
+    `memory_mb` is address space beyond what the interpreter has at the start, and the resident memory of all
+    processes of the run together; `file_mb` one file, `disk_mb` the scratch folder.
+    """
+
+    seconds: float = 10.0
+    setup_seconds: float = 30.0
+    example_seconds: float = 3.0
+    memory_mb: int = 4096
+    processes: int = 32
+    file_mb: int = 64
+    disk_mb: int = 256
+    output_bytes: int = 20_000
+
+    def as_job(self, runs: int, examples: int) -> dict[str, Any]:
+        """The limits as the child reads them, with the wall time of the whole job."""
+        # Each run has a grace of a second to stop by itself; comparing the namespace takes at most two more.
+        total = self.setup_seconds + runs * (self.seconds + 4.0) + examples * self.example_seconds + 5.0
+        return {**asdict(self), "total_seconds": total}
+
+
+@dataclass(frozen=True)
+class RunError:
+    """An exception of the code that ran: class name, message, line in the code (None: elsewhere), plain traceback."""
+
+    name: str
+    message: str
+    line: int | None = None
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        where = f" in line {self.line}" if self.line else ""
+        return f"{self.name}: {self.message}{where}" if self.message else f"{self.name}{where}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A value as a report shows it: type, bounded repr, shape if it has one, and a digest that tells equal ones."""
+
+    type: str
+    repr: str
+    shape: tuple[int, ...] | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one example: `got` is the repr of the value, `error` the exception in one line."""
+
+    ok: bool
+    got: str = ""
+    error: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class FileWrite:
+    """A file that the run left in its scratch folder. `new` is False for one that the notebook's folder had."""
+
+    path: str
+    bytes: int
+    new: bool = True
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What happened when code ran in the sandbox. Failing code is a report, not an exception.
+
+    ok: it ran to its end. ran: it was started at all. needs: why it could not be judged here ("needs the network
+    (example.org)"); then `ok` is False and the code is not to blame. setup_error: the replay of the notebook's
+    state failed, the code did not start. skipped: variables that could not be brought along.
+    created, changed: names of variables, as shown afterwards. level: the sandbox that ran it.
+    """
+
+    ok: bool
+    level: str = ""
+    ran: bool = True
+    error: RunError | None = None
+    needs: str = ""
+    stdout: str = ""
+    result: Shown | None = None
+    created: Mapping[str, Shown] = field(default_factory=dict)
+    changed: Mapping[str, Shown] = field(default_factory=dict)
+    deleted: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
+    files: tuple[FileWrite, ...] = ()
+    plots: int = 0
+    seconds: float = 0.0
+    setup_seconds: float = 0.0
+    warnings: tuple[str, ...] = ()
+    timed_out: bool = False
+    memory_exceeded: bool = False
+    setup_error: RunError | None = None
+    skipped: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+
+    @property
+    def intact(self) -> bool:
+        """Whether every variable that was there is as it was."""
+        return not (self.changed or self.deleted)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a sandbox is asked to do: cells to run one by one in copies of the same state, each with its examples.
+
+    setup: sources that rebuild the state, in order. namespace: pickled values put over it; modules: names bound to
+    modules. reserved: names that exist in the notebook but do not travel (making them counts as a change).
+    preload: modules worth keeping loaded between jobs.
+    """
+
+    codes: tuple[str, ...]
+    setup: tuple[str, ...] = ()
+    namespace: Mapping[str, bytes] = field(default_factory=dict)
+    modules: Mapping[str, str] = field(default_factory=dict)
+    reserved: frozenset[str] = frozenset()
+    examples: tuple[tuple[Mapping[str, Any], ...], ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    preload: tuple[str, ...] = ()
+    data_dir: Path | None = None
+
+
+def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
+    """A RunReport of the JSON that came out of the child; whatever is not of the right shape is left out.
+
+    shared: fields that all runs of the job have (level, setup, files). The child's word is taken for what it says,
+    never for what type it has.
+    """
+    error = _error(raw.get("error"))
+    return RunReport(
+        ok=raw.get("ok") is True,
+        error=error,
+        needs=_text(raw.get("needs"), 300),
+        stdout=_text(raw.get("stdout"), 200_000),
+        result=_shown(raw.get("result")),
+        created=_shown_map(raw.get("created")),
+        changed=_shown_map(raw.get("changed")),
+        deleted=_texts(raw.get("deleted")),
+        imported=_texts(raw.get("imported")),
+        plots=int(raw["plots"]) if isinstance(raw.get("plots"), int) else 0,
+        seconds=float(raw["seconds"]) if isinstance(raw.get("seconds"), (int, float)) else 0.0,
+        warnings=_texts(raw.get("warnings")),
+        timed_out=raw.get("timed_out") is True,
+        memory_exceeded=raw.get("memory_exceeded") is True,
+        outcomes=tuple(_outcome(item) for item in raw.get("examples") or () if isinstance(item, dict)),
+        **shared,
+    )
+
+
+def _error(raw: Any) -> RunError | None:
+    if not isinstance(raw, dict):
+        return None
+    line = raw.get("line")
+    return RunError(
+        _text(raw.get("name"), 100) or "Error",
+        _text(raw.get("message"), 2000),
+        line if isinstance(line, int) else None,
+        _text(raw.get("traceback"), 8000),
+    )
+
+
+def _shown(raw: Any) -> Shown | None:
+    if not isinstance(raw, dict):
+        return None
+    shape = raw.get("shape")
+    return Shown(
+        _text(raw.get("type"), 100),
+        _text(raw.get("repr"), 4000),
+        tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else None,
+        _text(raw.get("digest"), 64),
+    )
+
+
+def _shown_map(raw: Any) -> dict[str, Shown]:
+    if not isinstance(raw, dict):
+        return {}
+    pairs = ((_text(name, 100), _shown(value)) for name, value in list(raw.items())[:200])
+    return {name: shown for name, shown in pairs if shown is not None}
+
+
+def _outcome(raw: dict[str, Any]) -> Outcome:
+    return Outcome(
+        raw.get("ok") is True, _text(raw.get("got"), 2000), _text(raw.get("error"), 500), _text(raw.get("digest"), 64)
+    )
+
+
+def _text(raw: Any, limit: int) -> str:
+    return raw[:limit] if isinstance(raw, str) else ""
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    return tuple(item[:500] for item in raw[:200] if isinstance(item, str)) if isinstance(raw, list) else ()

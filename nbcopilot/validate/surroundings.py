@@ -1,0 +1,101 @@
+"""What of this machine a sandbox must see: the interpreter, its packages, the notebook's folder. And what it must not.
+
+Pure bookkeeping of paths; the levels turn it into mounts (bubblewrap) or rules (Landlock).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbcopilot
+
+MAX_ENTRIES = 2000
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Folders of the interpreter (`python`), of the user's own modules (`local`), and the notebook's (`data`)."""
+
+    python: tuple[str, ...]
+    local: tuple[str, ...]
+    data: str | None
+    package: str
+    search: tuple[str, ...]
+
+    def open_entries(self) -> Iterator[str]:
+        """What may be read below the data and local folders: all but hidden files."""
+        for folder in (*self.local, *([self.data] if self.data else [])):
+            yield from visible(folder)
+
+
+def look(data_dir: Path | None) -> Surroundings:
+    """The surroundings of this process and of a notebook in `data_dir`.
+
+    A data folder that holds the home folder (`/`, `/home`) is not shown: too much would be readable.
+    """
+    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, os.path.dirname(os.path.realpath(sys.executable))}
+    roots |= {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    paths = [os.path.abspath(path) for path in sys.path if path and os.path.exists(path)]
+    python = sorted({os.path.realpath(r) for r in roots if os.path.isdir(r)} | {r for r in roots if os.path.isdir(r)})
+    installed = [p for p in paths if "site-packages" in p or "dist-packages" in p or _below(p, python)]
+    package = os.path.dirname(os.path.dirname(os.path.abspath(nbcopilot.__file__)))
+    local = [p for p in paths if p not in installed and p != package and not _holds_home(p)]
+    data = os.path.realpath(data_dir) if data_dir and os.path.isdir(data_dir) else None
+    if data and (_holds_home(data) or data == os.sep):
+        data = None
+    return Surroundings(
+        python=tuple(dict.fromkeys(os.path.abspath(p) for p in [*python, *installed] if not _holds_home(p))),
+        local=tuple(dict.fromkeys(p for p in local if p != data)),
+        data=data,
+        package=package,
+        search=tuple(p for p in paths if not _holds_home(p)),
+    )
+
+
+def visible(folder: str) -> Iterator[str]:
+    """Entries of a folder that are not hidden; the folder itself when it has none hidden and is no home."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)[:MAX_ENTRIES]
+    except OSError:
+        return
+    for entry in entries:
+        if not entry.name.startswith(".") and _is_readable_kind(entry):
+            yield entry.path
+
+
+def hidden(folder: str) -> Iterator[str]:
+    """Hidden entries of a folder, and those that are no files at all (sockets, pipes)."""
+    try:
+        entries = list(os.scandir(folder))[: MAX_ENTRIES * 5]
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or not _is_readable_kind(entry):
+            yield entry.path
+
+
+def home() -> str:
+    """The user's home folder, resolved."""
+    return os.path.realpath(os.path.expanduser("~"))
+
+
+def _is_readable_kind(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir() or entry.is_file()
+    except OSError:
+        return False
+
+
+def _holds_home(path: str) -> bool:
+    """Whether the home folder lies inside `path` (the home folder itself does not count)."""
+    real = os.path.realpath(path)
+    return real != home() and _below(home(), [real])
+
+
+def _below(path: str, roots: list[str]) -> bool:
+    return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
