@@ -26,6 +26,7 @@ from nbcopilot.prompts.render import render
 from nbcopilot.types import (
     Candidate,
     CellEdit,
+    Chunk,
     Completion,
     Context,
     Notebook,
@@ -135,7 +136,6 @@ class Copilot:
     ) -> Generator[Event, None, list[Completion]]:
         texts = [""] * count
         done: dict[int, Completion] = {}
-        # A repair at the very same sampling could only repeat itself when the prompt did not change; it did.
         with closing(_as_generator(self.engine.generate(prompt, task.sampling, candidates=count))) as chunks:
             for chunk in chunks:
                 texts[chunk.index] += chunk.text
@@ -207,7 +207,7 @@ def _context_notices(context: Context) -> Iterator[Notice]:
         )
 
 
-def _as_generator(chunks: Iterator[object]) -> Generator[object, None, None]:
+def _as_generator(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
     yield from chunks
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+import nbcopilot
 from nbcopilot import __version__, session
 from nbcopilot.config import explain, with_changes
 from nbcopilot.errors import UsageError
@@ -97,16 +98,13 @@ def _reject(rest: str, shell: InteractiveShell) -> None:
 
 
 def _models(rest: str, shell: InteractiveShell) -> None:
-    from nbcopilot.models.store import Store, describe
+    from nbcopilot.models.store import listing
 
-    for model in Store().list():
-        print(describe(model))
+    print("\n".join(listing()))
 
 
 def _panel(rest: str, shell: InteractiveShell) -> Any:
-    from nbcopilot.panel import panel
-
-    return panel(shell)
+    return nbcopilot.panel()
 
 
 ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbcopilot.events import Notice
 from nbcopilot.types import Finding, Usage, Verdict
+from nbcopilot.write.provenance import checked
 
 # Updates a second: a notebook server handles far more, a slow browser tab does not.
 REFRESH_SECONDS = 0.1
@@ -88,33 +89,15 @@ class Stream:
 
 
 def chips(verdict: Verdict) -> list[tuple[str, str]]:
-    """(text, "ok" | "bad" | "none") for each thing that was checked, in the order of the checks."""
-    found = [(f"{name}: {state}", "bad" if state == "failed" else "none" if state == "not-run" else "ok")
-             for name, state in verdict.checks.items() if isinstance(state, str)]  # fmt: skip
-    return found + [(text, "none") for text in evidence(verdict)]
-
-
-def evidence(verdict: Verdict) -> list[str]:
-    """What the run showed, in words: time, names created and changed, tests, coverage, mutants."""
-    seen = verdict.evidence
-    lines: list[str] = []
-    if "seconds" in seen:
-        lines.append(f"ran in {seen['seconds']:.1f} s")
-    if seen.get("examples"):
-        lines.append(f"{seen.get('examples_passed', 0)}/{seen['examples']} examples pass")
-    if seen.get("creates"):
-        lines.append("creates " + ", ".join(f"{name}" for name in list(seen["creates"])[:6]))
-    if "changes" in seen:
-        changed = ", ".join(list(seen["changes"])[:6])
-        lines.append(f"changes {changed}" if changed else "changes nothing else")
-    tests = verdict.checks.get("tests")
-    if isinstance(tests, dict):
-        lines.append(f"{tests.get('passed', 0)} tests pass")
-        if tests.get("line_coverage") is not None:
-            lines.append(f"{tests['line_coverage']:.0%} lines")
-        if tests.get("mutants"):
-            lines.append(f"{tests.get('killed', 0)}/{tests['mutants']} mutants caught")
-    return lines
+    """(text, "ok" | "bad" | "none") for what was checked: the words of the cell's label, then what was left untouched."""
+    found = [(text, "bad" if text.startswith(("problem", "the run failed")) else "ok") for text in checked(verdict)]
+    if verdict.checks.get("run") == "passed" and not verdict.evidence.get("changes"):
+        found.append(("changes nothing else", "ok"))
+    if verdict.evidence.get("not_run"):
+        found.append((f"not run: {verdict.evidence['not_run']}", "none"))
+    if verdict.level:
+        found.append((f"sandbox: {verdict.level}", "none"))
+    return found
 
 
 def summary(
