@@ -113,14 +113,14 @@ class Pool:
     def _hold(self, found: Loaded) -> bool:
         """Keep `found` in memory, unless it has just been dropped."""
         with self._lock:
-            if self._closed:
-                raise EngineUnavailableError("the engine is stopping", hint="run it again")
             if self._loaded.get(found.name) is not found:
                 return False
             found.running += 1
             return True
 
     def _add(self, name: str) -> Loaded:
+        if self._closed:
+            raise EngineUnavailableError("the engine is stopping", hint="run it again")
         started = time.monotonic()
         while len(self._loaded) >= self._limit and self._drop_idle():
             pass
@@ -132,6 +132,9 @@ class Pool:
             engine = self._load(name)
         loaded = Loaded(name, engine, engine.describe(), time.monotonic() - started, running=1)
         with self._lock:
+            if self._closed:
+                engine.close()
+                raise EngineUnavailableError("the engine is stopping", hint="run it again")
             self.loads += 1
             self._loaded[name] = loaded
         return loaded
