@@ -1,0 +1,293 @@
+"""Step 3: Task + Notebook -> Context: what the model sees, why, what it costs, and what was left out.
+
+Picks the cells that the request stands on, the schema of the variables that it uses, the text above it, the error it
+is about, and passages of the project's files; redacts secrets; fits all of it into the budget. The request itself is
+never shortened. Does not word the prompt (prompts does) and looks at no shell and no notebook file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from nbcopilot.config import Config
+from nbcopilot.context import rank
+from nbcopilot.context.budget import Level, Piece, fit
+from nbcopilot.errors import PromptTooLargeError
+from nbcopilot.notebook import dependencies
+from nbcopilot.notebook import language as languages
+from nbcopilot.notebook.redact import redact
+from nbcopilot.retrieval import index
+from nbcopilot.types import Cell, Context, Notebook, Snippet, Task
+
+# Cells shown for their nearness alone, when code is asked for.
+RECENT_CELLS = 2
+# Lines of an upstream cell that are shown; longer ones keep their head and say so.
+_CELL_LINES = 120
+_MARKDOWN_CHARACTERS = 1500
+_OUTPUT_CHARACTERS = 400
+_PASSAGES = 3
+# Kinds whose text comes from data: it must not be able to close the frame that the prompt puts around data.
+_DATA = ("markdown", "output", "variable", "error")
+
+
+def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budget: int, config: Config) -> Context:
+    """The Context for `task`: snippets most-stable-first, the target last, within `budget` tokens.
+
+    `Context.task` is `task` with secrets redacted from instruction and source; a request in a notebook that holds
+    nothing of use has the target as its only snippet. Raises PromptTooLargeError when the request alone does not fit.
+    """
+    cleaner = _Cleaner(on=config.redact)
+    task = replace(
+        task,
+        instruction=cleaner.clean(task.instruction),
+        target=replace(task.target, source=cleaner.clean(task.target.source)),
+    )
+    target = _target(task, count, budget)
+    finder = _Finder(task, notebook, config)
+    pieces = [cleaner.piece(piece) for piece in finder.pieces()]
+    kept, dropped = fit(pieces, budget - target.tokens, count)
+    return Context(
+        task=task,
+        language=languages.cell_language(task.target.source, notebook.language),
+        snippets=(*kept, target),
+        dropped=dropped,
+        redacted=cleaner.count,
+        budget=budget,
+    )
+
+
+def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
+    text = task.instruction if task.kind == "generate" else task.target.source
+    extra = "" if task.kind == "generate" else task.instruction
+    tokens = count(text) + (count(extra) if extra else 0)
+    if tokens > budget:
+        raise PromptTooLargeError(
+            f"the request alone is {tokens:,} tokens, and {budget:,} fit",
+            hint="shorten it, name one function of it, or raise context_tokens",
+        )
+    return Snippet("target", "the request", text, "what is asked", 100.0, tokens)
+
+
+@dataclass
+class _Cleaner:
+    """Redacts every text that goes into the prompt, and keeps the count."""
+
+    on: bool
+    count: int = 0
+    _seen: dict[str, str] = field(default_factory=dict)
+
+    def clean(self, text: str) -> str:
+        """`text` without secrets; the same text counts once."""
+        if not self.on or not text:
+            return text
+        if text not in self._seen:
+            self._seen[text], found = redact(text)
+            self.count += found
+        return self._seen[text]
+
+    def piece(self, piece: Piece) -> Piece:
+        """The piece without secrets, and without anything that could pass for the prompt's own marks."""
+        levels = tuple(
+            replace(level, text=_defang(self.clean(level.text)) if piece.kind in _DATA else self.clean(level.text))
+            for level in piece.levels
+        )
+        return replace(piece, levels=levels)
+
+
+def _defang(text: str) -> str:
+    """Data that cannot end the `<data>` frame or start a chat turn: the marks are broken up, the words stay."""
+    return re.sub(r"<(?=/?data>|\|)", "< ", text, flags=re.IGNORECASE)
+
+
+class _Finder:
+    """The pieces for one task, in the order of the prompt."""
+
+    def __init__(self, task: Task, notebook: Notebook, config: Config) -> None:
+        self.task = task
+        self.notebook = notebook
+        self.config = config
+        self.needed = rank.needs(task, notebook)
+        self.end = self._end()
+
+    def pieces(self) -> list[Piece]:
+        """All that bears on the task, most stable first."""
+        cells = self._cells()
+        return [
+            *self._markdown(),
+            *cells,
+            *self._outputs(),
+            *self._variables({piece.source for piece in cells}),
+            *self._passages(),
+            *self._error(),
+        ]
+
+    def _end(self) -> int:
+        """How many cells stand above the request."""
+        position = self.task.target.position
+        if position is None:
+            position = self.notebook.index(self.task.target.cell_id)
+        if position is None:
+            position = self.notebook.cursor
+        if position is None:
+            return len(self.notebook.cells)
+        # New cells go below the position; code that is the cell at the position itself has the cells above it.
+        own = 0 <= position < len(self.notebook.cells) and self._is_target(self.notebook.cells[position])
+        return position if own else position + 1
+
+    def _is_target(self, cell: Cell) -> bool:
+        if cell.id == self.task.target.cell_id:
+            return self.task.kind != "generate" or rank.is_prompt(cell)
+        return bool(self.task.target.source.strip()) and cell.source == self.task.target.source
+
+    def label(self, cell: Cell) -> str:
+        """`cell [3]` by its execution count, else `cell 3` by its place, counted from 1."""
+        if cell.executed is not None:
+            return f"cell [{cell.executed}]"
+        place = self.notebook.index(cell.id)
+        return f"cell {place + 1}" if place is not None else "an earlier cell"
+
+    # ------------------------------------------------------------------ the kinds
+
+    def _markdown(self) -> list[Piece]:
+        found = []
+        heading = rank.title(self.notebook)
+        cell = rank.text_above(self.notebook, self.end)
+        if heading and self.task.kind in ("explain", "document") and (cell is None or heading not in cell.source):
+            found.append(Piece("markdown", "the notebook's title", "what the notebook is about", (Level(heading, 45),)))
+        if cell is not None:
+            text = cell.source.strip()
+            levels = [Level(_head(text, _MARKDOWN_CHARACTERS), 42)]
+            if len(text) > 300:
+                levels.append(Level(_head(text, 250), 44))
+            found.append(Piece("markdown", f"text above, {self.label(cell)}", "stands right above", tuple(levels)))
+        return found
+
+    def _upstream(self) -> tuple[Cell, ...]:
+        source = self.task.target.source if self.task.kind != "generate" else ""
+        cells = dependencies.slice_for(self.notebook, self.needed, source, self.end)
+        return tuple(cell for cell in cells if not self._is_target(cell) and not rank.is_prompt(cell))
+
+    def _cells(self) -> list[Piece]:
+        chosen = {cell.id: (cell, "the request stands on it") for cell in self._upstream()}
+        if self.task.kind in ("generate", "complete", "document"):
+            limit = RECENT_CELLS if self.task.kind != "document" else 1
+            for cell in rank.recent(self.notebook, self.end, limit):
+                if not self._is_target(cell):
+                    chosen.setdefault(cell.id, (cell, "stands just before"))
+        order = {cell.id: i for i, cell in enumerate(self.notebook.cells)}
+        ranked = sorted(chosen.values(), key=lambda pair: order.get(pair[0].id, -1))
+        found = [
+            self._cell(cell, reason, distance=len(ranked) - i, near=reason != "the request stands on it")
+            for i, (cell, reason) in enumerate(ranked)
+        ]
+        imports = self._imports(set(chosen))
+        return [imports, *found] if imports else found
+
+    def _cell(self, cell: Cell, reason: str, *, distance: int, near: bool) -> Piece:
+        text = cell.source.strip("\n").rstrip()
+        lines = text.split("\n")
+        if len(lines) > _CELL_LINES:
+            text = "\n".join(lines[:_CELL_LINES]) + f"\n# … {len(lines) - _CELL_LINES} more lines"
+        base = (40.0 if near else 60.0) - min(distance, 15) * 0.5
+        levels = [Level(text, base)]
+        outline = self._outline(cell)
+        if outline and len(outline) < 0.7 * len(text):
+            levels.append(Level(outline, base + 12))
+        return Piece("cell", self.label(cell), reason, tuple(levels))
+
+    def _outline(self, cell: Cell) -> str:
+        """The signatures and imports of a cell: what it offers, without how."""
+        if self.notebook.language != languages.DEFAULT:
+            return ""
+        lines = _import_lines(cell.source)
+        for one in dependencies.definitions(cell.source):
+            lines.append(f"{one.signature}: ..." + (f"  # {one.docstring.splitlines()[0]}" if one.docstring else ""))
+        return "\n".join(lines)
+
+    def _imports(self, shown: set[str]) -> Piece | None:
+        """Import lines of cells that are not shown, for requests whose answer is new code."""
+        if (
+            self.task.kind not in ("generate", "complete", "testgen", "fix")
+            or self.notebook.language != languages.DEFAULT
+        ):
+            return None
+        lines: dict[str, None] = {}
+        for cell in dependencies.execution_order(self.notebook, self.end):
+            if cell.id not in shown and not self._is_target(cell) and not rank.is_prompt(cell):
+                lines.update(dict.fromkeys(_import_lines(cell.source)))
+        if not lines:
+            return None
+        return Piece("cell", "imports of earlier cells", "already imported", (Level("\n".join(list(lines)[-40:]), 70),))
+
+    def _outputs(self) -> list[Piece]:
+        """What the cell in question showed; without a live namespace also what the cells before it showed."""
+        own = self.notebook.cell(self.task.target.cell_id)
+        cells = [own] if own is not None and self.task.kind in ("explain", "document") else []
+        if self.notebook.namespace is None and self.task.kind in ("generate", "complete"):
+            cells += [*self._upstream()[-2:], *rank.recent(self.notebook, self.end, 1)]
+        found: dict[str, Piece] = {}
+        for cell in cells:
+            text = "\n".join(o.text for o in cell.outputs if o.kind != "error" and o.text.strip())
+            if text:
+                levels = (Level(_head(text, 3 * _OUTPUT_CHARACTERS), 33), Level(_head(text, _OUTPUT_CHARACTERS), 36))
+                found[cell.id] = Piece("output", f"output of {self.label(cell)}", "what the code showed", levels)
+        return list(found.values())
+
+    def _variables(self, shown: set[str]) -> list[Piece]:
+        found = []
+        for variable, reason, priority in rank.variables(self.task, self.notebook.namespace or (), self.needed):
+            if variable.kind in ("function", "class") and self._defining_label(variable.name) in shown:
+                continue  # its source is there
+            text = f"{variable.name}: {variable.summary}"
+            levels = [Level(text, priority)]
+            head = text.split("\n")[0]
+            if len(head) < 0.8 * len(text):
+                levels.append(Level(head, priority + 8))
+            found.append(Piece("variable", f"variable {variable.name}", reason, tuple(levels)))
+        return found
+
+    def _defining_label(self, name: str) -> str:
+        found = dependencies.find_definition(self.notebook, name)
+        cell = self.notebook.cell(found.cell_id) if found else None
+        return self.label(cell) if cell else ""
+
+    def _passages(self) -> list[Piece]:
+        if self.notebook.path is None or self.notebook.language != languages.DEFAULT:
+            return []
+        wanted = rank.imported(self.notebook, self.task.target.source, self.needed)
+        query = self.task.instruction if self.task.kind in ("generate", "fix") else ""
+        if not query.strip() and not wanted:
+            return []
+        return [
+            Piece("passage", hit.label, hit.reason, (Level(hit.text, 20 + hit.score),))
+            for hit in index.search(self.notebook.path.parent, query, wanted=wanted, limit=_PASSAGES)
+        ]
+
+    def _error(self) -> list[Piece]:
+        error = rank.relevant_error(self.task, self.notebook)
+        if error is None:
+            return []
+        last = f"{error.name}: {error.message}" if error.message else error.name
+        levels = [Level(error.traceback or last, 85)]
+        if error.traceback and len(last) < 0.6 * len(error.traceback):
+            levels.append(Level(last, 95))
+        cell = self.notebook.cell(error.cell_id)
+        source = f"error of {self.label(cell)}" if cell else "the last error"
+        return [Piece("error", source, "the request is about it", tuple(levels))]
+
+
+def _import_lines(source: str) -> list[str]:
+    """The import statements at the start of lines of a Python cell, one line each."""
+    return [line.rstrip() for line in re.findall(r"^(?:import|from)[ \t]+[\w.]+[^\n(\\]*$", source, re.MULTILINE)]
+
+
+def _head(text: str, limit: int) -> str:
+    """The start of a text within `limit` characters, cut at a line or a word, with the count left out."""
+    text = text.strip("\n").rstrip()
+    if len(text) <= limit:
+        return text
+    cut = text[:limit]
+    cut = cut[: max(cut.rfind("\n"), cut.rfind(" "), limit // 2)].rstrip()
+    return f"{cut}\n… {len(text) - len(cut):,} characters left out"
