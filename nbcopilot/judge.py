@@ -32,6 +32,7 @@ class Judge:
             return ground(candidate, task, notebook)
         if task.kind == "testgen":
             return self._checker.check_tests(candidate, task, notebook, upstream)
+        candidate = self._checker.mend(candidate, task, notebook, upstream)
         return candidate, self._checker.check(candidate, task, notebook, upstream)
 
     def best(self, judged: Sequence[Judged]) -> Judged:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
-from nbcopilot.validate import agree, examples, policy, syntax
+from nbcopilot.validate import agree, examples, mend, policy, syntax
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
@@ -54,6 +54,12 @@ class Checker:
         """The Runner for a notebook: its folder readable, the live namespace where there is one."""
         folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
         return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
+
+    def mend(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Candidate:
+        """The candidate with a missing import, helper or head added; see `mend.mend`."""
+        if not task.check or not syntax.is_python(notebook.language):
+            return candidate
+        return mend.mend(candidate, task, known_names(notebook, upstream, self.namespace))
 
     def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Verdict:
         """The Verdict on one candidate; see `check`."""
@@ -120,15 +126,7 @@ class _Check:
         return not any(finding.severity == "error" for finding in self.findings)
 
     def _names(self) -> frozenset[str]:
-        names = set(self.notebook.names)
-        if self.runner is not None and self.runner.namespace is not None:
-            names |= {name for name in self.runner.namespace if isinstance(name, str)}
-        for source in self.upstream:
-            try:
-                names |= scopes.defined(syntax.parse(source))
-            except SyntaxError:
-                continue
-        return frozenset(names)
+        return known_names(self.notebook, self.upstream, self.runner.namespace if self.runner is not None else None)
 
     def _static(self) -> None:
         folders = [self.notebook.path.resolve().parent] if self.notebook.path else []
@@ -221,6 +219,17 @@ class _Check:
         if report.deleted:
             names = ", ".join(f"`{name}`" for name in report.deleted)
             self.findings.append(Finding("run", "warning", f"deletes {names}, which the notebook has"))
+
+
+def known_names(notebook: Notebook, upstream: Sequence[str], namespace: Mapping[str, Any] | None) -> frozenset[str]:
+    """Names that exist where the code will run: the notebook's, the live ones, those that the cells above define."""
+    found = set(notebook.names) | {name for name in namespace or () if isinstance(name, str)}
+    for source in upstream:
+        try:
+            found |= scopes.defined(syntax.parse(source))
+        except SyntaxError:
+            continue
+    return frozenset(found)
 
 
 def _not_judged(report: RunReport, seconds: float) -> str:

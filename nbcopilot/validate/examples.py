@@ -20,6 +20,10 @@ from nbcopilot.validate import syntax
 
 MAX_EXAMPLES = 20
 _BUILTINS = frozenset(dir(builtins))
+# Modules that asserts use without importing them.
+_MODULES = frozenset(
+    {"math", "sys", "re", "collections", "itertools", "datetime", "cmath", "decimal", "fractions", "string"}
+)
 _THEN = re.compile(
     r"^[ \t`]*(?:(?:#|//)\s*)?(?P<sign>==>|=>|==|->|-->|=|➞|→|➜|—>|⇒|≡|"
     r"(?:should|must|would|will)\s+(?:return|be|equal|give|evaluate to|output|result in)|"
@@ -32,9 +36,9 @@ _INPUT = re.compile(
     r"(?=\n\s*\n|\n\s*\**(?:explanation|input|example|note|constraints?)\b|\Z)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
-_FOR = re.compile(
-    r"\b(?:for|if|given|when)\s+(?P<given>\w+\s*=\s*[^\n]+?)[,;]?\s+(?:the\s+)?(?:function\s+)?(?:result|output|answer|it|return value)?\s*"
-    r"(?:should|must|would|will)?\s*(?:be|is|returns?|return)\s*:?\s+(?P<then>[^\n]+)",
+_FOR = re.compile(r"\b(?:for|if|given|when)\s+(?=\w+\s*=\s*\S)(?P<rest>[^\n]+)", re.IGNORECASE)
+_THE_OUTPUT = re.compile(
+    r"\b(?:result|output|answer|it|function|value)\s+(?:should|must|would|will)?\s*(?:be|is|returns?|gives?)\s*:?\s*",
     re.IGNORECASE,
 )
 _PROMPT = re.compile(r"^(\s*)>>> ?(.*)$")
@@ -214,8 +218,10 @@ def _turns(text: str) -> Iterator[tuple[str, str]]:
 def _asserts(text: str, functions: Mapping[str, tuple[str, ...]]) -> Iterator[Example]:
     for source in _assert_sources(text):
         tree = ast.parse(source)
-        if _usable(tree, functions, []):
-            yield Example("assert", source, "", "", source)
+        used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        setup = [f"import {name}" for name in sorted(used & _MODULES - functions.keys())]
+        if _usable(tree, functions, setup):
+            yield Example("assert", source, "", "\n".join(setup), source)
 
 
 def _assert_sources(text: str) -> Iterator[str]:
@@ -247,7 +253,12 @@ def _calls(text: str, functions: Mapping[str, tuple[str, ...]]) -> Iterator[Exam
         call = text[found.start() : end]
         tree = _parse(call)
         then = _THEN.match(text[end : end + 2000])
-        if tree is None or then is None or not _usable(tree, functions, []) or not _written_out(tree):
+        if tree is None or then is None:
+            continue
+        words = _with_words_quoted(tree, functions) if then["sign"] in _ARROWS else None
+        if words:
+            call, tree = words, ast.parse(words)
+        if not _usable(tree, functions, []) or not _written_out(tree):
             continue
         expected = _literal(then["rest"])
         strict = then["sign"] in _ARROWS or then["sign"] == "=="
@@ -255,7 +266,18 @@ def _calls(text: str, functions: Mapping[str, tuple[str, ...]]) -> Iterator[Exam
             word = re.match(r"[\"'`]?([A-Za-z_][\w-]*)[\"'`]?\s*(?:$|\n|,|\.)", then["rest"])
             expected = word[1] if word else ""
         if expected:
-            yield Example("equal", call, expected, "", f"{call} == {expected}", strict)
+            yield Example("equal", call, expected, "", f"{call} == {expected}", strict and not words)
+
+
+def _with_words_quoted(tree: ast.Module, functions: Mapping[str, tuple[str, ...]]) -> str | None:
+    """`f("abc")` for `f(abc)`: prose leaves out quotes. None when an argument is no bare word, or a parameter's name."""
+    call = tree.body[0].value if tree.body and isinstance(tree.body[0], ast.Expr) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or not call.args or call.keywords:
+        return None
+    words = [a.id for a in call.args if isinstance(a, ast.Name)]
+    if len(words) != len(call.args) or set(words) & ({*functions.get(call.func.id, ())} | functions.keys() | _BUILTINS):
+        return None
+    return f"{call.func.id}({', '.join(repr(word) for word in words)})"
 
 
 def _call_end(text: str, start: int) -> int | None:
@@ -363,15 +385,25 @@ def _inputs(text: str, functions: Mapping[str, tuple[str, ...]]) -> Iterator[Exa
     if len(functions) != 1 and not any(name in text for name in functions):
         return
     name = next((n for n in functions if re.search(rf"\b{re.escape(n)}\b", text)), next(iter(functions)))
-    pairs = [(m["given"], m["then"]) for m in _INPUT.finditer(text)] + [
-        (m["given"], m["then"]) for m in _FOR.finditer(text)
-    ]
+    pairs = [(m["given"], m["then"]) for m in _INPUT.finditer(text)]
+    pairs += [pair for m in _FOR.finditer(text) for pair in _for_pair(m["rest"], functions[name])]
     for given, then in pairs:
         arguments = _arguments(given.strip().rstrip(".;,").strip("`"), functions[name])
         expected = _literal(then)
         if arguments is not None and expected:
             call = f"{name}({arguments})"
             yield Example("equal", call, expected, "", f"{call} == {expected}", strict=False)
+
+
+def _for_pair(rest: str, parameters: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """("s = 'ab', n = 2", "the rest behind it") of "s = 'ab', n = 2, the result should be 3"."""
+    outputs = list(_THE_OUTPUT.finditer(rest))
+    if not outputs:
+        return
+    for end in reversed([m.start() for m in re.finditer(r"[,;\s]", rest[: outputs[-1].start()])]):
+        if _arguments(rest[:end].rstrip(" ,;"), parameters) is not None:
+            yield rest[:end].rstrip(" ,;"), rest[outputs[-1].end() :]
+            return
 
 
 def _arguments(given: str, parameters: tuple[str, ...]) -> str | None:
