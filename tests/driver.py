@@ -16,6 +16,8 @@ from typing import Any
 import nbformat
 from jupyter_client.manager import KernelManager
 
+from nbcopilot import __version__
+
 TARGET = "nbcopilot:cells"
 
 
@@ -27,7 +29,7 @@ class FrontEnd:
     ) -> None:
         self.nb = notebook
         self.comm = comm
-        self.asked: list[str] = []
+        self.inserted: list[str] = []
         self._manager = KernelManager(kernel_name="python3")
         self._manager.start_kernel(cwd=str(cwd or Path.cwd()), env=env)
         self.client = self._manager.client()
@@ -152,19 +154,40 @@ class FrontEnd:
                 self.nb.cells.insert(index + 1, nbformat.v4.new_code_cell(payload["text"], metadata={}))
 
     def _comm_open(self, cell: Any, content: Any) -> None:
-        """Insert typed cells below the cell that ran, or below `after`; tests/data/wire holds the messages."""
-        data = content["data"]
-        edit = data.get("edit", data)
+        """Answer as labextension/src/cells.ts does; tests/data/wire holds the messages."""
+        data, comm_id = content["data"], content["comm_id"]
+        if data["type"] == "hello":
+            answer = {"schema": 1, "type": "ready", "frontend": "driver", "version": __version__}
+        elif data["type"] == "edit":
+            answer = self._edit(cell, data)
+        else:
+            gone = [c.id for c in self.nb.cells if c.metadata.get("nbcopilot", {}).get("group") == data["group"]]
+            self.nb.cells[:] = [c for c in self.nb.cells if c.id not in gone]
+            answer = {"schema": 1, "type": "applied", "group": data["group"], "cells": [], "replaced": gone}
+        self.client.shell_channel.send(self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": answer}))
+
+    def _edit(self, cell: Any, edit: Any) -> dict[str, Any]:
+        """Insert typed cells in place of `replaces`, else below `after`, else below the cell that asked."""
+        previous = edit.get("previous")
+        gone = set(edit["replaces"])
+        if previous:
+            for other in self.nb.cells:
+                record = other.metadata.get("nbcopilot", {})
+                if record.get("source_cell") == previous["source_cell"] and record.get("role") in previous["roles"]:
+                    gone.add(other.id)
         ids = [c.id for c in self.nb.cells]
-        gone = [i for i in edit.get("replaces", []) if i in ids]
-        after = edit.get("after") or cell.id
-        index = ids.index(gone[0]) if gone else (ids.index(after) + 1 if after in ids else ids.index(cell.id) + 1)
+        first = next((i for i, known in enumerate(ids) if known in gone), None)
+        after = edit["after"] if edit["after"] in ids else cell.id
+        index = ids.index(after) + 1 if first is None else first
         self.nb.cells[:] = [c for c in self.nb.cells if c.id not in gone]
         made = []
         for new in edit["cells"]:
             build = nbformat.v4.new_markdown_cell if new["kind"] == "markdown" else nbformat.v4.new_code_cell
-            made.append(build(new["source"], metadata=new.get("metadata", {}), id=uuid.uuid4().hex[:8]))
+            made.append(build(new["source"], metadata=new["metadata"], id=uuid.uuid4().hex[:8]))
         self.nb.cells[index:index] = made
+        self.inserted += [c.id for c in made]
+        cells, replaced = [c.id for c in made], sorted(gone)
+        return {"schema": 1, "type": "applied", "group": edit["group"], "cells": cells, "replaced": replaced}
 
     def _comm_close(self, comm_id: str) -> None:
         """A front end without the target answers every comm_open with a close (JupyterLab kernel/default.ts)."""

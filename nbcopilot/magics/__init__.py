@@ -5,6 +5,7 @@ A surface: parses what was typed into a Task, consumes the pipeline's events, ap
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
 def register(shell: InteractiveShell) -> None:
     """Add the magics to `shell`. Loads neither the model nor torch."""
     from nbcopilot.magics.magics import CopilotMagics
+    from nbcopilot.write.comm import connect
 
     shell.register_magics(CopilotMagics)
+    # The front end answers after this cell: by the first magic it is known which way cells can take.
+    connect(shell)
 
 
 def unregister(shell: InteractiveShell) -> None:
     """Take the magics away and let the engine go."""
-    from nbcopilot import session
     from nbcopilot.magics.magics import CELL_MAGICS, LINE_MAGICS
 
     for name in CELL_MAGICS:
         shell.magics_manager.magics["cell"].pop(name, None)
     for name in LINE_MAGICS:
         shell.magics_manager.magics["line"].pop(name, None)
-    session.reset()
+    session = sys.modules.get("nbcopilot.session")
+    if session is not None:
+        session.reset()

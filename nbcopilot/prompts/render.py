@@ -95,7 +95,7 @@ def _instruction(text: str, language: str) -> str:
 
 
 def _ask(task: Task, language: str) -> str:
-    names = ", ".join(f"`{name}`" for name in task.target.names) or "the code"
+    names = ", ".join(f"`{name}`" for name in task.target.names) or "the functions and classes"
     return KINDS[task.kind].ask.format(language=language.capitalize(), names=names)
 
 

@@ -80,7 +80,7 @@ def test_undefined_interpolation_is_one_sentence(front: FrontEnd) -> None:
         ("%%generate --temperature 99\nx", "it takes 0 to 5"),
         ("%%generate\n   ", "there is nothing to generate"),
         ("%%generate --model no-such-model\nx", "no-such-model"),
-        ("%%explain\n", "there is no code below %%explain"),
+        ("%%explain\n", "the cell body is empty"),
         ("%nbcopilot stats", "did you mean `%nbcopilot status`?"),
         ("%testgen nothing_like_this", "is defined in a cell"),
     ],
@@ -142,3 +142,20 @@ def test_interrupt_keeps_the_text_and_the_kernel(tmp_path_factory: pytest.TempPa
         shown = text_of(cell)
         assert "stopped" in shown and "Traceback" not in shown, shown
         assert "5" in text_of(front.run("2 + 3"))
+
+
+def test_comm_route_writes_typed_cells_and_takes_them_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    env = {**os.environ, "NBCOPILOT_MODEL": "fake"}
+    with FrontEnd(nbformat.v4.new_notebook(), comm=True, cwd=tmp_path_factory.mktemp("comm"), env=env) as front:
+        front.run("%load_ext nbcopilot")
+        front.run("%%explain\ndef double(x):\n    return 2 * x")
+        explained = front.nb.cells[-1]
+        assert explained.cell_type == "markdown" and explained.metadata.nbcopilot.role == "explanation"
+        asked = front.add("%%generate\na function add that adds two numbers")
+        front.execute(asked)
+        front.execute(asked)  # a second run replaces what the first one wrote
+        roles = [cell.metadata.get("nbcopilot", {}).get("role") for cell in front.nb.cells]
+        assert roles.count("code") == 1 and front.nb.cells[asked + 1].metadata.nbcopilot.role == "code"
+        front.run("%nbcopilot undo")
+        assert "code" not in [cell.metadata.get("nbcopilot", {}).get("role") for cell in front.nb.cells]
+        nbformat.validate(front.nb)

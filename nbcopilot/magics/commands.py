@@ -1,0 +1,62 @@
+"""What each magic does: parse what was typed into a Task and hand it to `Request`. Loaded when a magic is first used."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from nbcopilot import session
+from nbcopilot.errors import CellNotFoundError
+from nbcopilot.magics import options, targets
+from nbcopilot.magics.interpolate import interpolate
+from nbcopilot.magics.request import Request
+from nbcopilot.notebook import live
+from nbcopilot.pipeline import make_task
+from nbcopilot.types import Notebook, Target, TaskKind
+from nbcopilot.write.comm import running_cell
+
+
+def run(kind: TaskKind, shell: InteractiveShell, line: str, cell: str | None) -> None:
+    """Carry out one magic. `cell` is the text below `%%kind`, None for the line form. Raises NbcopilotError."""
+    opts = options.parse(line, f"%%{kind}")
+    if "help" in opts.flags:
+        print(options.help_text(f"%%{kind}"))
+        return
+    if kind == "testgen" and cell is not None and "no_run" not in opts.flags:
+        typed: Any = shell
+        typed.run_cell(cell, silent=False, store_history=False).raise_error()
+    notebook = live.snapshot(shell, cell or "", running_cell(shell), session.current().config)
+    target, instruction = _asked(kind, opts, notebook, shell, cell)
+    config = opts.config(session.current().config)
+    task = make_task(kind, config, instruction, target)
+    if kind == "testgen" and "no_run" in opts.flags:
+        task = replace(task, check=False)
+    Request(shell, task, notebook, config, opts.flags).run()
+
+
+def _asked(
+    kind: TaskKind, opts: options.Options, notebook: Notebook, shell: InteractiveShell, cell: str | None
+) -> tuple[Target, str]:
+    """What the request is about, and the user's own words."""
+    here = Target(source=cell or "", cell_id=running_cell(shell), position=notebook.cursor)
+    if kind == "generate":
+        words = "\n".join(part for part in (opts.text, cell) if part and part.strip())
+        return replace(here, source=""), interpolate(words, shell.user_ns)
+    if kind == "testgen":
+        if cell is None:
+            return targets.find(opts.text, notebook), ""
+        return replace(here, names=tuple(opts.text.replace(",", " ").split())), ""
+    if kind == "fix" and not (cell or "").strip():
+        return _failed(notebook), interpolate(opts.text, shell.user_ns)
+    if cell is None:
+        return targets.find(opts.text, notebook), ""
+    return here, interpolate(opts.text, shell.user_ns)
+
+
+def _failed(notebook: Notebook) -> Target:
+    failed = notebook.error
+    if failed is None or not failed.source:
+        raise CellNotFoundError("no cell has failed in this session", hint="put the code below %%fix")
+    return Target(failed.source, failed.cell_id, position=notebook.index(failed.cell_id))
