@@ -15,8 +15,10 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.events import CandidateReady, EditReady, PromptReady
+from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.types import Candidate, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
+from nbcopilot.validate.check import check
 
 # A fenced block, closed or cut off at the end of the answer.
 BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -110,15 +112,24 @@ class Nbcopilot:
             candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 else 1,
         )
         asked = make_task(task.kind, config, task.instruction, task.target)
-        return _collect(Copilot(self.engine, config), asked, notebook)
+        judge = Judge(config) if rung.run else Unrun(config)
+        return _collect(Copilot(self.engine, config), asked, notebook, judge)
 
 
-def _collect(copilot: Copilot, task: Task, notebook: Notebook) -> Answer:
+class Unrun(Judge):
+    """A judge that looks at code and never runs it."""
+
+    def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
+        """The candidate as it is, with its syntax, names and imports checked."""
+        return candidate, check(candidate, task, notebook, self._config, upstream=upstream)
+
+
+def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> Answer:
     usage, generations = Usage(), 0
     attempts: set[int] = set()
     chosen: tuple[Candidate, Verdict] | None = None
     cell_id = ""
-    for event in copilot.stream(task, notebook):
+    for event in copilot.stream(task, notebook, judge=judge):
         if isinstance(event, PromptReady):
             attempts.add(event.attempt)
         elif isinstance(event, CandidateReady):

@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 # The limit is CPU time, so that a busy machine does not fail slow but right answers; wall time only ends sleepers.
 SECONDS = 10.0
@@ -45,7 +46,7 @@ with open("verdict", "w") as file:
 
 @dataclass(frozen=True)
 class Trial:
-    """How a script ended: `ok`, else `reason` is "timeout" or the last line of the error; `output` is its tail.
+    """How a script ended: `ok`, else `reason` is "timeout" or the last line of the error; `output` is the tail of what it printed.
 
     `kept` is the text of the file that was asked for (None: the script did not leave it).
     """
@@ -77,17 +78,17 @@ def run_script(
         (folder / "answer.py").write_text(source, encoding="utf-8", errors="replace")
         limits = [str(max(1, round(seconds))), str(memory_mb << 20), str(FILE_BYTES)]
         started = time.monotonic()
-        status, output = _spawn([str(folder / "answer.py"), *limits], token, folder, seconds * WALL_FACTOR)
+        status, output, errors = _spawn([str(folder / "answer.py"), *limits], token, folder, seconds * WALL_FACTOR)
         took = time.monotonic() - started
         verdict = folder / "verdict"
         kept = folder / keep
         text = kept.read_text(encoding="utf-8", errors="replace") if keep and kept.is_file() else None
         ok = status == 0 and verdict.is_file() and verdict.read_text(encoding="utf-8", errors="replace") == token
-    return Trial(ok, "" if ok else _reason(status, output), output[-TAIL:], took, text)
+    return Trial(ok, "" if ok else _reason(status, errors), output, took, text)
 
 
-def _spawn(arguments: list[str], token: str, folder: Path, wall: float) -> tuple[int | None, str]:
-    """Exit status (None: out of wall time) and combined output of the child; its whole group is gone afterwards."""
+def _spawn(arguments: list[str], token: str, folder: Path, wall: float) -> tuple[int | None, str, str]:
+    """Exit status (None: out of wall time), output and errors of the child; its whole group is gone afterwards."""
     env = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
@@ -98,12 +99,12 @@ def _spawn(arguments: list[str], token: str, folder: Path, wall: float) -> tuple
         "PYTHONHASHSEED": "0",
         "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
     }
-    with tempfile.TemporaryFile() as log:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, *arguments],
             stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
+            stdout=out,
+            stderr=err,
             cwd=folder,
             env=env,
             start_new_session=True,
@@ -115,8 +116,12 @@ def _spawn(arguments: list[str], token: str, folder: Path, wall: float) -> tuple
             status = None
         finally:
             _end(child)
-        log.seek(max(0, log.seek(0, os.SEEK_END) - 4 * TAIL))
-        return status, log.read().decode("utf-8", "replace")
+        return status, _tail(out), _tail(err)
+
+
+def _tail(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+    return file.read().decode("utf-8", "replace")
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -125,10 +130,10 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     child.wait()
 
 
-def _reason(status: int | None, output: str) -> str:
+def _reason(status: int | None, errors: str) -> str:
     if status is None or status in (-signal.SIGXCPU, -signal.SIGKILL):
         return "timeout"
     if status == 0:
         return "left before its tests had run"
-    lines = [line for line in output.strip().splitlines() if line.strip()]
+    lines = [line for line in errors.strip().splitlines() if line.strip()]
     return lines[-1][:300] if lines else f"exit status {status}"
