@@ -49,16 +49,12 @@ export function apply(shared: ISharedNotebook, edit: IEdit, readOnly = false): I
   if (!replaced.length && edit.after !== null && !find(shared, edit.after)) {
     return refused(edit.group, 'no-cell', [edit.after], 'the cell that the new cells go below is gone');
   }
+  const gone = ids(replaced); // read now: a cell that was taken out has no id any more
   const written: string[] = [];
-  oneStep(shared, () => {
-    if (replaced.length) {
-      written.push(...replace(shared, edit, replaced));
-    } else {
-      const index = edit.after === null ? 0 : position(shared, edit.after) + 1;
-      written.push(...insert(shared, index, edit.cells));
-    }
+  oneStep(shared, place => {
+    written.push(...(replaced.length ? replace(shared, place, edit, replaced) : place.below(edit.after, edit.cells.map(sharedCell)))); // prettier-ignore
   });
-  return applied(edit.group, written, ids(replaced));
+  return applied(edit.group, written, gone);
 }
 
 /** Take the cells of `group` out and put back what they replaced; a refusal names the cells that were edited. */
@@ -76,17 +72,17 @@ export function undo(shared: ISharedNotebook, group: string, force: boolean, rea
     return refused(group, 'no-cell', [], 'no cell of that request is in this notebook');
   }
   const gone = ids(ours);
-  oneStep(shared, () => {
-    for (const cell of ours) {
-      const index = position(shared, cell.getId());
-      const old = kept.find(item => item.by === cell.getId());
-      shared.deleteCell(index);
+  oneStep(shared, place => {
+    for (const id of gone) {
+      const old = kept.find(item => item.by === id);
       if (old) {
-        shared.insertCell(index, old.cell);
+        place.swap(id, old.cell);
+      } else {
+        place.remove(id);
       }
     }
     for (const old of kept.filter(item => item.by === null)) {
-      shared.insertCell(old.below === null ? 0 : position(shared, old.below) + 1, old.cell);
+      place.below(old.below, [old.cell]);
     }
   });
   memory.get(shared)?.delete(group);
@@ -107,40 +103,67 @@ export function groups(shared: ISharedNotebook): string[] {
   return [...inNotebook, ...inMemory];
 }
 
-function replace(shared: ISharedNotebook, edit: IEdit, replaced: ISharedCell[]): string[] {
+function replace(shared: ISharedNotebook, place: Placement, edit: IEdit, replaced: ISharedCell[]): string[] {
   const kept: IReplaced[] = [];
   const written: string[] = [];
-  replaced.forEach((old, i) => {
-    const id = old.getId();
-    const index = position(shared, id);
-    const cell = edit.cells[i];
-    const below = index ? shared.getCell(index - 1).getId() : null;
-    kept.push({ cell: old.toJSON() as SharedCell.Cell, by: cell ? id : null, below });
-    if (!cell) {
-      shared.deleteCell(index);
+  const olds = replaced.map(cell => cell.toJSON() as SharedCell.Cell);
+  replaced.forEach((cell, i) => {
+    const old = olds[i];
+    const id = String(old.id);
+    const fresh = edit.cells[i];
+    kept.push({ cell: old, by: fresh ? id : null, below: place.above(id) });
+    if (!fresh) {
+      place.remove(id);
       return;
     }
     written.push(id);
-    if (cell.source === old.getSource() && record(old)) {
-      old.setMetadata(metadataOf(cell) as never); // the same text again: its outputs are still right
+    const isOurs = record(cell) !== null;
+    if (fresh.source === cell.getSource() && isOurs) {
+      cell.setMetadata(metadataOf(fresh) as never); // the same text again: its outputs are still right
     } else {
       // Not setSource: cell text has an undo history of its own, and one step must take the whole edit back.
       // A cell of the user's own keeps its outputs and its metadata; one of ours is a new one.
-      const { source } = cell;
-      const fresh = record(old) ? { ...sharedCell(cell), id } : { ...(old.toJSON() as SharedCell.Cell), source };
-      shared.deleteCell(index);
-      shared.insertCell(index, fresh);
+      place.swap(id, isOurs ? { ...sharedCell(fresh), id } : { ...old, source: fresh.source });
     }
   });
-  const more = edit.cells.slice(replaced.length);
-  const last = written.length ? position(shared, written[written.length - 1]) + 1 : 0;
   const map = memory.get(shared) ?? new Map<string, IReplaced[]>();
   memory.set(shared, map.set(edit.group, [...(map.get(edit.group) ?? []), ...kept]));
-  return [...written, ...insert(shared, last, more)];
+  const more = edit.cells.slice(replaced.length).map(sharedCell);
+  return [...written, ...place.below(written[written.length - 1] ?? null, more)];
 }
 
-function insert(shared: ISharedNotebook, index: number, cells: INewCell[]): string[] {
-  return cells.length ? ids(shared.insertCells(index, cells.map(sharedCell))) : [];
+/** Where cells are inside a transaction: the shared model only knows after its end. */
+class Placement {
+  private readonly order: string[];
+
+  constructor(private readonly shared: ISharedNotebook) {
+    this.order = ids(shared.cells);
+  }
+
+  above(id: string): string | null {
+    return this.order[this.order.indexOf(id) - 1] ?? null;
+  }
+
+  /** Put cells below the one with this id (null, or one that is gone: at the top); gives back their ids. */
+  below(id: string | null, cells: SharedCell.Cell[]): string[] {
+    const index = id === null ? 0 : this.order.indexOf(id) + 1;
+    const made = cells.length ? ids(this.shared.insertCells(index, cells)) : [];
+    this.order.splice(index, 0, ...made);
+    return made;
+  }
+
+  remove(id: string): void {
+    const index = this.order.indexOf(id);
+    this.shared.deleteCell(index);
+    this.order.splice(index, 1);
+  }
+
+  /** Another cell in the place of this one, under its id. */
+  swap(id: string, cell: SharedCell.Cell): void {
+    const index = this.order.indexOf(id);
+    this.shared.deleteCell(index);
+    this.shared.insertCell(index, { ...cell, id });
+  }
 }
 
 function sharedCell(cell: INewCell): SharedCell.Cell {
@@ -153,10 +176,10 @@ function metadataOf(cell: INewCell): Record<string, unknown> {
   return metadata;
 }
 
-function oneStep(shared: ISharedNotebook, change: () => void): void {
+function oneStep(shared: ISharedNotebook, change: (place: Placement) => void): void {
   const history = (shared as YNotebook).undoManager;
   history.stopCapturing(); // else it is merged with any change of the half second before
-  shared.transact(change);
+  shared.transact(() => change(new Placement(shared)));
   history.stopCapturing();
 }
 
@@ -183,10 +206,6 @@ function record(cell: ISharedCell): IRecord | null {
 
 function find(shared: ISharedNotebook, id: string): ISharedCell | undefined {
   return shared.cells.find(cell => cell.getId() === id);
-}
-
-function position(shared: ISharedNotebook, id: string): number {
-  return shared.cells.findIndex(cell => cell.getId() === id);
 }
 
 function ids(cells: readonly ISharedCell[]): string[] {

@@ -4,7 +4,7 @@
  */
 
 const PRIMES = Array.from({ length: 312 }, (_, n) => n).filter(
-  n => n > 1 && !Array.from({ length: Math.floor(Math.sqrt(n)) }, (_, i) => i).some(i => i > 1 && n % i === 0)
+  n => n > 1 && !Array.from({ length: Math.floor(Math.sqrt(n)) + 1 }, (_, i) => i).some(i => i > 1 && n % i === 0)
 );
 const fraction = (x: number): number => ((x - Math.floor(x)) * 2 ** 32) | 0;
 const START = PRIMES.slice(0, 8).map(p => fraction(Math.sqrt(p)));

@@ -1,0 +1,164 @@
+import * as assert from 'node:assert/strict';
+import { afterEach, describe, it } from 'node:test';
+
+import { YNotebook } from '@jupyter/ydoc';
+
+import { apply, groups, undo } from '../src/edits';
+import { textHash } from '../src/hash';
+import type { IEdit } from '../src/wire';
+
+const open: YNotebook[] = [];
+afterEach(() => open.splice(0).forEach(nb => nb.dispose()));
+
+function notebook(...sources: string[]): YNotebook {
+  const made = YNotebook.create({ disableDocumentWideUndoRedo: true }) as YNotebook;
+  open.push(made);
+  made.insertCells(
+    0,
+    sources.map((source, i) => ({ id: `c${i}`, cell_type: 'code', source, metadata: {}, outputs: [], execution_count: null }))
+  );
+  return made;
+}
+
+const edit = (changes: Partial<IEdit>): IEdit => ({
+  schema: 1,
+  type: 'edit',
+  group: 'g1',
+  cell_id: null,
+  after: 'c0',
+  replaces: [],
+  previous: null,
+  expected: {},
+  overwrite: false,
+  cells: [],
+  ...changes
+});
+const code = (source: string, record: Record<string, unknown> = {}) => ({
+  kind: 'code' as const,
+  source,
+  metadata: { nbcopilot: { schema: 1, role: 'code', group: 'g1', source_cell: 'c0', cell_hash: textHash(source), ...record } }
+});
+const text = (source: string) => ({ kind: 'markdown' as const, source, metadata: {} });
+const sources = (nb: YNotebook): string[] => nb.cells.map(cell => cell.getSource());
+
+describe('apply', () => {
+  it('writes several typed cells below the one that asked, in order, with metadata, not trusted', () => {
+    const nb = notebook('a', 'b');
+    const trusted = { ...code('x'), metadata: { ...code('x').metadata, trusted: true } };
+    const outcome = apply(nb, edit({ cells: [text('t'), trusted] }));
+    assert.equal(outcome.type, 'applied');
+    assert.deepEqual(sources(nb), ['a', 't', 'x', 'b']);
+    assert.deepEqual(nb.cells.map(c => c.cell_type), ['code', 'markdown', 'code', 'code']);
+    assert.deepEqual(Object.keys(nb.cells[2].getMetadata()), ['nbcopilot']);
+  });
+  it('is one undo step, also right after a change of the user', () => {
+    const nb = notebook('a');
+    nb.insertCell(1, { cell_type: 'code', source: 'mine' } as never);
+    apply(nb, edit({ cells: [code('x'), code('y')] }));
+    nb.insertCell(4, { cell_type: 'code', source: 'later' } as never);
+    nb.undo();
+    assert.deepEqual(sources(nb), ['a', 'x', 'y', 'mine']);
+    nb.undo();
+    assert.deepEqual(sources(nb), ['a', 'mine']);
+    nb.redo();
+    assert.deepEqual(sources(nb), ['a', 'x', 'y', 'mine']);
+  });
+  it('goes to the top for after null', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ after: null, cells: [text('t')] }));
+    assert.deepEqual(sources(nb), ['t', 'a']);
+  });
+  it('replaces the cells of an earlier run in place, under their ids', () => {
+    const nb = notebook('a', 'b');
+    apply(nb, edit({ cells: [code('x'), code('y')] }));
+    const before = nb.cells.map(c => c.getId());
+    const again = edit({ group: 'g2', previous: { source_cell: 'c0', roles: ['code'] }, cells: [code('x2', { group: 'g2' }), code('y2', { group: 'g2' })] });
+    const outcome = apply(nb, again);
+    assert.deepEqual(sources(nb), ['a', 'x2', 'y2', 'b']);
+    assert.deepEqual(nb.cells.map(c => c.getId()), before);
+    assert.deepEqual(outcome.type === 'applied' && outcome.replaced, before.slice(1, 3));
+    nb.undo();
+    assert.deepEqual(sources(nb), ['a', 'x', 'y', 'b']);
+  });
+  it('fewer cells than before take the rest away, more go below', () => {
+    const nb = notebook('a', 'b');
+    apply(nb, edit({ cells: [code('x'), code('y')] }));
+    const previous = { source_cell: 'c0', roles: ['code'] };
+    apply(nb, edit({ group: 'g2', previous, cells: [code('z', { group: 'g2' })] }));
+    assert.deepEqual(sources(nb), ['a', 'z', 'b']);
+    apply(nb, edit({ group: 'g3', previous, cells: [code('1', { group: 'g3' }), code('2', { group: 'g3' })] }));
+    assert.deepEqual(sources(nb), ['a', '1', '2', 'b']);
+  });
+  it('keeps outputs where the text stays the same', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('x')] }));
+    (nb.cells[1] as any).setOutputs([{ output_type: 'stream', name: 'stdout', text: 'hi' }]);
+    apply(nb, edit({ group: 'g2', previous: { source_cell: 'c0', roles: ['code'] }, cells: [code('x', { group: 'g2' })] }));
+    assert.equal((nb.cells[1] as any).getOutputs().length, 1);
+    assert.equal((nb.cells[1].getMetadata() as any).nbcopilot.group, 'g2');
+  });
+  it('leaves a generated cell that the user edited, until it may overwrite', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('x')] }));
+    nb.cells[1].setSource('mine');
+    const again = edit({ group: 'g2', previous: { source_cell: 'c0', roles: ['code'] }, cells: [code('z', { group: 'g2' })] });
+    const outcome = apply(nb, again);
+    assert.equal(outcome.type === 'refused' && outcome.reason, 'edited');
+    assert.deepEqual(sources(nb), ['a', 'mine']);
+    apply(nb, { ...again, overwrite: true });
+    assert.deepEqual(sources(nb), ['a', 'z']);
+  });
+  it("puts new text into a cell of the user's and keeps its metadata and outputs", () => {
+    const nb = notebook('bad');
+    nb.cells[0].setMetadata({ tags: ['keep'] } as never);
+    (nb.cells[0] as any).setOutputs([{ output_type: 'stream', name: 'stdout', text: 'hi' }]);
+    const outcome = apply(nb, edit({ after: null, replaces: ['c0'], expected: { c0: textHash('bad') }, cells: [{ ...code('good'), metadata: {} }] }));
+    assert.equal(outcome.type, 'applied');
+    assert.deepEqual(sources(nb), ['good']);
+    assert.deepEqual(nb.cells[0].getMetadata(), { tags: ['keep'] });
+    assert.equal((nb.cells[0] as any).getOutputs().length, 1);
+    nb.undo();
+    assert.deepEqual(sources(nb), ['bad']);
+  });
+  it('refuses, and changes nothing, when the cell is gone, was changed, or the notebook is read-only', () => {
+    const nb = notebook('a');
+    const reasons = [
+      apply(nb, edit({ after: 'gone', cells: [code('x')] })),
+      apply(nb, edit({ expected: { c0: textHash('other') }, cells: [code('x')] })),
+      apply(nb, edit({ cells: [code('x')] }), true)
+    ].map(outcome => outcome.type === 'refused' && outcome.reason);
+    assert.deepEqual(reasons, ['no-cell', 'conflict', 'read-only']);
+    assert.deepEqual(sources(nb), ['a']);
+  });
+});
+
+describe('undo', () => {
+  it('takes the cells of a request out, wherever they are now', () => {
+    const nb = notebook('a', 'b');
+    apply(nb, edit({ cells: [code('x')] }));
+    nb.moveCells(1, 2);
+    undo(nb, 'g1', false);
+    assert.deepEqual(sources(nb), ['a', 'b']);
+  });
+  it('puts back what was replaced', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('x'), code('y')] }));
+    apply(nb, edit({ group: 'g2', previous: { source_cell: 'c0', roles: ['code'] }, cells: [code('z', { group: 'g2' })] }));
+    assert.deepEqual(groups(nb), ['g2']);
+    undo(nb, 'g2', false);
+    assert.deepEqual(sources(nb), ['a', 'x', 'y']);
+  });
+  it('asks first when a cell was edited', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('x')] }));
+    nb.cells[1].setSource('mine');
+    const outcome = undo(nb, 'g1', false);
+    assert.equal(outcome.type === 'refused' && outcome.reason, 'edited');
+    undo(nb, 'g1', true);
+    assert.deepEqual(sources(nb), ['a']);
+  });
+  it('says when there is nothing', () => {
+    const outcome = undo(notebook('a'), 'g9', false);
+    assert.equal(outcome.type === 'refused' && outcome.reason, 'no-cell');
+  });
+});
