@@ -193,7 +193,7 @@ def test_copied_text_is_escaped_and_never_trusted() -> None:
     [
         ((CODE,), "auto", True, "payload"),
         ((CODE,), "auto", False, "payload"),
-        ((TEXT,), "auto", True, "copy"),
+        ((TEXT,), "auto", True, "payload"),
         ((CODE,), "copy", True, "copy"),
         ((CODE,), "comm", True, "payload"),
         ((), "auto", True, "none"),
@@ -214,3 +214,10 @@ def test_first_way_that_can_is_taken_and_said(
 def test_what_is_written_is_never_marked_trusted() -> None:
     sent = wire.edit_message(CellEdit("g", (CODE, TEXT)))
     assert all("trusted" not in cell["metadata"] for cell in sent["cells"])
+
+
+def test_markdown_alone_comes_as_a_cell_that_shows_it() -> None:
+    shell = Shell(kernel=True)
+    delivery = choose.deliver(CellEdit("g", (TEXT,)), shell, Config())
+    assert shell.inputs[-1][0].startswith("%%markdown\nAbout `x`")
+    assert "shows it when run" in delivery.sentence
