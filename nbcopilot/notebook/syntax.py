@@ -56,11 +56,13 @@ def _tree(source: str) -> ast.Module | None:
         return plain
     from IPython.core.inputtransformer2 import TransformerManager
 
-    try:
-        # A manager of our own: the shell's would run the transforms of its user's extensions.
-        return _parse(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
-    except Exception:  # the transformer meets half-typed lines: any fault of its means "not parsable"
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            # A manager of our own: the shell's would run the transforms of its user's extensions.
+            return _parse(TransformerManager().transform_cell(source))  # type: ignore[no-untyped-call]
+        except Exception:  # the transformer meets half-typed lines: any fault of its means "not parsable"
+            return None
 
 
 def _parse(source: str) -> ast.Module | None:
