@@ -27,8 +27,8 @@ class Limits:
 
     def as_job(self, runs: int, examples: int) -> dict[str, Any]:
         """The limits as the child reads them, with the wall time of the whole job."""
-        # Each run has a grace of a second to stop by itself; comparing the namespace takes at most two more.
-        total = self.setup_seconds + runs * (self.seconds + 4.0) + examples * self.example_seconds + 5.0
+        # Each run has a grace of a second to stop by itself; looking at the namespace around it takes ten at most.
+        total = self.setup_seconds + runs * (self.seconds + 11.0) + examples * self.example_seconds + 5.0
         return {**asdict(self), "total_seconds": total}
 
 

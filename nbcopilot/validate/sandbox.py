@@ -122,17 +122,20 @@ class Sandbox:
 
     def _ask(self, request: dict[str, Any], blobs: Sequence[bytes], seconds: float) -> tuple[dict[str, Any], str]:
         with self._lock:
+            fresh = self._child is None
             child = self._ensure()
+            started = time.monotonic()
             try:
                 # 15 s: what the child may take beyond the job's own limits to load modules and to clean up.
                 reply = child.ask(request, blobs, seconds + 15)
             except BaseException:
                 self.close()  # an interrupt too: a job must not run on unseen
                 raise
-            if reply is None:
+            if reply is None or reply.get("last"):
                 self.close()
-                reply = {"died": "ended"}
-            return reply, child.level
+            if reply is None and not fresh and time.monotonic() - started < 0.5:
+                return self._ask(request, blobs, seconds)  # it had ended by itself, idle for too long
+            return reply or {"died": "ended"}, child.level
 
     def _ensure(self) -> _Child:
         if self._child is not None and self._child.is_alive():

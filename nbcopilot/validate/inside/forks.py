@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbcopilot.validate.inside.audit import PAUSED
+from nbcopilot.validate.inside.output import Clock
 
 MAX_ANSWER = 8 << 20  # bytes of JSON; a longer answer is an error, not a truncation
 
@@ -27,15 +28,18 @@ class ChildDied(Exception):
         self.late = late
 
 
-def in_child(work: Callable[[], Any], seconds: float) -> Any:
-    """What `work` returns (as JSON allows), computed in a fork. Raises ChildDied."""
+def in_child(work: Callable[[], Any], seconds: float, clock: Clock | None = None) -> Any:
+    """What `work` returns (as JSON allows), computed in a fork; ended after `seconds`, or when `clock` is over.
+
+    Raises ChildDied.
+    """
     reader, writer = os.pipe()
     pid = fork()
     if pid == 0:
         os.close(reader)
         answer_and_exit(work, writer)
     os.close(writer)
-    data, late = read_all(reader, time.monotonic() + seconds)
+    data, late = read_all(reader, time.monotonic() + seconds, clock)
     os.close(reader)
     kill(pid)
     _, status = os.waitpid(pid, 0)
@@ -85,15 +89,15 @@ def answer_and_exit(work: Callable[[], Any], writer: int) -> None:
         os._exit(0)
 
 
-def read_all(reader: int, deadline: float) -> tuple[bytes, bool]:
-    """(what the other side wrote until its end mark, it closed, or the deadline; whether it was the deadline)."""
+def read_all(reader: int, deadline: float, clock: Clock | None = None) -> tuple[bytes, bool]:
+    """(what the other side wrote until its end mark, it closed, or time was up; whether it was the time)."""
     parts: list[bytes] = []
     size = 0
     while True:
         left = deadline - time.monotonic()
-        if left <= 0:
+        if left <= 0 or (clock is not None and clock.is_over()):
             return b"".join(parts), True
-        ready, _, _ = select.select([reader], [], [], left)
+        ready, _, _ = select.select([reader], [], [], min(left, 0.05) if clock is not None else left)
         if ready:
             data = os.read(reader, 1 << 16)
             parts.append(data)

@@ -18,14 +18,17 @@ from nbcopilot.validate.inside import guard
 from nbcopilot.validate.inside.execute import Effects, Session, new_session
 from nbcopilot.validate.inside.forks import ChildDied, in_child
 from nbcopilot.validate.inside.judge import judge
-from nbcopilot.validate.inside.output import Tape
+from nbcopilot.validate.inside.output import Clock, Tape
 from nbcopilot.validate.inside.show import describe
 
 GRACE = 1.0  # seconds between asking a run to stop and killing it
+AROUND = 5.0  # seconds for looking at the namespace before and after a run
 
 
-def work(job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], place: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer to a job; called in a process of its own that ends afterwards."""
+def work(
+    job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], place: Mapping[str, Any], clock: Clock
+) -> dict[str, Any]:
+    """The answer to a job; called in a process of its own that ends afterwards. `clock` is watched by the keeper."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     limits = job["limits"]
     tape = Tape(int(limits["output_bytes"]))
@@ -35,24 +38,29 @@ def work(job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], place: Mapp
         module, name = str(job["function"]).rsplit(".", 1)
         function = getattr(importlib.import_module(f"nbcopilot.validate.inside.{module}"), name)
         return {"level": level, "value": function(job["payload"], session, watch)}
-    ready = _prepare(session, job, blobs)
+    ready = _prepare(session, job, blobs, clock)
     if ready["error"]:
         return {"level": level, "setup": ready, "runs": []}
     tape.clear()
     examples = job.get("examples") or [[] for _ in job["codes"]]
+    alone = len(job["codes"]) == 1
     runs = [
-        _run(session, job, code, list(wanted), len(job["codes"]) == 1)
+        _run(session, job, code, list(wanted), clock if alone else None)
         for code, wanted in zip(job["codes"], examples, strict=True)
     ]
     return {"level": level, "setup": ready, "runs": runs}
 
 
-def _prepare(session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
+def _prepare(
+    session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], clock: Clock
+) -> dict[str, Any]:
     """Rebuild the notebook's state: run cells again, then put pickled values over what they made."""
     started = time.monotonic()
     left = float(job["limits"]["setup_seconds"])
     for number, source in enumerate(job.get("setup", ()), 1):
-        report, _ = session.run(source, f"upstream cell {number}", max(0.1, left - (time.monotonic() - started)))
+        seconds = max(0.1, left - (time.monotonic() - started))
+        clock.allow(seconds + GRACE)
+        report, _ = session.run(source, f"upstream cell {number}", seconds)
         if not report["ok"]:
             return {
                 "error": report["error"],
@@ -61,6 +69,7 @@ def _prepare(session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str
                 "skipped": [],
                 "seconds": time.monotonic() - started,
             }
+    clock.allow(left)
     skipped: list[str] = []
     for name, data in blobs:
         if not _restore(session, name, data):
@@ -82,16 +91,21 @@ def _restore(session: Session, name: str, data: bytes) -> bool:
 
 
 def _run(
-    session: Session, job: Mapping[str, Any], code: str, examples: list[dict[str, Any]], alone: bool
+    session: Session, job: Mapping[str, Any], code: str, examples: list[dict[str, Any]], alone: Clock | None
 ) -> dict[str, Any]:
+    """The report of one cell, run in a fork; or here, when it is the only one (`alone` is the keeper's clock)."""
     seconds = float(job["limits"]["seconds"])
     each = float(job["limits"]["example_seconds"])
     reserved = frozenset(job.get("reserved", ()))
+    clock = alone or Clock()
 
     def whole() -> dict[str, Any]:
         guard.limit_cpu((seconds + each * len(examples)) * 2)
+        clock.allow(AROUND)
         effects = Effects(session, reserved)
+        clock.allow(seconds + GRACE)
         report, value = session.run(code, "cell", seconds)
+        clock.allow(AROUND + each * len(examples))
         report["stdout"] = session.tape.text()
         report["result"] = describe(value) if value is not None else None
         report.update(effects.collect())
@@ -103,11 +117,11 @@ def _run(
         report["examples"] = _judge_all(session, examples, each) if report["ok"] else []
         return report
 
-    if alone:
+    if alone is not None:
         return whole()
     session.tape.clear()
     try:
-        report = in_child(whole, seconds + GRACE + 5 + each * len(examples))
+        report = in_child(whole, seconds + GRACE + 2 * AROUND + each * len(examples), clock)
     except ChildDied as died:
         return ended(died, session.tape.text(), seconds)
     _empty(".")

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbcopilot.validate.inside import forks, job
+from nbcopilot.validate.inside.output import Clock
 
 _HEAD = struct.Struct(">II")  # bytes of JSON, number of blobs
 _SIZE = struct.Struct(">Q")
@@ -62,28 +63,29 @@ class Keeper:
         scratch = str(self.place["scratch"])
         before = _fill(scratch, self.place.get("data"))
         reader, writer = os.pipe()
+        clock = Clock()
         pid = forks.fork()
         if pid == 0:
             os.close(reader)
-            self._become_job(request, blobs, writer)
+            self._become_job(request, blobs, writer, clock)
         os.close(writer)
-        reply, alive = self._watch(pid, reader, request["limits"])
+        reply, alive = self._watch(pid, reader, request["limits"], clock)
         os.close(reader)
         reply["files"] = list(_written(scratch, before))
         self._kill_all(pid)
         clean = _wipe(scratch) and all(_wipe(str(folder)) for folder in self.place.get("wipe", ()))
         if alive:
-            self.send(reply)
+            self.send({**reply, "last": not clean})
         return alive and clean
 
-    def _become_job(self, request: dict[str, Any], blobs: list[tuple[str, bytes]], writer: int) -> None:
+    def _become_job(self, request: dict[str, Any], blobs: list[tuple[str, bytes]], writer: int, clock: Clock) -> None:
         if not self.alone:
             os.setsid()
         os.close(self.reader)
         os.close(self.writer)
-        forks.answer_and_exit(lambda: job.work(request, blobs, self.place), writer)
+        forks.answer_and_exit(lambda: job.work(request, blobs, self.place, clock), writer)
 
-    def _watch(self, pid: int, reader: int, limits: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    def _watch(self, pid: int, reader: int, limits: dict[str, Any], clock: Clock) -> tuple[dict[str, Any], bool]:
         """(the job's answer or why there is none, whether our own input is still open)."""
         deadline = time.monotonic() + float(limits["total_seconds"])
         parts: list[bytes] = []
@@ -97,7 +99,7 @@ class Keeper:
                 parts.append(data)
                 if not data or data.endswith(b"\n") or sum(map(len, parts)) > forks.MAX_ANSWER + 1:
                     break
-            elif time.monotonic() > deadline:
+            elif clock.is_over() or time.monotonic() > deadline:
                 why = "time"
             else:
                 why = self._excess(pid, limits)
@@ -259,23 +261,20 @@ def _disk_use(folder: str) -> int:
 
 def _wipe(folder: str) -> bool:
     """Empty a folder whatever was done to its modes; True when it is empty (or not there)."""
-
-    def open_up(function: Any, path: str, error: Any) -> None:
-        with contextlib.suppress(OSError):
-            os.chmod(os.path.dirname(path), 0o700)
-            if os.path.isdir(path) and not os.path.islink(path):
-                os.chmod(path, 0o700)
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                os.unlink(path)
-
     if not os.path.isdir(folder):
         return True
     with contextlib.suppress(OSError):
         os.chmod(folder, 0o700)
-        for entry in os.scandir(folder):
+    for root, folders, _ in os.walk(folder):  # from the top: a folder is opened up before it is entered
+        for name in folders:
+            path = os.path.join(root, name)
+            if not os.path.islink(path):
+                with contextlib.suppress(OSError):
+                    os.chmod(path, 0o700)
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(folder)):
             if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, onerror=open_up)
+                shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 os.unlink(entry.path)
     return not os.listdir(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import mmap
 import struct
+import time
 
 _HEAD = struct.Struct("=QQ")  # bytes kept, characters offered
 
@@ -53,6 +54,27 @@ class Tape(io.TextIOBase):
         kept = self._map[_HEAD.size : _HEAD.size + used].decode("utf-8", "ignore")
         more = offered - len(kept)
         return f"{kept}\n… {more:,} more characters" if used >= self._limit and more > 0 else kept
+
+
+class Clock:
+    """A deadline in memory shared with the parent of a run: the run sets it, the parent enforces it.
+
+    Lets the code itself be held to its seconds while what we do around it gets more.
+    """
+
+    _VALUE = struct.Struct("=d")
+
+    def __init__(self) -> None:
+        self._map = mmap.mmap(-1, self._VALUE.size)
+        self.allow(1e9)
+
+    def allow(self, seconds: float) -> None:
+        """The run must say something again within `seconds`."""
+        self._map[:] = self._VALUE.pack(time.monotonic() + seconds)
+
+    def is_over(self) -> bool:
+        """Whether the deadline has passed."""
+        return bool(time.monotonic() > self._VALUE.unpack(self._map[:])[0])
 
 
 class NoInput(io.TextIOBase):
