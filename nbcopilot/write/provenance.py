@@ -169,7 +169,9 @@ def checked(verdict: Verdict | None) -> list[str]:
         passed = [name for name in ("syntax", "names") if checks.get(name) == "ok"]
         words += [" and ".join(passed) + " checked, not run"] if passed else []
     words += _tests(checks.get("tests"))
-    if checks.get("grounding") == "ok":
+    if checks.get("source") == "syntax":
+        words.append("read from the syntax")
+    elif checks.get("grounding") == "ok":
         words.append("names and numbers checked")
     for verb in ("creates", "changes"):
         names = [str(name) for name in seen.get(verb) or ()]

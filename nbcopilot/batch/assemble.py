@@ -1,0 +1,166 @@
+"""Texts -> cells of the notebook, in their places: new ones inserted, outdated ones renewed, orphans taken out.
+
+Builds JSON cells only; the bytes are NotebookFile.dumps' work.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nbcopilot import __version__
+from nbcopilot.batch.survey import Group, Survey, described, group_hash, parts
+from nbcopilot.batch.texts import Options, Text
+from nbcopilot.notebook.document import NotebookFile, source_text
+from nbcopilot.types import ModelInfo, Sampling, Verdict, text_hash
+from nbcopilot.write.cells import fresh_id
+from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, label, labelled, ours
+
+# uuid5 below this: the group of a run depends only on notebook, model and time.
+_GROUPS = uuid.UUID("5b0c2d5e-7c1d-4a55-9e0b-6b6f70696c6f")
+
+
+@dataclass
+class Assembly:
+    """Collects the cells for one notebook. `reused`: cells of an earlier version by the hash of what they describe."""
+
+    file: NotebookFile
+    found: Survey
+    model: ModelInfo
+    options: Options
+    reused: Mapping[str, Mapping[str, Any]]
+
+    def items(self, texts: Mapping[Group, Text], top: tuple[str, Text] | None) -> tuple[list[Any], int]:
+        """The notebook's cells with ours among them, and how many were written."""
+        items = self.file.content["cells"]
+        new: dict[int, list[dict[str, Any]]] = defaultdict(list)
+        renewed: dict[int, dict[str, Any]] = {}
+        taken = {cell_id for cell_id in self.file.cell_ids if cell_id}
+        if top is not None and not self.found.combined:
+            source, metadata = self._overview(*top)
+            self._put(self.found.overview_at, self.found.overview == "outdated", source, metadata, new, renewed, taken)
+        for group in self.found.todo:
+            source, metadata = self._summary(group, texts.get(group), top)
+            place = group.cells[0] if group.summary is None else group.summary
+            self._put(place, group.summary is not None, source, metadata, new, renewed, taken)
+        result: list[Any] = []
+        for at, item in enumerate(items):
+            result += new.get(at, [])
+            if at not in self.found.orphans:
+                result.append(renewed.get(at, item))
+        result += new.get(len(items), [])
+        return result, len(renewed) + sum(map(len, new.values()))
+
+    def _put(
+        self,
+        place: int,
+        renew: bool,
+        source: str,
+        metadata: Mapping[str, Any],
+        new: dict[int, list[dict[str, Any]]],
+        renewed: dict[int, dict[str, Any]],
+        taken: set[str],
+    ) -> None:
+        if renew:  # the cell stays, with its id and with what the user put into its metadata
+            old = self.file.content["cells"][place]
+            renewed[place] = {
+                **old,
+                "metadata": {**old["metadata"], **metadata},
+                "source": source if isinstance(old.get("source"), str) else self.file.source_value(source),
+            }
+        else:
+            seed = f"{metadata[KEY].get('source_hash')}\0{place}"
+            new[place].append(self.file.new_cell("markdown", source, metadata, cell_id=fresh_id(seed, taken)))
+
+    def _summary(self, group: Group, text: Text | None, top: tuple[str, Text] | None) -> tuple[str, dict[str, Any]]:
+        items = self.file.content["cells"]
+        digest = group_hash(items, group.cells)
+        if text is None:  # taken over, with everything that its metadata says
+            known = self.reused[digest]
+            return source_text(known), {KEY: known["metadata"][KEY]}
+        body = text.text
+        old = items[group.summary] if group.summary is not None else None
+        title = top[0] if top is not None and self.found.combined else _title_of(old)
+        if title:
+            body = f"# {title}\n\n{body}"
+        several = len(group.cells) > 1
+        return self._finished(
+            body,
+            text,
+            source_hash=text_hash(source_text(items[group.cells[0]])),
+            source_cell=self._id(group.cells[0]),
+            span=len(group.cells) if several else None,
+            span_hash=digest if several else None,
+        )
+
+    def _overview(self, title: str, text: Text) -> tuple[str, dict[str, Any]]:
+        items = self.file.content["cells"]
+        old = items[self.found.overview_at] if self.found.overview == "outdated" else None
+        with_title = not self.found.has_title or (old is not None and bool(_title_of(old)))
+        body = f"# {title}\n\n{text.text}" if with_title else text.text
+        codes = [at for group in self.found.groups for at in group.cells]
+        return self._finished(
+            body,
+            text,
+            source_hash=group_hash(items, codes),
+            source_cell=None,
+            scope="notebook",
+            parts=parts(items, self.found.groups),
+        )
+
+    def _finished(
+        self, body: str, text: Text, *, source_hash: str, source_cell: str | None, **extra: Any
+    ) -> tuple[str, dict[str, Any]]:
+        verdict = Verdict(True, checks=text.checks)
+        provenance = Provenance(
+            self.model,
+            Sampling(temperature=0.0, seed=0),
+            text.prompt_sha256,
+            str(uuid.uuid5(_GROUPS, f"{self.file.sha256} {self.model.id} {self.model.sha256} {self.options.created}")),
+            self.options.created,
+            __version__,
+        )
+        source = body
+        if self.options.label:
+            source = labelled("markdown", body, label("markdown", provenance, verdict))
+        metadata = cell_metadata(
+            "summary",
+            provenance,
+            verdict,
+            source_cell,
+            source_hash=source_hash,
+            cell_hash=text_hash(source),
+            **{key: value for key, value in extra.items() if value is not None},
+        )
+        return source, metadata
+
+    def _id(self, at: int) -> str | None:
+        item = self.file.content["cells"][at]
+        cell_id = item.get("id")
+        return cell_id if isinstance(cell_id, str) and self.file.has_ids else None
+
+
+def reusable(file: NotebookFile | None) -> dict[str, Mapping[str, Any]]:
+    """Summaries of an earlier documented version by the hash of what they describe; those that the user edited too."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for cell in file.cells if file is not None else []:
+        metadata = cell.get("metadata")
+        record = ours(metadata) if isinstance(metadata, Mapping) else None
+        if record is not None and record["role"] == "summary" and record.get("scope") != "notebook":
+            found.setdefault(described(record), cell)
+    return found
+
+
+def _title_of(cell: Mapping[str, Any] | None) -> str:
+    """The title on top of a summary that is the overview too; "" when there is none."""
+    source = source_text(cell) if cell is not None else ""
+    return source.split("\n")[0][2:].strip() if source.startswith("# ") else ""
+
+
+def moved(orphans: Sequence[int]) -> str:
+    """The sentence about summaries that were taken out."""
+    count = len(orphans)
+    return f"{count} summar{'ies' if count > 1 else 'y'} without code below {'were' if count > 1 else 'was'} taken out"

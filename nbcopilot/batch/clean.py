@@ -1,0 +1,173 @@
+"""A model's answer -> the prose of a summary: no chatter, no fences, no headings, no HTML, no filler, bounded.
+
+Form only. Whether it is true is the work of write/grounding.py; whether anything is left, of document.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from nbcopilot.write.grounding import code_words
+from nbcopilot.write.markdown import blocks, joined, sentences
+
+MAX_SENTENCES = 3
+MAX_CHARS = 480
+MAX_TITLE_WORDS = 10
+MAX_TITLE_CHARS = 72
+
+_SPAN = re.compile(r"(`+)(?:.+?)\1", re.S)
+_FENCE = re.compile(r"^\s*(`{3,}|~{3,})[^\n]*\n.*?(?:^\s*\1\s*$|\Z)", re.M | re.S)
+_WHOLE_FENCE = re.compile(r"\A\s*```(?:markdown|md|text)?[ \t]*\n(.*?)\n?```\s*\Z", re.S)
+_CONTROL = re.compile(r"<\|[^|>\n]{0,40}\|>|</?s>|\[/?INST\]|<<?/?SYS>>?|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffd]")
+_LINK = re.compile(r"!?\[([^\]\n]*)\]\((?:[^()\n]|\([^()\n]*\))*\)")
+_CHATTER = re.compile(
+    r"^(?:sure|certainly|of course|okay|ok|absolutely|great|hello|hi)\b[^.!\n]*[.!:,]\s*"
+    r"|^(?:here(?:'s| is| are)|below is|the following is)\b[^.:\n]*:\s*"
+    r"|^(?:summary|description|explanation|answer|overview|documentation|purpose)\s*:\s*",
+    re.I,
+)
+_TALK = re.compile(
+    r"\b(?:let me know|feel free|hope this helps|i hope|as an ai|language model|i can(?:not|'t)|i'm sorry|"
+    r"if you have any|please (?:note|provide|let)|you asked|your request|happy to)\b|\bI\b(?! ?[/.])",
+    re.I,
+)
+# "This code cell imports" -> "Imports": the reader sees that it is a cell.
+_SUBJECT = re.compile(
+    r"^(?:(?:this|the|that) (?:following |given |provided |above |below |first |second |next |last |same |whole )?"
+    r"(?:(?:python|r|julia|scala|c\+\+|javascript|bash|sql|kotlin|rust|go|java|jupyter|ipython|notebook|code|short|simple|small) )*"
+    r"(?:code|cell|cells|snippet|script|block|program|section|notebook cell|command|line|lines|part)"
+    r"(?: of (?:the )?(?:python |r )?code)?(?: in (?:the|this) (?:jupyter )?notebook)?,?"
+    r"|it|(?:it )?(?:then|also)|this)\s+"
+    r"(?:also |then |first |simply |just |basically |essentially |is (?:used|designed|intended|written|meant) to |"
+    r"aims to |is responsible for |serves to |will |can be used to |does the following: ?)*(?=[a-z]+)",
+    re.I,
+)
+# Sentences that are true of any cell: they say nothing about this one.
+_FILLER = re.compile(
+    r"\b(?:necessary (?:libraries|modules|packages|imports)|(?:libraries|modules|packages) (?:are )?(?:needed|required|necessary)"
+    r"|for (?:further|later|subsequent|future) (?:analysis|use|processing|calculations?|operations?)"
+    r"|(?:easy|easier|simple) (?:to|and) (?:read|understand|use)|well[- ](?:structured|documented|commented)"
+    r"|(?:useful|helpful|essential|important|crucial) (?:for|in|when|to|step|part)|(?:can|could|may|might) be (?:useful|used|helpful)"
+    r"|common(?:ly)? (?:task|practice|used)|good practice|best practice|various (?:purposes|operations|tasks|functions)"
+    r"|the (?:code|cell|output|result|purpose) is (?:straightforward|simple|clear|self-explanatory|as follows)"
+    r"|no (?:further|additional) (?:explanation|context|information)|(?:in (?:summary|conclusion)|overall),"
+    r"|does not (?:contain|have|include|provide|require|return|use|perform)|helps? (?:to )?(?:in )?(?:understand|visuali[sz]|organi[sz])"
+    r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)\b",
+    re.I,
+)
+_CLAUSE = re.compile(
+    r",? (?:which|that) (?:are|is|can be|will be) (?:then |also |commonly |often |typically |later )?(?:used|useful|needed|required|necessary|essential)\b[^`]*$"
+    r"|,? for (?:further|later|subsequent|future) (?:analysis|use|processing|calculations?|operations?)\b[^`]*$"
+    r"|,? (?:making|allowing|enabling|ensuring|providing|helping)\b[^`]*$",
+    re.I,
+)
+
+
+def prose(answer: str, *, limit: int = MAX_SENTENCES) -> list[str]:
+    """The sentences of an answer that are about the code, in order, at most `limit`; [] when nothing is."""
+    text = _plain(answer)
+    found: list[str] = []
+    for sentence in _sentences(text):
+        sentence = _tidy(sentence)
+        if sentence and not _repeats(sentence, found):
+            found.append(sentence)
+    specific = [sentence for sentence in found if not _FILLER.search(sentence)]
+    kept: list[str] = []
+    for sentence in (specific or [])[:limit]:
+        if sum(map(len, kept)) + len(sentence) <= MAX_CHARS or not kept:
+            kept.append(sentence)
+    return [sentence for sentence in kept if len(sentence) <= MAX_CHARS]
+
+
+def heading(answer: str) -> str:
+    """A title of a few words from an answer, without mark-up; "" when there is none."""
+    line = next((line for line in _plain(answer, keep_headings=True).split("\n") if line.strip(" #*-")), "")
+    line = re.sub(r"^[#\s*>_-]*(?:title|titel|heading)?\s*:?\s*", "", line, flags=re.I)
+    line = re.sub(r"\*\*|__|[\"“”]", "", line).strip(" #*_.:-")
+    line = re.sub(r"^(?:jupyter |python )?notebook(?: for| on| about|:)\s+", "", line, flags=re.I)
+    words = line.split()
+    if (
+        not 1 <= len(words) <= MAX_TITLE_WORDS
+        or len(line) > MAX_TITLE_CHARS
+        or _TALK.search(line)
+        or _SUBJECT.match(line)
+    ):
+        return ""
+    return escaped(line[0].upper() + line[1:])
+
+
+def escaped(text: str) -> str:
+    """`text` with everything outside backticks that markdown would take for HTML, mathematics or a link made plain."""
+    pieces, start = [], 0
+    for match in _SPAN.finditer(text):
+        pieces += [_escape(text[start : match.start()]), match.group()]
+        start = match.end()
+    return "".join([*pieces, _escape(text[start:])])
+
+
+def in_backticks(text: str, names: Iterable[str]) -> str:
+    """`text` with words that can only be meant as code put in backticks, where they occur among `names`."""
+    known = set(names)
+    for start, end in reversed(code_words(text)):
+        word = text[start:end]
+        if all(part in known for part in re.findall(r"[^\W\d]\w*", word)):
+            text = f"{text[:start]}`{word}`{text[end:]}"
+    return text
+
+
+def _plain(answer: str, *, keep_headings: bool = False) -> str:
+    """The answer without fences, control tokens, tags, links and (but for a title) headings."""
+    text = answer.replace("\r\n", "\n")
+    if whole := _WHOLE_FENCE.match(text):
+        text = whole[1]
+    text = _CONTROL.sub(" ", text)
+    text = _FENCE.sub("\n", text)
+    text = re.sub(r"<!--.*?(?:-->|\Z)|<(script|style|iframe|svg)\b.*?(?:</\1>|\Z)", " ", text, flags=re.S | re.I)
+    text = _LINK.sub(r"\1", text)
+    kept = [block for block in blocks(text) if keep_headings or block.kind not in ("heading", "rule", "table")]
+    return joined(kept)
+
+
+def _sentences(text: str) -> list[str]:
+    found: list[str] = []
+    for block in blocks(text):
+        if block.kind in ("paragraph", "item"):
+            # Never a half sentence, but a list item needs no full stop.
+            pieces = sentences(re.sub(r"\s+", " ", block.text))
+            found += [piece for piece in pieces if block.kind == "item" or _is_whole(piece)]
+    return found
+
+
+def _is_whole(sentence: str) -> bool:
+    return bool(re.search(r"[.!?…。！？][\"'”’)\]*_`]*$", sentence))
+
+
+def _tidy(sentence: str) -> str:
+    """One sentence without chatter, emphasis and the empty subject; "" when it talks to the reader or says too little."""
+    text = sentence.strip().strip("*_ ")
+    text = re.sub(r"\*\*([^*]+)\*\*|__([^_]+)__", lambda m: m[1] or m[2], text)
+    for _ in range(2):
+        text = _CHATTER.sub("", text).lstrip("*_: ")
+    if _TALK.search(_SPAN.sub("`", text)) or text.endswith(":"):
+        return ""
+    text = _SUBJECT.sub("", text, count=1)
+    trimmed = _CLAUSE.sub("", text.rstrip(".")).rstrip(" ,;")
+    text = trimmed if len(trimmed.split()) >= 4 else text.rstrip(".")
+    if len(re.findall(r"\w+", text)) < 3 and not re.search(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4}", text):
+        return ""
+    text = text if re.search(r"[!?…。！？]$", text) else f"{text}."
+    return escaped(text[0].upper() + text[1:])
+
+
+def _repeats(sentence: str, earlier: list[str]) -> bool:
+    """Whether nine tenths of the words of `sentence` stand in one earlier sentence."""
+    words = set(re.findall(r"\w+", sentence.lower()))
+    return any(len(words & set(re.findall(r"\w+", other.lower()))) >= 0.9 * len(words) for other in earlier)
+
+
+def _escape(text: str) -> str:
+    text = re.sub(r"&(?=#|\w+;)", "&amp;", text)
+    text = text.replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"(?<!\\)\$", r"\\$", text)
+    return re.sub(r"(?<!\\)([\[\]])", r"\\\1", text)

@@ -1,0 +1,130 @@
+"""Which notebooks a command line means, and where their outputs go: paths, folders and globs -> Units. Reads no notebook."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbcopilot.errors import NotebookNotFoundError, UsageError
+
+_SKIPPED = {"__pycache__", "node_modules"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One notebook to work on. `name` is its path below the common folder of all: what is shown, and mirrored by -o."""
+
+    path: Path
+    name: str
+
+
+def discover(paths: Sequence[str], *, exclude: Path | None = None) -> tuple[list[Unit], Path]:
+    """(the notebooks in order, each once; their common folder).
+
+    Folders are searched for *.ipynb; hidden files and folders, checkpoints and cycles of links are passed over.
+    exclude: a folder not to look into (the output of the same command).
+    Raises NotebookNotFoundError when a path or pattern matches nothing.
+    """
+    skip = _identity(exclude) if exclude is not None else None
+    found: dict[str, Path] = {}
+    roots: list[Path] = []
+    for text in paths:
+        matches, root = _matches(text, skip)
+        roots.append(root)
+        for match in matches:
+            found.setdefault(os.path.realpath(match), match)
+    base = Path(os.path.commonpath([root.absolute() for root in roots])) if roots else Path()
+    units = [Unit(path, _name(path, base)) for path in found.values()]
+    return sorted(units, key=lambda unit: unit.name), base
+
+
+def targets(units: Sequence[Unit], folder: Path) -> dict[Unit, Path]:
+    """Where -o FOLDER puts each notebook. Raises UsageError when that is a notebook that is read."""
+    placed = {unit: folder / unit.name for unit in units}
+    read = {os.path.realpath(unit.path) for unit in units}
+    for path in placed.values():
+        if os.path.realpath(path) in read:
+            raise UsageError(f"-o {folder} would overwrite {path}", hint="choose another folder, or say --in-place")
+    return placed
+
+
+def _matches(text: str, skip: tuple[int, int] | None) -> tuple[list[Path], Path]:
+    path = Path(text)
+    if path.is_dir():
+        matches = sorted(_walk(path, skip))
+        if not matches:
+            raise NotebookNotFoundError(f"no notebook in the folder {text}", hint="notebooks are files named *.ipynb")
+        return matches, path
+    if os.path.lexists(path):
+        return [path], path.parent
+    if not glob.has_magic(text):
+        raise NotebookNotFoundError(f"{text} is not there", hint=_near(path))
+    matches = []
+    for match in sorted(glob.glob(text, recursive=True)):
+        if _is_hidden(match):
+            continue
+        matches += (
+            sorted(_walk(Path(match), skip)) if os.path.isdir(match) else [Path(match)] if _is_notebook(match) else []
+        )
+    if not matches:
+        raise NotebookNotFoundError(
+            f"nothing matches {text}", hint="notebooks are files named *.ipynb; ** searches folders"
+        )
+    return matches, _fixed_part(text)
+
+
+def _walk(folder: Path, skip: tuple[int, int] | None) -> Iterator[Path]:
+    """Notebooks below `folder`; each real folder is entered once, so that links cannot lead in circles."""
+    seen: set[tuple[int, int]] = set()
+    for root, folders, names in os.walk(folder, followlinks=True):
+        here = _identity(Path(root))
+        if here is None or here in seen or here == skip:
+            folders.clear()
+            continue
+        seen.add(here)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
+        yield from (Path(root, name) for name in names if _is_notebook(name) and not name.startswith("."))
+
+
+def _is_notebook(name: str) -> bool:
+    return name.lower().endswith(".ipynb")
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith(".") and part not in (".", "..") for part in Path(path).parts)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders of a pattern before its first wildcard."""
+    parts = Path(pattern).parts
+    first = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    return Path(*parts[:first]) if first else Path()
+
+
+def _name(path: Path, base: Path) -> str:
+    try:
+        return path.absolute().relative_to(base).as_posix()
+    except ValueError:
+        return path.name
+
+
+def _near(path: Path) -> str:
+    import difflib
+
+    try:
+        names = sorted(p.name for p in path.parent.iterdir() if _is_notebook(p.name) or p.is_dir())
+    except OSError:
+        return f"the folder {path.parent} is not there either"
+    close = difflib.get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.parent / close[0]}?" if close else "check the spelling"

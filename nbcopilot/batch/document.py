@@ -1,0 +1,89 @@
+"""One notebook documented: NotebookFile + Options + Engine -> DocumentResult. Pure: it reads and writes no file.
+
+    survey -> texts (prompts, answers, checks) -> assemble -> bytes
+
+The same bytes, options and model give the same bytes again; a notebook that lacks nothing gives back its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from nbcopilot.batch.assemble import Assembly, moved, reusable
+from nbcopilot.batch.survey import Survey, group_hash, survey
+from nbcopilot.batch.texts import Options, Writer
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.notebook.document import NotebookFile
+from nbcopilot.types import Usage
+
+
+@dataclass(frozen=True)
+class DocumentResult:
+    """The bytes, and what was done: cells written (new and renewed), groups that needed nothing, sentences for the user."""
+
+    data: bytes
+    cells_written: int = 0
+    skipped: int = 0
+    notes: tuple[str, ...] = ()
+    usage: Usage = field(default_factory=Usage)
+
+
+@dataclass(frozen=True)
+class Lack:
+    """Something that `document` would write: the number of the cell (1 is the first), and what is wrong there."""
+
+    cell: int
+    problem: str
+
+
+def document(
+    file: NotebookFile,
+    engine: Engine,
+    options: Options | None = None,
+    *,
+    reuse: NotebookFile | None = None,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> DocumentResult:
+    """`file` with a title, an overview and summaries where they are missing or outdated.
+
+    reuse: an earlier documented version; its summaries of code that did not change (also those that its user
+    edited) are taken over in place of new ones. stop: when set, Cancelled is raised at the next token.
+    on_progress: gets (answers that are there, answers to come) before each call of the engine.
+    Raises EngineError when the model cannot answer.
+    """
+    options = options or Options()
+    found = survey(file)
+    notes = _notes(file, found)
+    if found.complete:
+        return DocumentResult(file.raw, skipped=len(found.groups), notes=notes)
+    known = reusable(reuse)
+    writer = Writer(file, found, engine, options, stop or threading.Event(), on_progress)
+    items = file.content["cells"]
+    texts = writer.summaries([group for group in found.todo if group_hash(items, group.cells) not in known])
+    top = writer.top(texts) if found.overview in ("missing", "outdated") else None
+    assembled, written = Assembly(file, found, engine.describe(), options, known).items(texts, top)
+    data = file.dumps({**file.content, "cells": assembled})
+    skipped = len(found.groups) - len(found.todo)
+    return DocumentResult(data, written, skipped, (*notes, *writer.notes), writer.usage)
+
+
+def lacks(file: NotebookFile) -> list[Lack]:
+    """What `document` would write, in order. Needs no model."""
+    found = survey(file)
+    problems = [Lack(group.cells[0] + 1, f"summary {group.state}") for group in found.todo]
+    if found.overview in ("missing", "outdated") and not found.combined:
+        problems.append(Lack(found.overview_at + 1, f"title and overview {found.overview}"))
+    problems += [Lack(at + 1, "summary without code below") for at in found.orphans]
+    return sorted(problems, key=lambda lack: lack.cell)
+
+
+def _notes(file: NotebookFile, found: Survey) -> tuple[str, ...]:
+    notes = [moved(found.orphans)] if found.orphans else []
+    if file.problems:
+        notes.append("read all the same: " + "; ".join(file.problems))
+    if file.convertible_only:
+        notes.append(f"nbformat {file.version[0]} is written as nbformat 4")
+    return tuple(notes)

@@ -1,0 +1,258 @@
+"""Which cells of a notebook need a summary, and which summaries are outdated: NotebookFile -> Survey. Needs no model.
+
+The rules, in one place:
+
+* A code cell counts when it has code: not only comments, magics or `!` commands.
+* It is explained when the cell directly above (empty cells and magics-only cells do not separate) is markdown with
+  prose. A heading, an image or a link alone is no explanation.
+* Small glue cells (one or two plain statements) share the summary of their neighbour: the one above, at the start
+  of a run the one below.
+* Our summary is fresh while the hash of the cells that it describes is the one in its metadata, outdated when it is
+  not, and an orphan when no code follows. One that the user edited is an explanation like any other.
+* A notebook has a title when its top has a heading of level 1, or one whose level does not come again; it has an
+  overview when its top has prose.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from nbcopilot.notebook.document import NotebookFile, source_text
+from nbcopilot.notebook.language import cell_language
+from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
+from nbcopilot.types import text_hash
+from nbcopilot.write.markdown import headings, prose_words
+from nbcopilot.write.provenance import is_edited, ours
+
+State = Literal["missing", "fresh", "outdated", "users"]
+OverviewState = Literal["fresh", "outdated", "missing", "users", "needless"]
+_Kind = Literal["code", "skip", "text", "heading", "summary", "overview", "other"]
+
+GLUE_LINES = 3
+GLUE_STATEMENTS = 2
+GROUP_CELLS = 5
+GROUP_LINES = 40
+# Prose of fewer words ("Load data") is taken for a heading.
+EXPLANATION_WORDS = 3
+# Magics whose cells ask nbcopilot for something; there is nothing to document in them.
+_OUR_MAGICS = frozenset({"generate", "explain", "testgen", "fix", "document", "nbcopilot"})
+_COMMENTS = re.compile(r"^\s*(?:#(?!include|define|r\b)|//|--\s|;|%%?\s|/\*.*\*/\s*$|\(\*.*\*\)\s*$)")
+_PLAIN = (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr, ast.Assert, ast.Delete)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Code cells that share one summary. `cells` and `summary` are positions in the list of cells."""
+
+    cells: tuple[int, ...]
+    state: State
+    summary: int | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a notebook has and lacks. `overview_at` is where an overview stands or would go."""
+
+    groups: tuple[Group, ...]
+    overview: OverviewState
+    overview_at: int
+    has_title: bool
+    orphans: tuple[int, ...] = ()
+
+    @property
+    def combined(self) -> bool:
+        """True when the title goes on top of the only summary instead of a cell of its own."""
+        return len(self.groups) == 1 and self.overview == "missing" and not self.has_title and self.overview_at == 0
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing is missing, outdated or orphaned."""
+        return not self.orphans and self.overview not in ("missing", "outdated") and not self.todo
+
+    @property
+    def todo(self) -> tuple[Group, ...]:
+        """The groups that need a new summary, in order."""
+        return tuple(group for group in self.groups if group.state in ("missing", "outdated"))
+
+
+def survey(file: NotebookFile) -> Survey:
+    """What documentation `file` has and lacks."""
+    items = file.content["cells"]
+    kinds = [_kind(item, file.language) for item in items]
+    cells = _Cells(items, file.language)
+    groups: list[Group] = []
+    orphans: list[int] = []
+    header: int | None = None
+    run: list[int] = []
+    for at, kind in enumerate([*kinds, "other"]):
+        if kind == "code":
+            run.append(at)
+        elif kind != "skip":
+            if run:
+                groups += _groups(cells, kinds, header, run)
+            elif header is not None and kinds[header] == "summary":
+                orphans.append(header)
+            header, run = at, []
+    return _with_overview(items, kinds, groups, orphans)
+
+
+def group_hash(items: Sequence[Any], cells: Sequence[int]) -> str:
+    """Hash of the sources of these cells together; of one cell it is the hash of its source."""
+    return text_hash("\n\n".join(source_text(items[at]) for at in cells))
+
+
+def described(record: Mapping[str, Any]) -> str:
+    """The `group_hash` of the cells that a summary describes, from its metadata; "" when it holds none."""
+    digest = record.get("span_hash") or record.get("source_hash")
+    return digest if isinstance(digest, str) else ""
+
+
+def has_code(source: str, language: str) -> bool:
+    """Whether a cell holds something to describe besides comments, magics and shell commands."""
+    magic = cell_magic(source)
+    if magic is not None:
+        if magic.name in _OUR_MAGICS:
+            return False
+        return has_code(magic.body, language) if magic.name in PYTHON_CELL_MAGICS else bool(magic.body.strip())
+    lines = [line for line in source.split("\n") if line.strip() and not _COMMENTS.match(line)]
+    if language == "python":
+        lines = [line for line in lines if not re.match(r"\s*[%!?]|.*\?\s*$", line)]
+    return any(re.search(r"\w", line) for line in lines)
+
+
+def is_glue(source: str, language: str) -> bool:
+    """Whether a cell is too small for a summary of its own: one or two plain statements on a few lines."""
+    lines = [line for line in source.split("\n") if line.strip() and not _COMMENTS.match(line)]
+    if len(lines) > GLUE_LINES:
+        return False
+    module = tree(source) if language == "python" and cell_magic(source) is None else None
+    if module is None:
+        return len(lines) <= GLUE_STATEMENTS and cell_magic(source) is None
+    return len(module.body) <= GLUE_STATEMENTS and all(isinstance(statement, _PLAIN) for statement in module.body)
+
+
+# --------------------------------------------------------------------------- cells
+
+
+def _kind(item: Any, language: str) -> _Kind:
+    if not isinstance(item, Mapping):
+        return "skip"
+    source = source_text(item)
+    metadata = item.get("metadata")
+    record = ours(metadata) if isinstance(metadata, Mapping) else None
+    if item.get("cell_type") == "code":
+        return "code" if has_code(source, cell_language(source, language, metadata)) else "skip"
+    if item.get("cell_type") != "markdown":
+        return "other"
+    if record is not None and record["role"] == "summary":
+        if record.get("scope") == "notebook":
+            return "overview"
+        return "text" if is_edited(metadata or {}, source) else "summary"
+    if not source.strip():
+        return "skip"
+    return "text" if prose_words(source) >= EXPLANATION_WORDS else "heading"
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """The cells and the language of the notebook, for cutting runs of code into groups."""
+
+    items: Sequence[Any]
+    language: str
+
+    def is_glue(self, at: int) -> bool:
+        source = source_text(self.items[at])
+        return is_glue(source, cell_language(source, self.language, self.items[at].get("metadata")))
+
+    def fits(self, cells: Sequence[int]) -> bool:
+        lines = sum(source_text(self.items[at]).count("\n") + 1 for at in cells)
+        return len(cells) <= GROUP_CELLS and lines <= GROUP_LINES
+
+    def partition(self, run: Sequence[int]) -> list[tuple[int, ...]]:
+        """The run cut into groups: glue joins the group above, or the one below while that has only glue."""
+        groups: list[list[int]] = []
+        for at in run:
+            last = groups[-1] if groups else []
+            if last and self.fits([*last, at]) and (self.is_glue(at) or all(self.is_glue(other) for other in last)):
+                last.append(at)
+            else:
+                groups.append([at])
+        return [tuple(group) for group in groups]
+
+
+def _groups(cells: _Cells, kinds: Sequence[_Kind], header: int | None, run: Sequence[int]) -> list[Group]:
+    """The groups of one run of code cells below the cell `header`."""
+    kind = kinds[header] if header is not None else "other"
+    if header is None or kind not in ("text", "summary"):
+        return [Group(group, "missing") for group in cells.partition(run)]
+    if kind == "text":
+        first, *others = cells.partition(run)
+        return [Group(first, "users", header), *(Group(group, "missing") for group in others)]
+    record = ours(cells.items[header]["metadata"]) or {}
+    span = record.get("span", 1)
+    span = span if isinstance(span, int) and 0 < span <= len(run) else 1
+    fresh = group_hash(cells.items, run[:span]) == described(record)
+    if not fresh and span != len(run):
+        span = len(cells.partition(run)[0])
+    rest = list(run[span:])
+    # Glue that was added below a summarized group belongs to it, as it would have from the start.
+    while rest and cells.is_glue(rest[0]) and cells.fits(run[: len(run) - len(rest) + 1]):
+        del rest[0]
+    head = Group(tuple(run[:span]), "fresh" if fresh else "outdated", header)
+    return [head, *(Group(group, "missing") for group in cells.partition(rest))]
+
+
+# --------------------------------------------------------------------------- the top
+
+
+def _with_overview(items: Sequence[Any], kinds: Sequence[_Kind], groups: list[Group], orphans: list[int]) -> Survey:
+    first_code = next((at for at, kind in enumerate(kinds) if kind == "code"), len(kinds))
+    top = [at for at in range(first_code) if kinds[at] in ("text", "heading", "overview", "summary")]
+    written = next((at for at in top if kinds[at] == "overview"), None)
+    titles = [(at, level) for at in top for level, _ in headings(source_text(items[at]))[:1]]
+    later = [
+        level
+        for at in range(titles[0][0] + 1 if titles else 0, len(items))
+        if kinds[at] in ("text", "heading")
+        for level, _ in headings(source_text(items[at]))
+    ]
+    has_title = bool(titles) and (titles[0][1] == 1 or all(level > titles[0][1] for level in later))
+    if written is not None:
+        if is_edited(items[written]["metadata"], source_text(items[written])):
+            state: OverviewState = "users"
+        else:
+            state = "outdated" if _outgrown(items, groups, written) else "fresh"
+        return Survey(tuple(groups), state, written, has_title, tuple(orphans))
+    # A summary with the title on top of it is the overview too (`Survey.combined`).
+    texts = [source_text(items[at]) for at in top]
+    words = sum(
+        prose_words(text) for at, text in zip(top, texts, strict=True) if kinds[at] != "summary" or headings(text)
+    )
+    if not groups:
+        state = "needless"
+    elif words >= EXPLANATION_WORDS:
+        state = "users"
+    elif has_title and len(groups) == 1:
+        state = "needless"  # the one summary below the title says it all
+    else:
+        state = "missing"
+    return Survey(tuple(groups), state, titles[0][0] + 1 if has_title else 0, has_title, tuple(orphans))
+
+
+def parts(items: Sequence[Any], groups: Sequence[Group], limit: int = 64) -> list[str]:
+    """Short hashes of the groups, from which an overview tells later how much of its notebook is still there."""
+    return [group_hash(items, group.cells).removeprefix("sha256:")[:8] for group in groups[:limit]]
+
+
+def _outgrown(items: Sequence[Any], groups: Sequence[Group], written: int) -> bool:
+    """Whether an overview is outdated: one edited cell does not make it so, half of the notebook does."""
+    record = ours(items[written]["metadata"]) or {}
+    before = record.get("parts")
+    if not isinstance(before, list) or not before or not groups:
+        return False
+    now = set(parts(items, groups, len(groups)))
+    return 2 * sum(part in now for part in before) < len(before)

@@ -1,0 +1,232 @@
+"""What a model says about groups of cells and about the notebook, cleaned, grounded, and never empty.
+
+    prompts -> generate_batch -> clean -> claims, grounding -> Text (else read off the syntax)
+
+Writes no cell: assemble.py does.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nbcopilot.batch import claims, clean, prompting, structure
+from nbcopilot.batch.prompting import Page
+from nbcopilot.batch.spoken import spoken_language
+from nbcopilot.batch.survey import Group, Survey
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.notebook.document import NotebookFile, source_text
+from nbcopilot.notebook.language import cell_language
+from nbcopilot.notebook.outputs import short
+from nbcopilot.notebook.redact import redact
+from nbcopilot.types import Prompt, Sampling, Usage
+from nbcopilot.write.grounding import Facts, facts, ground
+from nbcopilot.write.markdown import headings
+from nbcopilot.write.provenance import ours
+
+SUMMARY_TOKENS = 110
+TOP_TOKENS = 160
+OUTPUT_CHARS = 400
+TEMPLATE_TOKENS = 96
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run of `document` may vary. `created` is the UTC time for the metadata; `budget` is tokens of a prompt;
+    `at_once` prompts go to the engine together."""
+
+    created: str = "1970-01-01T00:00:00Z"
+    label: bool = True
+    redact: bool = True
+    budget: int = 1400
+    at_once: int = 8
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text for a cell: `checks` says how it came about, `prompt_sha256` what the model saw ("" nothing)."""
+
+    text: str
+    checks: Mapping[str, Any]
+    prompt_sha256: str = ""
+
+
+class Cancelled(Exception):
+    """The run was stopped in the middle of a notebook; nothing of it is written."""
+
+
+class Writer:
+    """Writes the texts of one notebook. `notes` collects sentences for the user, `usage` the tokens."""
+
+    def __init__(
+        self,
+        file: NotebookFile,
+        found: Survey,
+        engine: Engine,
+        options: Options,
+        stop: threading.Event,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> None:
+        self.file, self.found, self.engine, self.options, self.stop = file, found, engine, options, stop
+        self.on_progress = on_progress
+        self.items: list[Any] = file.content["cells"]
+        self.budget = min(options.budget, engine.describe().context_tokens - TOP_TOKENS - TEMPLATE_TOKENS)
+        self.notes: list[str] = []
+        self.usage = Usage()
+        self.page = Page(self._title(), file.language, self._spoken())
+        self.outlines = [self._safe(structure.outline(self.sources(group), file.language)) for group in found.groups]
+
+    def summaries(self, groups: Sequence[Group]) -> dict[Group, Text]:
+        """A Text for each of `groups`."""
+        prompts: dict[Group, Prompt] = {}
+        for group in groups:
+            if structure.is_imports_only(self.sources(group), self.file.language):
+                continue  # the imports themselves say it best
+            prompts[group], whole = self._prompt(group)
+            if not whole:
+                lines = sum(source.count("\n") + 1 for source in self.sources(group))
+                self.notes.append(f"cell #{group.cells[0] + 1} has {lines} lines; the model saw a part of it")
+        answers = dict(zip(prompts, self._answers(list(prompts.values()), SUMMARY_TOKENS), strict=True))
+        return {group: self._summary(group, prompts.get(group), answers.get(group, "")) for group in groups}
+
+    def top(self, texts: Mapping[Group, Text]) -> tuple[str, Text]:
+        """(title, overview) of the notebook; `texts` are the new summaries."""
+        lines = [
+            self._line(group, texts) or outline for group, outline in zip(self.found.groups, self.outlines, strict=True)
+        ]
+        imports = [
+            line
+            for group in self.found.groups
+            for line in structure.import_lines(self.sources(group), self.file.language)
+        ]
+        prompt = prompting.top_prompt(
+            self.page,
+            [self._safe(line) for line in lines if line],
+            [self._safe(line) for line in imports],
+            count=self.engine.count,
+            budget=self.budget,
+        )
+        first, _, rest = self._answers([prompt], TOP_TOKENS)[0].strip().partition("\n")
+        everything = [text for group in self.found.groups for text in (*self.sources(group), *self._outputs(group))]
+        known = facts(everything, counts=[len(self.found.groups)])
+        title = clean.heading(first)
+        if not title or ground(title, known).dropped:
+            title = structure.title_from(self.page.title)
+        kept = [s for s in self._kept(clean.prose(rest), known) if s.strip(" .").lower() != title.lower()]
+        if kept:
+            return title, Text(self._safe(" ".join(kept)), {"grounding": "ok"}, prompt.hash)
+        sources = [source for group in self.found.groups for source in self.sources(group)]
+        plain = ground(structure.describe(sources, self.file.language), known).text
+        return title, Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompt.hash)
+
+    def sources(self, group: Group) -> list[str]:
+        """The sources of the cells of a group."""
+        return [source_text(self.items[at]) for at in group.cells]
+
+    # ------------------------------------------------------------------ one summary
+
+    def _prompt(self, group: Group) -> tuple[Prompt, bool]:
+        at = self.found.groups.index(group)
+        return prompting.cell_prompt(
+            self.page,
+            [self._safe(source) for source in self.sources(group)],
+            [self._safe(text) for text in self._outputs(group)],
+            [line for line in self.outlines[max(0, at - prompting.MAX_OUTLINE) : at] if line],
+            language=self._language(group),
+            count=self.engine.count,
+            budget=self.budget,
+        )
+
+    def _summary(self, group: Group, prompt: Prompt | None, answer: str) -> Text:
+        sources, language = self.sources(group), self._language(group)
+        counts = {number for source in sources for number in structure.counts(source, language)} | {len(sources)}
+        known = facts([*sources, *self._outputs(group)], counts=counts)
+        kept = [s for s in self._kept(clean.prose(answer), known) if not claims.wrong(s, sources, language)]
+        shown = prompt.hash if prompt else ""
+        if kept:
+            return Text(self._safe(" ".join(kept)), {"grounding": "ok"}, shown)
+        plain = ground(structure.describe(sources, self.file.language), known).text or structure.quoted(sources)
+        return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, shown)
+
+    def _kept(self, found: Sequence[str], known: Facts) -> list[str]:
+        in_code = [clean.in_backticks(sentence, known.names) for sentence in found]
+        return [sentence for sentence in in_code if ground(sentence, known).text]
+
+    def _line(self, group: Group, texts: Mapping[Group, Text]) -> str:
+        """One line on a group for the overview: the new summary, the present one, or the user's explanation."""
+        if group in texts:
+            text = texts[group].text
+        elif group.summary is not None:
+            text = source_text(self.items[group.summary])
+        else:
+            return ""
+        plain = re.sub(r"<sub>.*?</sub>|<[^>]*>|^#+\s.*$|\s+", " ", text, flags=re.M).strip()
+        return plain if len(plain) <= 200 else plain[:200].rsplit(" ", 1)[0] + " …"
+
+    # ------------------------------------------------------------------ the notebook
+
+    def _title(self) -> str:
+        """The notebook's own title, else the name of its file without the folder."""
+        for at in range(min(len(self.items), 5)):
+            item = self.items[at]
+            if isinstance(item, dict) and item.get("cell_type") == "markdown":
+                for _, title in headings(source_text(item))[:1]:
+                    return title[:120]
+        return self.file.path.stem[:120] if self.file.path else ""
+
+    def _spoken(self) -> str:
+        texts = [
+            source_text(item)
+            for item in self.items
+            if isinstance(item, dict) and item.get("cell_type") == "markdown" and not _is_ours(item)
+        ]
+        return spoken_language("\n".join(texts)[:20_000])
+
+    def _language(self, group: Group) -> str:
+        item = self.items[group.cells[0]]
+        return cell_language(source_text(item), self.file.language, item.get("metadata"))
+
+    def _outputs(self, group: Group) -> list[str]:
+        outputs = [one for at in group.cells for one in self.items[at].get("outputs") or [] if isinstance(one, dict)]
+        return [text for one in outputs[:20] if (text := short(one, OUTPUT_CHARS).text)]
+
+    def _safe(self, text: str) -> str:
+        return redact(text)[0] if self.options.redact else text
+
+    # ------------------------------------------------------------------ the engine
+
+    def _answers(self, prompts: Sequence[Prompt], max_tokens: int) -> list[str]:
+        sampling = Sampling(temperature=0.0, seed=0, max_tokens=max_tokens)
+        answers: list[str] = []
+        for start in range(0, len(prompts), self.options.at_once):
+            self.on_progress(start, len(prompts))
+            answers += self._batch(prompts[start : start + self.options.at_once], sampling)
+        return answers
+
+    def _batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[str]:
+        texts = [prompt.prefill for prompt in prompts]
+        chunks = self.engine.generate_batch(prompts, sampling)
+        try:
+            for at, chunk in chunks:
+                if self.stop.is_set():
+                    raise Cancelled
+                texts[at] += chunk.text
+                if chunk.usage:
+                    self.usage = replace(
+                        self.usage,
+                        prompt_tokens=self.usage.prompt_tokens + chunk.usage.prompt_tokens,
+                        completion_tokens=self.usage.completion_tokens + chunk.usage.completion_tokens,
+                    )
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        return iter(texts)
+
+
+def _is_ours(item: Mapping[str, Any]) -> bool:
+    metadata = item.get("metadata")
+    return isinstance(metadata, Mapping) and ours(metadata) is not None
