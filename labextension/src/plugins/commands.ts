@@ -128,7 +128,7 @@ function addFixButtons(app: JupyterFrontEnd, tracker: INotebookTracker, trans: T
   const update = (cell: CodeCell): void => {
     const outputs = cell.model.outputs;
     const failed = Array.from({ length: outputs.length }, (_, i) => outputs.get(i)).some(o => o.type === 'error');
-    const old = cell.outputArea.node.parentElement?.querySelector(':scope > .nbc-FixButton');
+    const old = cell.node.querySelector(':scope > .nbc-FixButton');
     if (!failed) {
       old?.remove();
     } else if (!old) {
@@ -144,7 +144,7 @@ function addFixButtons(app: JupyterFrontEnd, tracker: INotebookTracker, trans: T
         }
         void app.commands.execute(CommandIDs.fix);
       });
-      cell.outputArea.node.after(button);
+      cell.outputArea.node.closest('.jp-Cell-outputWrapper')?.after(button);
     }
   };
   tracker.widgetAdded.connect((_, panel) => {

@@ -31,7 +31,9 @@ export function kindLabel(kind: TaskKind, trans: TranslationBundle): string {
 export function AnswerView(props: IProps): JSX.Element {
   const { answer, model, trans } = props;
   const running = isRunning(answer);
-  const several = !answer.parts && answer.candidates.length > 1;
+  const asked = Number(answer.task.options.candidates ?? 1);
+  const several = asked > 1 && answer.candidates.filter(candidate => candidate.edit).length > 1;
+  const attempts = Math.max(0, ...answer.candidates.map(candidate => candidate.attempt));
   const name = kindLabel(answer.task.kind, trans);
   return (
     <article className="nbc-Answer" aria-label={`${name} ${answer.title}`} aria-busy={running}>
@@ -69,6 +71,11 @@ export function AnswerView(props: IProps): JSX.Element {
       )}
       {answer.phase === 'stopped' && <p className="nbc-quiet">{trans.__('Stopped. What had come so far is kept.')}</p>}
       <Decisions {...props} />
+      {attempts > 0 && !answer.parts && !running && (
+        <p className="nbc-quiet">
+          {trans._n('The checks led to %1 repair; the best answer is shown.', 'The checks led to %1 repairs; the best answer is shown.', attempts)}
+        </p>
+      )}
       {answer.notices.map((notice, i) => (
         <p key={i} className={`nbc-Notice nbc-mod-${notice.severity}`}>
           {notice.message}

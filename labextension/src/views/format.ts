@@ -39,7 +39,7 @@ export function chips(candidate: ICandidate): IChip[] {
   const found: IChip[] = [];
   for (const [name, state] of Object.entries(check.checks)) {
     if (typeof state === 'string') {
-      found.push({ name, text: `${name} ${state}`, state: stateOf(name, state, candidate) });
+      found.push({ name, text: state === 'not-run' ? (name === 'run' ? 'not run' : `${name} not run`) : `${name} ${state}`, state: stateOf(name, state, candidate) });
     } else if (isObject(state) && name === 'tests') {
       found.push(...testChips(state));
     }

@@ -62,8 +62,16 @@ function renderBlock(block: Block, key: number): JSX.Element {
           {inline(block.text)}
         </p>
       );
-    case 'paragraph':
-      return <p key={key}>{inline(block.text)}</p>;
+    case 'paragraph': {
+      const small = /^<sub>(.*)<\/sub>$/.exec(block.text); // our own label; its text is text all the same
+      return small ? (
+        <p key={key} className="nbc-quiet">
+          {small[1]}
+        </p>
+      ) : (
+        <p key={key}>{inline(block.text)}</p>
+      );
+    }
     case 'code':
       return (
         <pre key={key} tabIndex={0}>
