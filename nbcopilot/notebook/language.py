@@ -80,17 +80,19 @@ def _plainly_other(sources: Sequence[str]) -> str:
     from nbcopilot.notebook.syntax import parses
 
     code = [s for s in sources if s.strip() and not _MAGIC.match(s)][:50]
-    if not code or any(parses(source) or _looks_like_python2(source) for source in code):
+    if not code or any(_can_be_python(source, parses(source)) for source in code):
         return ""
     scores = {name: len(re.findall(pattern, "\n".join(code), re.MULTILINE)) for name, pattern in _EVIDENCE.items()}
     best = max(scores, key=lambda name: scores[name])
     return best if scores[best] > 0 else ""
 
 
-def _looks_like_python2(source: str) -> bool:
-    return bool(
-        re.search(r"^\s*(?:print\s+[\"'\w]|except\s+\w+\s*,|exec\s+\w|(?:def|class|import|from)\s+\w)", source, re.M)
-    )
+def _can_be_python(source: str, parses: bool) -> bool:
+    # `x <- 1` parses as a comparison that nobody writes.
+    if parses and not re.search(r"^[A-Za-z.][\w.]*\s<-\s", source, re.M):
+        return True
+    python2 = r"^\s*(?:print\s+[\"'\w]|except\s+\w+\s*,|exec\s+\w|(?:def|class|import|from)\s+\w)"
+    return bool(re.search(python2, source, re.M))
 
 
 def cell_language(source: str, default: str = DEFAULT, metadata: Any = None) -> str:
