@@ -28,6 +28,15 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
     module = sys.modules.get("nbcopilot.session")
     if module is not None:
         module.reset()
+    _stop_engine(Path(os.environ["NBCOPILOT_RUNTIME_DIR"]))
+
+
+def _stop_engine(folder: Path) -> None:
+    """End the resident engine that a test has started: it would stay for half an hour, with its model."""
+    if (folder / "engine.json").exists():
+        from nbcopilot.serve import client
+
+        client.stop(folder, now=True)
 
 
 def evals() -> Path:

@@ -175,14 +175,11 @@ class RemoteEngine:
         """The response with its body still to come. Raises EngineUnavailableError when there is nobody."""
         try:
             return self._try(method, path, body)
-        except httpx.ConnectError as exc:
-            if self._renew():
+        except httpx.TransportError as exc:
+            # A process that is being killed still takes connections for a moment, and then resets them.
+            if not isinstance(exc, httpx.TimeoutException) and self._renew():
                 with _mapped(self.where):
                     return self._try(method, path, body)
-            raise EngineUnavailableError(
-                f"no server answers at {self.where}", hint='start it, or set engine = "auto"'
-            ) from exc
-        except httpx.HTTPError as exc:
             raise _unavailable(self.where, exc) from exc
 
     def _try(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
@@ -334,6 +331,8 @@ def _seconds(value: str | None, *, default: float) -> float:
 
 
 def _unavailable(where: str, exc: Exception) -> EngineUnavailableError:
+    if isinstance(exc, httpx.ConnectError):
+        return EngineUnavailableError(f"no server answers at {where}", hint='start it, or set engine = "auto"')
     if isinstance(exc, httpx.TimeoutException):
         return EngineUnavailableError(f"{where} did not answer in time ({type(exc).__name__})", hint="try again")
     return EngineUnavailableError(f"{where} went away before it answered ({type(exc).__name__})", hint="run it again")

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from nbcopilot.serve import shapes
 from nbcopilot.serve.complete import Gap, Suggestion, warm
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.replies import EventStream, body_of, check_model, known, nothing, peer, problem, state_of, stopping
@@ -37,8 +38,9 @@ async def complete(request: Request) -> Response:
     state.counts["inline"] += 1
     loaded = state.pool.find(model)
     remembered = state.completer.known(gap, loaded.info.id) if loaded else None
-    if remembered is not None and not body.get("stream"):
-        return JSONResponse(asdict(remembered))
+    if remembered is not None:
+        whole = asdict(remembered)
+        return Response(shapes.event(whole) + shapes.DONE) if body.get("stream") else JSONResponse(whole)
     return Suggested(state, gap, model, stream=bool(body.get("stream")))
 
 

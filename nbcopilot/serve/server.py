@@ -31,6 +31,7 @@ from nbcopilot.serve.state import State
 
 log = logging.getLogger("nbcopilot.serve")
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+WATCH_SECONDS = 5.0
 Announce = Callable[[Mapping[str, Any]], None]
 
 
@@ -81,10 +82,11 @@ def serve(
                 sockets.append(stack.enter_context(_public_socket(public)))
                 with state.pool.use(config.model):
                     pass
+            asked_to_end = _watch_signals()
             runtime.write(place, record)
             announce({"state": "ready", "pid": record.pid})
             log.info("ready: pid %d, version %s", record.pid, record.version)
-            asyncio.run(_run(state, sockets, idle_seconds))
+            asyncio.run(_run(state, sockets, asked_to_end, idle_seconds, lambda: runtime.read(place) == record))
     finally:
         runtime.forget(place, record)
         state.pool.close()
@@ -92,7 +94,13 @@ def serve(
         log.info("stopped after %d answers, %d tokens", state.counts["answers"], state.counts["tokens"])
 
 
-async def _run(state: State, sockets: list[socket.socket], idle_seconds: float) -> None:
+async def _run(
+    state: State,
+    sockets: list[socket.socket],
+    asked_to_end: list[int],
+    idle_seconds: float,
+    can_be_found: Callable[[], bool],
+) -> None:
     server = uvicorn.Server(
         uvicorn.Config(build(state), log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
     )
@@ -102,29 +110,36 @@ async def _run(state: State, sockets: list[socket.socket], idle_seconds: float) 
         server.force_exit = server.force_exit or now
 
     state.stop = stop
-    _ignore_signals()
-    watcher = asyncio.create_task(_stop_when_idle(state, idle_seconds))
+    if asked_to_end:
+        return
+    watcher = asyncio.create_task(_stop_when_not_needed(state, idle_seconds, can_be_found))
     try:
         await server.serve(sockets=sockets)
     finally:
         watcher.cancel()
 
 
-async def _stop_when_idle(state: State, idle_seconds: float) -> None:
-    while idle_seconds:
-        left = idle_seconds - (0.0 if state.busy else time.monotonic() - state.touched)
-        if left <= 0:
-            log.info("idle for %g s: stopping", idle_seconds)
+async def _stop_when_not_needed(state: State, idle_seconds: float, can_be_found: Callable[[], bool]) -> None:
+    """Stop after `idle_seconds` without a request, or when the note by which clients find us has gone."""
+    while True:
+        idle = 0.0 if state.busy else time.monotonic() - state.touched
+        left = idle_seconds - idle if idle_seconds else WATCH_SECONDS
+        if left <= 0 or not can_be_found():
+            log.info(
+                "stopping: %s", f"idle for {idle_seconds:g} s" if left <= 0 else "nobody can find this engine any more"
+            )
             state.stop(False)
             return
-        await asyncio.sleep(min(max(left, 0.01), 5.0))
+        await asyncio.sleep(min(max(left, 0.01), WATCH_SECONDS))
 
 
-def _ignore_signals() -> None:
-    """uvicorn ends gracefully on SIGTERM and SIGINT, then raises the signal again: by then it must do nothing."""
+def _watch_signals() -> list[int]:
+    """The signals that asked us to end before uvicorn listens to them, and after it has: it raises them again."""
+    seen: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(number, lambda *_: None)
+            signal.signal(number, lambda number, _: seen.append(number))
+    return seen
 
 
 def _private_socket(place: Path) -> socket.socket:
