@@ -117,7 +117,9 @@ class Hub:
     requests: list[str] = field(default_factory=list)
     status: int = 200
     hang: threading.Event | None = None
+    hang_after: int | None = None  # bytes of a file that come before it hangs
     url: str = ""
+    bytes_url: str = ""  # another host, as with the real one: no token may go there
 
     def sha256(self, name: str) -> str:
         return self.claimed.get(name) or hashlib.sha256(self.files[name]).hexdigest()
@@ -134,8 +136,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         hub: Hub = self.server.hub  # type: ignore[attr-defined]
-        hub.requests.append(f"{self.command} {self.path} {self.headers.get('Range', '')}".strip())
-        if hub.hang is not None:
+        token = "with token" if self.headers.get("Authorization") else ""
+        hub.requests.append(" ".join(filter(None, (self.command, self.path, self.headers.get("Range"), token))))
+        if hub.hang is not None and hub.hang_after is None:
             hub.hang.wait(30)
         path = self.path.split("?")[0]
         name = path.rsplit("/", 1)[-1]
@@ -156,8 +159,11 @@ class Handler(BaseHTTPRequestHandler):
             }
             self._send(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
         elif "/resolve/" in path and name in hub.files:
-            data, code = hub.files[name], 200
-            headers = {"ETag": f'"{hub.sha256(name)}"', "X-Repo-Commit": hub.commit, "Accept-Ranges": "bytes"}
+            # Like the real one: what it is in the headers, the bytes elsewhere.
+            linked = {"X-Linked-ETag": f'"{hub.sha256(name)}"', "X-Linked-Size": str(len(hub.files[name]))}
+            self._send(302, b"", {**linked, "X-Repo-Commit": hub.commit, "Location": f"{hub.bytes_url}/cdn/{name}"})
+        elif path.startswith("/cdn/"):
+            data, code, headers = hub.files[name], 200, {"Accept-Ranges": "bytes"}
             if (wanted := self.headers.get("Range", "")).startswith("bytes="):
                 start, _, end = wanted[6:].partition("-")
                 last = int(end) if end else len(data) - 1
@@ -172,7 +178,12 @@ class Handler(BaseHTTPRequestHandler):
         for key, value in {**headers, "Content-Length": str(len(data))}.items():
             self.send_header(key, value)
         self.end_headers()
-        if self.command == "GET":
+        hub: Hub = self.server.hub  # type: ignore[attr-defined]
+        if self.command == "GET" and hub.hang is not None and len(data) > (hub.hang_after or len(data)):
+            self.wfile.write(data[: hub.hang_after])
+            hub.hang.wait(30)
+            self.close_connection = True
+        elif self.command == "GET":
             self.wfile.write(data)
 
 
@@ -226,6 +237,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     hub.url = f"http://127.0.0.1:{server.server_address[1]}"
+    hub.bytes_url = f"http://localhost:{server.server_address[1]}"
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "HF_HUB_OFFLINE", "HF_TOKEN"):

@@ -52,7 +52,8 @@ class Child:
         except OSError as exc:
             self._errors.close()
             raise DownloadError(f"{command[0]} cannot be started: {exc}", hint="check the Python installation") from exc
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -96,7 +97,8 @@ class Child:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._errors):
+        self._reader.join(timeout=5)
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()

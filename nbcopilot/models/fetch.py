@@ -101,7 +101,6 @@ def _through_hub(ref: ModelRef, place: Path, progress: Progress) -> Fetched:
         _check(ref, total, hashes[path.relative_to(place).as_posix()])
         _flush(path)
         return Fetched(path, "hub", total, hashes[found.items[0].name], found.revision)
-    shutil.rmtree(place / ".cache", ignore_errors=True)
     write_manifest(place)
     return Fetched(place, "hub", total, "", found.revision)
 

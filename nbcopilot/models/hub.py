@@ -23,6 +23,8 @@ Progress = Callable[[int, int, str], None]
 # After the client is loaded. Its own time limit for one answer is 5 s; a redirect may take a second one.
 ANSWER_SECONDS = 9.0
 START_SECONDS = 60.0
+# The client itself notices a dead line within 10 s and takes it up five times; this is for what it does not notice.
+STALL_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def download(ref: ModelRef, folder: Path, progress: Progress, room: Callable[[in
     found: HubDownload | None = None
     deadline, waiting_for = time.monotonic() + START_SECONDS, "the hub's client did not start"
     with Child(command, folder, quiet) as client:
-        for line in client.lines():
+        for line in client.lines(STALL_SECONDS):
             if line is None:
                 if found is None and time.monotonic() > deadline:
                     raise DownloadError(waiting_for)

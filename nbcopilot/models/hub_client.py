@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 ANSWER_SECONDS = 5
+BLOCK = 1 << 18
 # Weights, their index, configuration and tokenizer; never code (*.py).
 _SIDE_FILES = (
     "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "tokenizer.model",
@@ -28,10 +29,14 @@ _SIDE_FILES = (
 )  # fmt: skip
 
 
+class ChoiceError(ValueError):
+    """A repository holds no model, or several: the user must say which."""
+
+
 def choose(names: Sequence[str]) -> list[str]:
     """The files to fetch of a repository: its transformers model, else its one .gguf (q4_k_m among several).
 
-    Raises ValueError with the names when there is no telling.
+    Raises ChoiceError with the names when there is no telling.
     """
     top = [name for name in names if "/" not in name]
     if "config.json" in top:
@@ -46,7 +51,7 @@ def choose(names: Sequence[str]) -> list[str]:
     for several in (found, usual):
         if len(several) == 1:
             return several
-    raise ValueError(", ".join(found[:12]) if found else "no config.json with weights, no .gguf")
+    raise ChoiceError(", ".join(found[:12]) if found else "no config.json with weights, no .gguf")
 
 
 def main(argument: str) -> None:
@@ -98,8 +103,29 @@ def _serve(request: dict[str, str]) -> None:
         found = [_item(siblings[name]) for name in choose(list(siblings))]
     _say(event="found", revision=commit, files=found)
     for item in found:
-        hub.hf_hub_download(repo, item["name"], revision=commit, local_dir=folder, etag_timeout=ANSWER_SECONDS)
+        _download(hub.hf_hub_url(repo, item["name"], revision=commit), Path(folder, item["name"]), item)
     _say(event="done")
+
+
+def _download(url: str, target: Path, item: dict[str, Any]) -> None:
+    """One file, from where an earlier download stopped: since 1.18 `hf_hub_download` starts again from nothing."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # public, not re-exported
+
+    if target.is_file():
+        return
+    # Ours to set, in a process of our own: its 10 MB are minutes on a slow line, without a byte on the disk.
+    constants.DOWNLOAD_CHUNK_SIZE = BLOCK
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{item['hash'][:12]}.incomplete")
+    there = partial.stat().st_size if partial.exists() else 0
+    if item["bytes"] is not None and there > item["bytes"]:
+        there = 0
+    with open(partial, "r+b" if there else "wb") as file:
+        file.seek(there)
+        http_get(url, file, resume_size=there, headers=build_hf_headers(), expected_size=item["bytes"])
+    os.replace(partial, target)
 
 
 def _item(sibling: Any) -> dict[str, Any]:
@@ -109,7 +135,7 @@ def _item(sibling: Any) -> dict[str, Any]:
 
 def _kind(exc: BaseException) -> str:
     names = {cls.__name__ for cls in type(exc).__mro__}
-    if isinstance(exc, ValueError) and not names & {"HfHubHTTPError", "HFValidationError"}:
+    if isinstance(exc, ChoiceError):
         return "choice"
     if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
         return "disk"

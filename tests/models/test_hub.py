@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,15 @@ def test_file_comes_from_the_pinned_revision(tiny: ModelRef, hub: Hub, tmp_path:
     found = get(tiny, tmp_path / "staging")
     assert (tmp_path / "staging" / "tiny.gguf").read_bytes() == DATA
     assert found.revision == hub.commit and found.items == (carrier.HubItem("tiny.gguf", len(DATA), SHA256),)
-    assert all(f"/resolve/{'0' * 40}/tiny.gguf" in request for request in hub.requests)
+    assert all(f"/resolve/{'0' * 40}/tiny.gguf" in request for request in hub.requests if "/cdn/" not in request)
+
+
+def test_the_user_s_token_goes_to_the_hub_only(
+    tiny: ModelRef, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    get(tiny, tmp_path / "staging")
+    assert [request.endswith("with token") for request in hub.requests] == [True, True, False], hub.requests
 
 
 def test_hub_id_without_a_file_takes_its_only_gguf_and_tells_the_commit(
@@ -93,6 +102,24 @@ def test_a_hub_that_hangs_is_given_up(
     monkeypatch.setattr(carrier, "ANSWER_SECONDS", 0.5)
     with pytest.raises(DownloadError, match="did not answer"):
         get(tiny, tmp_path / "staging")
+
+
+def test_an_interrupted_file_goes_on_where_it_stopped(tiny: ModelRef, hub: Hub, tmp_path: Path) -> None:
+    data = random.Random(1).randbytes(2_000_000)
+    hub.files["tiny.gguf"], hub.hang, hub.hang_after = data, threading.Event(), 1_500_000
+    ref = resolve("other/Model")
+
+    def interrupt(done: int, total: int, note: str) -> None:
+        if done >= 1_000_000:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carrier.download(ref, tmp_path, interrupt, room)
+    hub.hang.set()
+    hub.hang_after = None
+    get(ref, tmp_path)
+    assert (tmp_path / "tiny.gguf").read_bytes() == data
+    assert any("/cdn/tiny.gguf bytes=1" in request for request in hub.requests), hub.requests
 
 
 def test_a_repository_that_is_not_there_is_an_unknown_model(tiny: ModelRef, hub: Hub, tmp_path: Path) -> None:

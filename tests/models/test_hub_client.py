@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from nbcopilot.models.hub_client import choose
+from nbcopilot.models.hub_client import ChoiceError, choose
 
 
 def test_transformers_files_are_weights_config_and_tokenizer_never_code() -> None:
@@ -45,7 +45,7 @@ def test_one_gguf_is_the_model_and_among_several_the_usual_one() -> None:
 
 @pytest.mark.parametrize("names", [["a.Q2_K.gguf", "b.Q3_K.gguf"], ["README.md"], ["config.json", "tf_model.h5"]])
 def test_no_telling_is_an_error(names: list[str]) -> None:
-    with pytest.raises(ValueError, match=r"gguf"):
+    with pytest.raises(ChoiceError, match=r"gguf"):
         choose(names)
 
 
