@@ -7,7 +7,10 @@ there) is "not-run" and said, never "failed". Writes nothing and repairs nothing
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +178,8 @@ class _Check:
             self.findings.append(Finding("run", "warning", f"not run to its end: {reason}"))
             return
         failure = as_finding(report, self.candidate.text)
+        if failure and report.error is not None and report.error.name == "FileNotFoundError" and runner.data_dir:
+            failure = _with_files(failure, report.error.message, runner.data_dir)
         self.checks["run"] = "failed" if failure else "passed"
         if failure:
             self.findings.append(failure)
@@ -219,6 +224,18 @@ class _Check:
         if report.deleted:
             names = ", ".join(f"`{name}`" for name in report.deleted)
             self.findings.append(Finding("run", "warning", f"deletes {names}, which the notebook has"))
+
+
+def _with_files(finding: Finding, message: str, folder: Path) -> Finding:
+    """The finding with the files of the notebook's folder that may have been meant."""
+    wanted = re.search(r"'([^']+)'", message)
+    there = [str(p.relative_to(folder)) for p in (*folder.glob("*.*"), *folder.glob("[!.]*/*.*"))][:500]
+    there = [path for path in there if not path.startswith(".")]
+    near = difflib.get_close_matches(wanted[1], there, n=3, cutoff=0.3) if wanted else []
+    near = [path for path in there if wanted and Path(path).name == Path(wanted[1]).name] or near
+    if not near:
+        return finding
+    return replace(finding, message=f"{finding.message}; the folder has " + ", ".join(f"`{path}`" for path in near[:3]))
 
 
 def known_names(notebook: Notebook, upstream: Sequence[str], namespace: Mapping[str, Any] | None) -> frozenset[str]:

@@ -93,7 +93,7 @@ class _Reader:
     def result(self) -> Replica:
         # Definitions in the order of the notebook, so that a class stands before the one that inherits from it.
         order = {name: i for i, name in enumerate(self.written)}
-        ordered = sorted(self.definitions, key=lambda n: order.get(n, -1))
+        ordered = sorted(self.definitions, key=lambda n: order.get(n, len(order)))
         return Replica(tuple(self.definitions[n] for n in ordered), self.values, self.modules, self.left_out)
 
     def _one(self, name: str, value: Any) -> list[str]:
@@ -131,14 +131,15 @@ class _Reader:
         return sink.getvalue(), ""
 
     def _definition(self, name: str, value: Any) -> list[str]:
-        source = _source(value) or self.written.get(value.__name__)
+        own = value.__name__ if value.__name__.isidentifier() else name  # a lambda has only the name it is bound to
+        source = _source(value) or self.written.get(own)
         if source is None:
             self.left_out[name] = "its source is not known"
             return []
-        self.definitions[value.__name__] = source
+        self.definitions[own] = source
         more: list[str] = []
-        if name != value.__name__:
-            self.definitions[name] = f"{name} = {value.__name__}"
+        if name != own:
+            self.definitions[name] = f"{name} = {own}"
         try:
             tree = syntax.parse(source)
         except SyntaxError:

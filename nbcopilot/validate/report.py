@@ -34,12 +34,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class RunError:
-    """An exception of the code that ran: class name, message, line in the code (None: elsewhere), plain traceback."""
+    """An exception of the code that ran: class name, message, line in the code (None: elsewhere), plain traceback.
+
+    `hint` says what the author may have meant: a near attribute, the columns of a frame.
+    """
 
     name: str
     message: str
     line: int | None = None
     traceback: str = ""
+    hint: str = ""
 
     def __str__(self) -> str:
         where = f" in line {self.line}" if self.line else ""
@@ -169,6 +173,7 @@ def _error(raw: Any) -> RunError | None:
         _text(raw.get("message"), 2000),
         line if isinstance(line, int) else None,
         _text(raw.get("traceback"), 8000),
+        _text(raw.get("hint"), 500),
     )
 
 

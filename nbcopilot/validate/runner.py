@@ -117,12 +117,16 @@ class Runner:
             preload=preload([*cells, *codes_plain]),
             reserved=reserved,
         )
-        left_out: Mapping[str, str] = {}
-        if live is not None:
-            replica = replicate(live, _needed(codes_plain, examples), setup)
-            left_out = replica.left_out
-            job = _with_replica(job, replica, live)
-        return tuple(_explained(report, left_out) for report in self.sandbox.run(job))
+        if live is None:
+            return self.sandbox.run(job)
+        replica = replicate(live, _needed(codes_plain, examples), setup)
+        reports = self.sandbox.run(_with_replica(job, replica, live))
+        reports = tuple(_explained(report, replica.left_out) for report in reports)
+        if replica.left_out and setup and not all(report.ok for report in reports):
+            # Something could not be copied: the cells that made it may make it again.
+            again = self.sandbox.run(job)
+            reports = tuple(new if new.ok else old for old, new in zip(reports, again, strict=True))
+        return reports
 
     def call(self, function: str, payload: Mapping[str, Any], *, seconds: float, preload: Sequence[str] = ()) -> Any:
         """What a function of `inside` returns for `payload`; None when it gave no answer in time.
@@ -237,4 +241,4 @@ def as_finding(report: RunReport, code: str) -> Finding | None:
         quoted = f" in line {error.line}: `{lines[error.line - 1].strip()[:100]}`"
     message = " ".join(error.message.split())[:400]
     text = message if error.name in ("TimeLimit", "ProcessEnded") else f"{error.name}: {message}".rstrip(": ")
-    return Finding("run", "error", text + quoted, line=error.line)
+    return Finding("run", "error", text + quoted + (f"; {error.hint}" if error.hint else ""), error.hint, error.line)

@@ -48,8 +48,9 @@ def look(data_dir: Path | None) -> Surroundings:
     data = os.path.realpath(data_dir) if data_dir and os.path.isdir(data_dir) else None
     if data and (_holds_home(data) or data == os.sep):
         data = None
+    shown = sorted({os.path.abspath(p) for p in [*python, *installed] if not _holds_home(p)})
     return Surroundings(
-        python=tuple(dict.fromkeys(os.path.abspath(p) for p in [*python, *installed] if not _holds_home(p))),
+        python=tuple(p for i, p in enumerate(shown) if not _below(p, shown[:i])),
         local=tuple(dict.fromkeys(p for p in local if p != data)),
         data=data,
         package=package,

@@ -16,6 +16,7 @@ import time
 import types
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 _PLAIN = (int, float, complex, str, bytes, bool, type(None))
@@ -57,29 +58,51 @@ class _Sum(io.RawIOBase):
         return len(view)
 
 
-def fingerprints(namespace: Mapping[str, Any], names: Iterable[str], *, seconds: float = 1.0) -> dict[str, Any]:
-    """A fingerprint for each name; when `seconds` are used up, the rest is told apart by identity."""
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a value looked like: by its contents where there was time (`full`), always by identity (`shallow`)."""
+
+    shallow: Any
+    full: Any = None
+
+    def differs(self, other: Fingerprint) -> bool:
+        """Whether the two were not taken of the same value in the same state."""
+        if self.full is None or other.full is None:
+            return bool(self.shallow != other.shallow)
+        return bool(self.full != other.full)
+
+
+def fingerprints(namespace: Mapping[str, Any], names: Iterable[str], *, seconds: float = 1.0) -> dict[str, Fingerprint]:
+    """A fingerprint for each name, small values first; when `seconds` are used up, the rest goes by identity."""
     deadline = time.monotonic() + seconds
-    return {name: fingerprint(namespace[name], deadline) for name in names if name in namespace}
+    present = [name for name in names if name in namespace]
+    order = sorted(present, key=lambda name: _weight(namespace[name]))
+    found = {name: fingerprint(namespace[name], deadline) for name in order}
+    return {name: found[name] for name in present}
 
 
-def fingerprint(value: Any, deadline: float) -> Any:
-    """Something that is equal before and after exactly when the value did not change."""
+def _weight(value: Any) -> int:
+    size = getattr(value, "nbytes", 0)
+    return size if isinstance(size, int) else 1 << 20
+
+
+def fingerprint(value: Any, deadline: float) -> Fingerprint:
+    """See `fingerprints`."""
     if isinstance(value, _PLAIN):
-        return (type(value).__name__, value if not isinstance(value, float) or value == value else "nan")
+        plain = (type(value).__name__, value if not isinstance(value, float) or value == value else "nan")
+        return Fingerprint(plain, plain)
     if isinstance(value, types.FunctionType):
-        return ("function", value.__code__.co_code, repr(value.__code__.co_consts)[:2000], value.__code__.co_names)
+        code = value.__code__
+        return Fingerprint(id(value), (code.co_code, repr(code.co_consts)[:2000], code.co_names))
+    shallow = _shallow(value)
     module = type(value).__module__ or ""
-    if (
-        isinstance(value, (type, types.ModuleType))
-        or (callable(value) and module == "builtins")
-        or module.split(".")[0] in _BY_IDENTITY
-    ):
-        return ("id", id(value))
+    by_identity = isinstance(value, (type, types.ModuleType, types.BuiltinFunctionType))
+    if by_identity or module.split(".")[0] in _BY_IDENTITY or time.monotonic() > deadline:
+        return Fingerprint(shallow)
     try:
-        return _of_contents(value, deadline)
+        return Fingerprint(shallow, _of_contents(value, deadline))
     except Exception:
-        return _shallow(value)
+        return Fingerprint(shallow)
 
 
 def _of_contents(value: Any, deadline: float) -> Any:
@@ -89,7 +112,7 @@ def _of_contents(value: Any, deadline: float) -> Any:
             type(value).__name__,
             value.shape,
             str(value.dtype),
-            _buffer_sum(numpy.ascontiguousarray(_sample(value))),
+            _array_sum(value),
         )
     if pandas is not None and isinstance(value, pandas.DataFrame):
         # By column: the internal blocks may be merged by mere reading.
@@ -104,14 +127,21 @@ def _of_contents(value: Any, deadline: float) -> Any:
     return (type(value).__name__, _pickled(value, deadline))
 
 
-def _sample(array: Any) -> Any:
-    # 256 MB is checked in a tenth of a second; of more, every k-th row.
-    step = max(1, array.nbytes // (256 << 20))
-    return array if step == 1 or not array.ndim else array[::step]
-
-
-def _buffer_sum(array: Any) -> int:
-    return zlib.crc32(memoryview(array.view("uint8").reshape(-1))) if array.size else 0
+def _array_sum(array: Any) -> int:
+    """A checksum of an array; of more than 128 MB, of 128 pieces of 1 MB spread evenly."""
+    if not array.size:
+        return 0
+    if array.nbytes > 128 << 20 and not array.flags.c_contiguous:
+        array = array[:: max(1, len(array) // 1000)]
+    if not array.flags.c_contiguous:
+        array = array.copy(order="C")
+    data = memoryview(array.reshape(-1).view("uint8"))
+    if len(data) <= 128 << 20:
+        return zlib.crc32(data)
+    total, step = 0, len(data) // 128
+    for start in range(0, len(data), step):
+        total = zlib.crc32(data[start : start + (1 << 20)], total)
+    return total
 
 
 def _pickled(value: Any, deadline: float) -> int:

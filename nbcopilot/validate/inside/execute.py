@@ -82,6 +82,7 @@ class Session:
         else:
             report["needs"] = needs.missing(error, self.watch, files_known=self.files_known)
         report["error"] = {key: error[key] for key in ("name", "message", "line", "traceback")}
+        report["error"]["hint"] = show.within(1.0, lambda: show.hint(exc, self.namespace), "")
 
     def _execute(self, source: str, filename: str) -> Any:
         tree = ast.parse(source, filename)
@@ -160,7 +161,7 @@ class Effects:
         after = self.session.names()
         created = [n for n in after if n not in self.before and n not in self.reserved]
         again = compare.fingerprints(namespace, self.before)
-        changed = [n for n in self.before if n in namespace and again[n] != self.before[n]]
+        changed = [n for n in self.before if n in namespace and again[n].differs(self.before[n])]
         changed += [n for n in after if n in self.reserved and n not in self.before]
         modules = [n for n in created if isinstance(namespace[n], types.ModuleType)]
         return {

@@ -54,32 +54,31 @@ def work(
 def _prepare(
     session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], clock: Clock
 ) -> dict[str, Any]:
-    """Rebuild the notebook's state: run cells again, then put pickled values over what they made."""
+    """Rebuild the notebook's state from values, and from cells or definitions that run again."""
+    failed: dict[str, Any] = {"error": None, "needs": "", "skipped": []}
     started = time.monotonic()
     left = float(job["limits"]["setup_seconds"])
+    clock.allow(left)
+    modules = [name for name, module in job.get("modules", {}).items() if not _import(session, name, module)]
+    # Values first, for decorators and defaults of the definitions; those of the notebook's own classes afterwards.
+    waiting = [(name, data) for name, data in blobs if b"__main__" in data or not _restore(session, name, data)]
     for number, source in enumerate(job.get("setup", ()), 1):
         seconds = max(0.1, left - (time.monotonic() - started))
         clock.allow(seconds + GRACE)
         report, _ = session.run(source, f"upstream cell {number}", seconds)
         if not report["ok"]:
-            return {
-                "error": report["error"],
-                "needs": report["needs"],
-                "cell": number,
-                "skipped": [],
-                "seconds": time.monotonic() - started,
-            }
+            return {**failed, "error": report["error"], "needs": report["needs"], "seconds": time.monotonic() - started}
     clock.allow(left)
-    skipped: list[str] = []
-    for name, data in blobs:
-        if not _restore(session, name, data):
-            skipped.append(name)
-    for name, module in job.get("modules", {}).items():
-        try:
-            session.namespace[name] = importlib.import_module(module)
-        except Exception:
-            skipped.append(name)
-    return {"error": None, "needs": "", "cell": 0, "skipped": skipped, "seconds": time.monotonic() - started}
+    skipped = [name for name, data in waiting if not _restore(session, name, data)]
+    return {**failed, "skipped": [*modules, *skipped], "seconds": time.monotonic() - started}
+
+
+def _import(session: Session, name: str, module: str) -> bool:
+    try:
+        session.namespace[name] = importlib.import_module(module)
+    except Exception:
+        return False
+    return True
 
 
 def _restore(session: Session, name: str, data: bytes) -> bool:

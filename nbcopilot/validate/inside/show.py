@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import linecache
 import signal
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from nbcopilot.validate.inside.compare import digest
@@ -89,6 +90,22 @@ def error(exc: BaseException, filename: str) -> dict[str, Any]:
         "frames": [f"{f.filename}:{f.name}" for f in frames[-12:]],
         "bases": [base.__name__ for base in type(exc).__mro__[:8]],
     }
+
+
+def hint(exc: BaseException, namespace: Mapping[str, Any]) -> str:
+    """What the author may have meant: a near attribute, or the columns that a frame has. "" when nothing is near."""
+    if isinstance(exc, AttributeError) and exc.name and exc.obj is not None:
+        near = difflib.get_close_matches(exc.name, [n for n in dir(exc.obj) if not n.startswith("_")], n=1, cutoff=0.7)
+        return f"did you mean `{near[0]}`?" if near else ""
+    pandas = sys.modules.get("pandas")
+    if isinstance(exc, KeyError) and pandas is not None and exc.args:
+        frames = {n: v for n, v in namespace.items() if isinstance(v, pandas.DataFrame) and not n.startswith("_")}
+        told = [
+            f"`{name}` has the columns {', '.join(map(repr, list(frame.columns)[:20]))}"
+            for name, frame in frames.items()
+        ]
+        return "; ".join(told[:2])[:400]
+    return ""
 
 
 def warned(caught: Iterable[Any], filename: str) -> list[str]:
