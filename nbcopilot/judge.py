@@ -45,7 +45,8 @@ def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
     texts = [task.target.source, task.instruction, *(cell.source for cell in notebook.cells)]
     texts += [output.text for cell in notebook.cells for output in cell.outputs]
     names = [f"{variable.name} {variable.summary}" for variable in notebook.namespace or ()]
-    kept = grounding.ground(candidate.text, grounding.facts(texts, names_from=names))
+    # "two values" in prose is a way of speaking, not a claim about the data.
+    kept = grounding.ground(candidate.text, grounding.facts(texts, names_from=names, counts=(2, 3)))
     dropped = tuple(
         Finding("grounding", "info", f"dropped: {sentence.strip()} ({missing} is not in the notebook)")
         for sentence, missing in kept.dropped
