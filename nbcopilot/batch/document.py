@@ -17,6 +17,7 @@ from nbcopilot.batch.texts import Options, Writer
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.notebook.document import NotebookFile
 from nbcopilot.types import Usage
+from nbcopilot.write.cells import with_cells
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,8 @@ def document(
     texts = writer.summaries([group for group in found.todo if group_hash(items, group.cells) not in known])
     top = writer.top(texts) if found.overview in ("missing", "outdated") else None
     assembled, written = Assembly(file, found, engine.describe(), options, known).items(texts, top)
-    data = file.dumps({**file.content, "cells": assembled})
     skipped = len(found.groups) - len(found.todo)
-    return DocumentResult(data, written, skipped, (*notes, *writer.notes), writer.usage)
+    return DocumentResult(with_cells(file, assembled), written, skipped, (*notes, *writer.notes), writer.usage)
 
 
 def lacks(file: NotebookFile) -> list[Lack]:
@@ -85,5 +85,6 @@ def _notes(file: NotebookFile, found: Survey) -> tuple[str, ...]:
     if file.problems:
         notes.append("read all the same: " + "; ".join(file.problems))
     if file.convertible_only:
-        notes.append(f"nbformat {file.version[0]} is written as nbformat 4")
+        stays = "stays" if file.version[0] == 3 else "is written as nbformat 4, not"
+        notes.append(f"nbformat 4 is the current format: this notebook {stays} nbformat {file.version[0]}")
     return tuple(notes)

@@ -55,7 +55,7 @@ def documenting(
         place = places[unit] if places is not None else unit.path
         in_place = place == unit.path
         if in_place and file.convertible_only and places is not None:
-            note = f"nbformat {file.version[0]} is only read: -o FOLDER writes it as nbformat 4"
+            note = f"nbformat {file.version[0]} is written only to a new file: use -o FOLDER"
             return Outcome(unit, "skipped", notes=(note,))
         before = None if in_place else _earlier(place)
         # Documented before from the same source: go on from there, so that what the user edited in it stays.

@@ -13,6 +13,8 @@ from typing import Any, cast
 
 from nbcopilot.errors import CellNotFoundError, EditConflictError
 from nbcopilot.notebook.document import NotebookFile, source_text
+from nbcopilot.notebook.jsontext import parse
+from nbcopilot.notebook.splice import splice
 from nbcopilot.types import CellEdit, CellKind, Role, text_hash
 from nbcopilot.write.provenance import KEY, is_edited, ours, unlabelled
 
@@ -48,7 +50,7 @@ def edited(file: NotebookFile, edits: Iterable[CellEdit]) -> bytes:
             at -= place < at
         items[at:at] = new
         ids[at:at] = cast("list[str | None]", new_ids)
-    return file.dumps({**file.content, "cells": items})
+    return with_cells(file, items)
 
 
 def strip(file: NotebookFile, roles: Collection[Role] = ()) -> Stripped:
@@ -70,7 +72,18 @@ def strip(file: NotebookFile, roles: Collection[Role] = ()) -> Stripped:
             removed[str(record["role"])] += 1
     if len(items) == len(file.content["cells"]) and not kept:
         return Stripped(file.raw, {})
-    return Stripped(file.dumps({**file.content, "cells": items}), dict(removed), kept)
+    return Stripped(with_cells(file, items), dict(removed), kept)
+
+
+def with_cells(file: NotebookFile, items: Sequence[Any]) -> bytes:
+    """The bytes of `file` with `items` as its cells; those that are its own keep their bytes.
+
+    A file of nbformat 3 stays one (new cells go into its worksheets), so that they can be taken out again without
+    a trace; older ones become nbformat 4.
+    """
+    if file.version[0] == 3:
+        return _with_cells_v3(file, items)
+    return file.dumps({**file.content, "cells": list(items)})
 
 
 def fresh_id(seed: str, taken: set[str]) -> str:
@@ -81,6 +94,33 @@ def fresh_id(seed: str, taken: set[str]) -> str:
             break
     taken.add(cell_id)
     return cell_id
+
+
+def _with_cells_v3(file: NotebookFile, items: Sequence[Any]) -> bytes:
+    text = file.raw[len(file.mark) :].decode(file.encoding)
+    node, span = parse(text)
+    sheets = [sheet["cells"] for sheet in node.get("worksheets", [])]
+    # nbformat's conversion gives one cell for each old one, worksheet by worksheet.
+    old = [(number, cell) for number, cells in enumerate(sheets) for cell in cells]
+    positions = {id(cell): at for at, cell in enumerate(file.content["cells"])}
+    filled: list[list[Any]] = [[] for _ in sheets]
+    current = len(sheets) - 1
+    for item in reversed(items):  # a new cell goes into the worksheet of the cell below it
+        at = positions.get(id(item))
+        if at is not None:
+            current = old[at][0]
+        filled[current].insert(0, _cell_v3(item) if at is None else old[at][1])
+    worksheets = [{**sheet, "cells": cells} for sheet, cells in zip(node["worksheets"], filled, strict=True)]
+    body = splice(text, node, span, {**node, "worksheets": worksheets}, file.style)
+    return file.mark + (text[: span.start] + body + file.style.final).encode(file.encoding)
+
+
+def _cell_v3(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell of ours in the form of nbformat 3."""
+    shared = {"cell_type": item["cell_type"], "metadata": item["metadata"]}
+    if item["cell_type"] != "code":
+        return {**shared, "source": item["source"]}
+    return {**shared, "collapsed": False, "input": item["source"], "language": "python", "outputs": []}
 
 
 def _ids_by_position(file: NotebookFile, items: Sequence[Any]) -> list[str | None]:
