@@ -46,7 +46,8 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never prints a traceback for an NbcopilotError."""
     try:
-        args = parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else list(argv)
+        args = parser(words).parse_args(words)
         if args.command is None:
             parser().print_help()
             return 2
@@ -63,11 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def parser() -> Parser:
-    """The whole command line."""
+def parser(words: Sequence[str] = ()) -> Parser:
+    """The whole command line, or (it starts faster) the part of it that `words` need."""
     top = Parser(prog="nbcopilot", description="A notebook-native copilot whose model runs locally.")
     top.add_argument("--version", action="version", version=f"nbcopilot {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
-    for module in dict.fromkeys(COMMANDS.values()):
+    needed = [COMMANDS[words[0]]] if words and words[0] in COMMANDS else dict.fromkeys(COMMANDS.values())
+    for module in needed:
         import_module(f"nbcopilot.cli.{module}").add_parser(commands)
     return top
