@@ -21,7 +21,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SIDEWAYS = {
     ("errors", "types"), ("config", "types"), ("config", "errors"), ("events", "types"), ("events", "errors"),
     ("engine", "models"),
-    ("pipeline", "judge"), ("evaluation", "judge"),
+    ("pipeline", "judge"), ("evaluation", "judge"), ("evaluation", "serve"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
     ("batch", "pipeline"), ("batch", "session"), ("session", "serve"),
 }  # fmt: skip

@@ -18,7 +18,7 @@ OUTPUT_WORDS = 100
 def jupyter_ai(task: Task, notebook: Notebook) -> Prompt:
     """jupyter-ai's `%%ai -f code`: the last two exchanges and the prompt with its format line; no kernel state."""
     messages = []
-    asked = [cell for cell in notebook.cells if cell.kind == "code" and cell.metadata.get("question")]
+    asked = [cell for cell in _run(notebook) if cell.metadata.get("question")]
     for cell in asked[-2:]:
         messages += [Message("user", _code_only(cell.metadata["question"])), Message("assistant", cell.source)]
     return Prompt(messages=(*messages, Message("user", _code_only(task.instruction))))
@@ -26,7 +26,7 @@ def jupyter_ai(task: Task, notebook: Notebook) -> Prompt:
 
 def chapyter(task: Task, notebook: Notebook) -> Prompt:
     """chapyter's `%%chat -h`: a practice turn, then the request with the code and outputs so far."""
-    history = "\n\n".join(_with_output(cell) for cell in notebook.cells if cell.kind == "code")
+    history = "\n\n".join(_with_output(cell) for cell in _run(notebook))
     request = task.instruction.strip() + (
         f"\n\nThis is the python code that was run so far:\n{history}" if history else ""
     )
@@ -47,7 +47,7 @@ def chapyter(task: Task, notebook: Notebook) -> Prompt:
 def coml(task: Task, notebook: Notebook) -> Prompt:
     """CoML's `%coml`: instructions, worked examples, then all variables, all cells and the request."""
     variables = [(v.name, v.summary) for v in notebook.namespace or () if v.kind not in ("module", "function", "class")]
-    cells = [cell.source for cell in notebook.cells if cell.kind == "code"]
+    cells = [cell.source for cell in _run(notebook)]
     messages = [Message("system", COML_SYSTEM)]
     for given, codes, question, answer in COML_EXAMPLES:
         messages.append(Message("user", _coml_turn(given, codes, question)))
@@ -92,6 +92,11 @@ def _coml_turn(variables: list[tuple[str, str]], cells: list[str], question: str
     described = "\n\n".join(f"{name}: {summary}" for name, summary in variables) or "(none)"
     code = "\n\n".join(f"```\n{cell.rstrip()}\n```" for cell in cells) or "(none)"
     return f"Variables:\n\n{described}\n\nCode that was run:\n\n{code}\n\nRequest:\n\n{question.strip()}"
+
+
+def _run(notebook: Notebook) -> list[Cell]:
+    """The code cells that were run: all but the one that asks."""
+    return [cell for cell in notebook.cells if cell.kind == "code" and cell.executed is not None]
 
 
 def _code_only(question: str) -> str:

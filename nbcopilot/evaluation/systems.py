@@ -17,11 +17,16 @@ from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.events import CandidateReady, EditReady, PromptReady
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.types import Candidate, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
 from nbcopilot.validate.check import check
 
 # A fenced block, closed or cut off at the end of the answer.
 BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+
+
+# Longest completion: some of the blocks to fill in are whole function bodies.
+COMPLETION_TOKENS = 256
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ class Prompted:
         for chunk in self.engine.generate(prompt, self.sampling):
             text += chunk.text
             usage = chunk.usage or usage
-        return Answer(text if prompt.prefill.rstrip(" \n").endswith("```python") else first_block(text), usage)
+        whole = prompt.text is not None or prompt.prefill.endswith("```python\n")
+        return Answer(text if whole else first_block(text), usage)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class Nbcopilot:
 
     def answer(self, task: Task, notebook: Notebook) -> Answer:
         """See `System.answer`. The task's options are the config's, as for every surface."""
+        if task.kind == "complete":
+            return self._complete(task)
         rung = self.rung
         config = replace(
             self.config,
@@ -114,6 +122,12 @@ class Nbcopilot:
         asked = make_task(task.kind, config, task.instruction, task.target)
         judge = Judge(config) if rung.run else Unrun(config)
         return _collect(Copilot(self.engine, config), asked, notebook, judge)
+
+    def _complete(self, task: Task) -> Answer:
+        """What inline completion suggests at the cursor: its rungs are all the same, it checks nothing."""
+        gap = Gap(task.target.source, task.instruction, max_tokens=COMPLETION_TOKENS)
+        *_, last = Completer().suggest(self.engine, gap)
+        return Answer(last.text, last.usage)
 
 
 class Unrun(Judge):
@@ -157,6 +171,8 @@ def _sum(total: Usage, other: Usage) -> Usage:
 
 def plain(task: Task, notebook: Notebook) -> Prompt:
     """The raw model's prompt: what the user typed or has in the cell, in one turn, and nothing else."""
+    if task.kind == "complete":
+        return Prompt(text=task.target.source, suffix=task.instruction, answer="text")
     if task.kind == "generate":
         text = task.instruction
     elif task.kind == "testgen":

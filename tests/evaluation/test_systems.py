@@ -89,10 +89,18 @@ def test_every_mode_can_be_made_and_an_unknown_one_is_named() -> None:
 
 NOTEBOOK = Notebook(
     cells=(
-        Cell("a", "code", "import pandas as pd"),
-        Cell("b", "code", "df = pd.read_csv('x.csv')", metadata={"question": "Read x.csv"}),
-        Cell("c", "code", "df.head()", (Output("result", "word " * 200),), metadata={"question": "Show the head"}),
-        Cell("d", "code", "len(df)", metadata={"question": "How many rows?"}),
+        Cell("a", "code", "import pandas as pd", executed=1),
+        Cell("b", "code", "df = pd.read_csv('x.csv')", executed=2, metadata={"question": "Read x.csv"}),
+        Cell(
+            "c",
+            "code",
+            "df.head()",
+            (Output("result", "word " * 200),),
+            executed=3,
+            metadata={"question": "Show the head"},
+        ),
+        Cell("d", "code", "len(df)", executed=4, metadata={"question": "How many rows?"}),
+        Cell("e", "code", "%%generate\nSort it."),
     ),
     namespace=(
         Variable("df", "DataFrame", "frame", "DataFrame 3 x 2: a int64"),
@@ -117,7 +125,8 @@ def test_jupyter_ai_sends_the_last_two_exchanges() -> None:
 
 def test_chapyter_sends_all_cells_with_short_outputs() -> None:
     text = sent("chapyter").messages[-1].content
-    assert all(cell.source in text for cell in NOTEBOOK.cells)
+    assert all(cell.source in text for cell in NOTEBOOK.cells[:-1])
+    assert "%%generate" not in text
     assert text.count("word") == 100
 
 
@@ -126,7 +135,7 @@ def test_coml_sends_variables_cells_and_examples() -> None:
     assert len(messages) > 4
     assert "df: DataFrame 3 x 2" in messages[-1].content
     assert "pd: " not in messages[-1].content
-    assert all(cell.source in messages[-1].content for cell in NOTEBOOK.cells)
+    assert all(cell.source in messages[-1].content for cell in NOTEBOOK.cells[:-1])
 
 
 def test_raw_fix_sends_the_cells_and_the_error() -> None:

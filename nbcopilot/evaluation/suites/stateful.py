@@ -40,7 +40,7 @@ def questions(item: SessionItem) -> Iterator[Question]:
         cells: list[Cell] = []
         for number, step in enumerate(item.steps):
             if step.question:
-                yield _question(f"{item.id}/{number}", step, kernel, _notebook(kernel, cells, folder))
+                yield _question(f"{item.id}/{number}", step, kernel, _notebook(step, kernel, cells, folder))
             source = step.reference or step.setup
             _, shown = kernel.call("run", source)
             outputs = (Output("result", shown),) if shown else ()
@@ -64,12 +64,16 @@ def _question(name: str, step: Step, kernel: Kernel, notebook: Notebook) -> Ques
     return Question(name, task, notebook, judge, Answer(step.reference), excluded)
 
 
-def _notebook(kernel: Kernel, cells: list[Cell], folder: Path) -> Notebook:
-    """What the magic's own snapshot sees of the kernel, with the cells as this notebook holds them."""
+def _notebook(step: Step, kernel: Kernel, cells: list[Cell], folder: Path) -> Notebook:
+    """What the magic's own snapshot sees of the kernel, with the cells as this notebook holds them.
+
+    The last cell is the one that asks: the cursor is on it, and it has not run.
+    """
+    asking = Cell(f"cell-{len(cells)}", "code", f"%%generate\n{step.question.strip()}")
     seen: Notebook = kernel.call("snapshot", Config())
     return replace(
         seen,
-        cells=tuple(cells),
+        cells=(*cells, asking),
         cursor=len(cells),
         path=folder / "session.ipynb",
         history=tuple(cell.source for cell in cells),

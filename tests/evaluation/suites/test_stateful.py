@@ -83,8 +83,12 @@ def test_references_score_100_percent_and_crashes_score_0(tmp_path: Path) -> Non
 
 def test_a_question_sees_the_reference_cells_and_the_live_names_but_not_its_own_answer(tmp_path: Path) -> None:
     for number, question in enumerate(walk(builders.session_file(tmp_path))):
-        cells = [cell.source for cell in question.notebook.cells]
-        assert cells == [step.get("setup") or step["reference"] for step in builders.SESSION["steps"][: number + 1]]
+        *cells, asking = question.notebook.cells
+        assert asking.source == f"%%generate\n{question.task.instruction}"
+        assert question.notebook.cursor == len(cells)
+        assert [cell.source for cell in cells] == [
+            step.get("setup") or step["reference"] for step in builders.SESSION["steps"][: number + 1]
+        ]
         assert {"pd", "keep"} <= question.notebook.names
         assert ("df" in question.notebook.names) == (number >= 1)
         if number >= 1:
