@@ -63,7 +63,7 @@ class Worker:
 
     def snapshot(self, config: Config) -> Notebook:
         """The notebook as a magic in the next cell would see it."""
-        return cast(Notebook, live.snapshot(self.shell, "", None, config))
+        return live.snapshot(self.shell, "", None, config)
 
     def judge(self, answer: str, reference: str, validator: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """{"ok", "reason", "checks", "excluded"} for `answer`, from the present state, which stays as it is."""
