@@ -49,7 +49,9 @@ def find_browser() -> tuple[str | None, str]:
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]):
-            done = subprocess.run(["apt-get", "-qq", *command], env=environ, capture_output=True, text=True, check=False)
+            done = subprocess.run(
+                ["apt-get", "-qq", *command], env=environ, capture_output=True, text=True, check=False
+            )
             said.append(done.stderr.strip()[-200:])
         if found := shutil.which("chromium"):
             return found, ""
@@ -84,6 +86,13 @@ class Server:
         nbformat.write(node, self.root / name)
         return self.root / name
 
+    def configure(self, **settings: Any) -> None:
+        """Change the user's settings file: it counts from the next request on."""
+        folder = Path(self.environ["NBCOPILOT_CONFIG_DIR"])
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = (f"{name} = {json.dumps(value)}" for name, value in settings.items())
+        (folder / "config.toml").write_text("\n".join(lines))
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -99,9 +108,12 @@ def start_server(folder: Path, *, app: str = "jupyterlab", environ: dict[str, st
     root = folder / "notebooks"
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     env = {**os.environ, **{f"JUPYTER_{name}": str(folder / name.lower()) for name in places}}
-    env |= {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces")}
+    env |= {
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),
+    }
     env |= {"IPYTHONDIR": str(folder / "ipython"), "NBCOPILOT_CONFIG_DIR": str(folder / "nbcopilot")}
-    env |= {"PYTHONUNBUFFERED": "1", "NBCOPILOT_MODEL": "fake", **(environ or {})}
+    env |= {"PYTHONUNBUFFERED": "1", **(environ or {})}
     for place in (root, *(Path(env[f"JUPYTER_{name}"]) for name in places)):
         place.mkdir(parents=True, exist_ok=True)
     runtime = folder / "run"
@@ -121,6 +133,8 @@ def start_server(folder: Path, *, app: str = "jupyterlab", environ: dict[str, st
     with log.open("wb") as sink:
         process = subprocess.Popen(command, env=env, stdout=sink, stderr=subprocess.STDOUT, cwd=folder)
     server = Server(f"http://127.0.0.1:{port}", token, root, process, log, env)
+    if "NBCOPILOT_MODEL" not in env:
+        server.configure(model="fake")
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         try:
@@ -156,7 +170,9 @@ class Lab:
         self.ready(kernel=kernel)
 
     def ready(self, *, kernel: bool = True) -> None:
-        self.page.wait_for_function("() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')", timeout=60000)
+        self.page.wait_for_function(
+            "() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')", timeout=60000
+        )
         self.page.evaluate("() => window.jupyterapp.restored")
         if kernel:
             self.idle()
