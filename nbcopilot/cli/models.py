@@ -80,6 +80,8 @@ def _list(args: argparse.Namespace, store: Store) -> int:
 
 
 def _pull(args: argparse.Namespace, store: Store) -> int:
+    from nbcopilot.models.catalog import human_bytes
+
     config = settings.load({"model": args.id, "carrier": args.carrier})
     ref, started = store.ref(config.model), time.monotonic()
     if ref.license and not args.json:
@@ -90,7 +92,9 @@ def _pull(args: argparse.Namespace, store: Store) -> int:
             if not args.no_convert:
                 _convert(model, config, bar)
     except KeyboardInterrupt:
-        print(f"nbcopilot: interrupted; `nbcopilot models pull {ref.id}` goes on where it stopped", file=sys.stderr)
+        kept = sum(model.pulling for model in store.models() if model.folder == store.folder(ref))
+        fact = f"{human_bytes(kept)} are kept, `nbcopilot models pull {ref.id}` goes on from there"
+        print(f"nbcopilot: interrupted; {fact if kept else 'nothing was kept'}", file=sys.stderr)
         return INTERRUPTED
     seconds = round(time.monotonic() - started, 1)
     result = {"id": model.ref.id, "path": str(model.path), "sha256": model.sha256, "seconds": seconds}

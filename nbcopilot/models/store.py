@@ -253,12 +253,11 @@ class Store:
             if exc.errno in (errno.ENOSPC, errno.EDQUOT):
                 hint = "free some space, or let NBCOPILOT_CACHE_DIR name a folder on a larger disk"
                 raise DiskFullError(f"the disk of {self.root} is full", hint=hint) from exc
-            if exc.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
-                hint = "let NBCOPILOT_CACHE_DIR name a folder that you may write"
-                raise DownloadError(
-                    f"{exc.filename or self.root} cannot be written: {exc.strerror}", hint=hint
-                ) from exc
-            raise
+            if isinstance(exc, ConnectionError):  # whoever listens to the progress went away
+                raise
+            hint = "let NBCOPILOT_CACHE_DIR name a folder that you may write"
+            fact = f"{exc.strerror or exc}: {exc.filename}" if exc.filename else str(exc)
+            raise DownloadError(f"the model store {self.root} cannot be used ({fact})", hint=hint) from exc
 
     # ---------------------------------------------------------------- look, check, remove
 

@@ -82,15 +82,24 @@ def test_verify_of_a_missing_model_is_an_error(tiny: ModelRef, store: Store) -> 
         run("verify", "tiny")
 
 
-def test_interrupted_pull_says_how_to_go_on(
-    tiny: ModelRef, index: Index, store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*args: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("at", "says"),
+    [
+        (0, "interrupted; nothing was kept"),
+        (50_000, "interrupted; 40 kB are kept, `nbcopilot models pull tiny` goes on"),
+    ],
+)
+def test_interrupted_pull_says_what_is_kept(
+    tiny: ModelRef, index: Index, store: Store, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, at: int, says: str,
+) -> None:  # fmt: skip
+    def interrupt(bar: command.Bar, done: int, total: int, note: str) -> None:
+        if done >= at:
+            raise KeyboardInterrupt
 
     monkeypatch.setattr(command.Bar, "__call__", interrupt)
     assert run("pull", "tiny", "--carrier", "index") == 130
-    assert "`nbcopilot models pull tiny` goes on where it stopped" in capsys.readouterr().err
+    assert says in capsys.readouterr().err
 
 
 def test_pull_without_an_id_takes_the_configured_model(

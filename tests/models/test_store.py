@@ -118,7 +118,7 @@ def test_a_second_process_says_that_it_waits_and_then_finds_it_there(
 
 def test_a_store_that_cannot_be_written_is_one_sentence(tiny: ModelRef, index: Index, tmp_path: Path) -> None:
     (tmp_path / "blocked").write_text("a file where a folder should be")
-    with pytest.raises(DownloadError, match=r"cannot be written.*NBCOPILOT_CACHE_DIR"):
+    with pytest.raises(DownloadError, match=r"cannot be used \(.*blocked.*NBCOPILOT_CACHE_DIR"):
         Store(tmp_path / "blocked").pull("tiny")
 
 
