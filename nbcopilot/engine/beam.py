@@ -7,15 +7,12 @@ arXiv:1609.08144, with alpha 1, as transformers does). The text is known only at
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
-from nbcopilot.engine.jobs import Model, Request, Writer
-from nbcopilot.engine.sampling import penalized
-from nbcopilot.engine.tokens import Tokens
-from nbcopilot.engine.transformer import Cache, Segment
+from nbcopilot.engine.jobs import Reading, Request, Shared, Writer
+from nbcopilot.engine.model import Array, Cache, Segment
+from nbcopilot.engine.sampling import log_softmax, penalized
 
 
 @dataclass(eq=False)
@@ -28,51 +25,51 @@ class _Beam:
 class BeamSearch:
     """A request with `sampling.beams` > 1; gives its `candidates` best answers."""
 
-    def __init__(self, request: Request, model: Model, tokens: Tokens) -> None:
+    def __init__(self, request: Request, shared: Shared) -> None:
         self.request = request
         self.finished = False
-        self._model, self._tokens = model, tokens
+        self.reading = True
+        self._shared = shared
         self._width = max(request.sampling.beams, request.candidates)
-        self._limit = min(request.sampling.max_tokens, model.context - len(request.ids))
+        self._limit = min(request.sampling.max_tokens, shared.model.context - len(request.ids))
         self._room = len(request.ids) + self._limit
-        self._beams = [_Beam([], 0.0, model.new_cache(self._room))]
+        self._prompt = Reading(request, shared, self._room)
+        self._beams = [_Beam([], 0.0, self._prompt.cache)]
         self._done: list[tuple[float, list[int]]] = []
         self._steps = 0
-        self._reading = True
 
     @property
     def rows(self) -> int:
         """One row a beam."""
         return self._width
 
-    def segments(self, prefill_rows: int) -> list[Segment[Any]]:
+    def segments(self, prefill_rows: int, other_rows: int) -> list[Segment]:
         """The next piece of the prompt, or the newest token of every beam."""
-        if self._reading:
-            cache = self._beams[0].cache
-            ids = self.request.ids[cache.length : cache.length + prefill_rows]
-            return [Segment(cache, ids, int(cache.length + len(ids) == len(self.request.ids)))] if ids else []
+        if self.reading:
+            return self._prompt.segments(prefill_rows)
         return [Segment(beam.cache, beam.ids[-1:]) for beam in self._beams]
 
-    def take(self, logits: Tensor) -> None:
+    def take(self, logits: Array) -> None:
         """Extend every beam by every token, keep the best; those that end are set aside."""
         if not len(logits):
             return
-        self._reading = False
+        if self.reading:
+            self.reading = False
+            self._prompt.keep()
         self._steps += 1
-        scores = self._scores(logits.cpu())
-        best, flat = scores.flatten().topk(min(2 * self._width, scores.numel()))
+        scores = self._scores(logits)
         chosen: list[tuple[float, int, int]] = []
-        for score, place in zip(best.tolist(), flat.tolist(), strict=True):
-            row, id = divmod(place, scores.shape[1])
+        for rank, (score, row, id) in enumerate(_best(scores, 2 * self._width)):
             if self._ends(self._beams[row].ids, id):
-                if len(self._done) + len(chosen) < 2 * self._width:
+                if rank < self._width:
                     self._done.append((score / self._steps, [*self._beams[row].ids, id]))
             elif len(chosen) < self._width:
                 chosen.append((score, row, id))
         self._done = sorted(self._done, key=lambda pair: pair[0], reverse=True)[: self._width]
         if self._is_over(chosen):
-            self._done += [(s / self._steps, [*self._beams[row].ids, id]) for s, row, id in chosen]
-            self._done.sort(key=lambda pair: pair[0], reverse=True)
+            if self._steps >= self._limit:
+                self._done += [(s / self._steps, [*self._beams[row].ids, id]) for s, row, id in chosen]
+                self._done.sort(key=lambda pair: pair[0], reverse=True)
             self._finish()
         else:
             self._beams = self._grown(chosen)
@@ -84,22 +81,21 @@ class BeamSearch:
             self._write(index, ranked[index].ids if index < len(ranked) else [], "cancelled")
         self.finished = True
 
-    def _scores(self, logits: Tensor) -> Tensor:
+    def _scores(self, logits: Array) -> Array:
         penalty = self.request.sampling.repetition_penalty
         if penalty != 1.0:
-            rows = [
-                penalized(row, self.request.ids + b.ids, penalty) for row, b in zip(logits, self._beams, strict=True)
-            ]
-            logits = torch.stack(rows)
-        return logits.log_softmax(1).double() + torch.tensor([[beam.score] for beam in self._beams])
+            pairs = zip(logits, self._beams, strict=True)
+            logits = np.stack([penalized(row, self.request.ids + beam.ids, penalty) for row, beam in pairs])
+        scores: Array = log_softmax(logits) + np.array([[beam.score] for beam in self._beams])
+        return scores
 
     def _ends(self, ids: list[int], id: int) -> bool:
-        if id in self._tokens.ends:
+        if id in self._shared.tokens.ends:
             return True
         if not self.request.stops:
             return False
         # A stop string can only be completed by the newest tokens.
-        tail = self._tokens.decode([*ids, id][-32:])
+        tail = self._shared.tokens.decode([*ids, id][-32:])
         return any(stop in tail for stop in self.request.stops)
 
     def _is_over(self, chosen: list[tuple[float, int, int]]) -> bool:
@@ -119,7 +115,7 @@ class BeamSearch:
             cache = parent.cache
             if row in used:
                 start = prompt if spare else 0
-                cache = spare.pop() if spare else self._model.new_cache(self._room)
+                cache = spare.pop() if spare else self._shared.model.new_cache(self._room)
                 cache.copy_from(parent.cache, start, parent.cache.length)
             used.add(row)
             grown.append(_Beam([*parent.ids, id], score, cache))
@@ -131,8 +127,16 @@ class BeamSearch:
         self.finished = True
 
     def _write(self, index: int, ids: list[int], finish: str) -> None:
-        writer = Writer(self.request, index, self._tokens, self._limit)
+        writer = Writer(self.request, index, self._shared.tokens, self._limit, self._prompt.cached)
         for id in ids:
             if not writer.write(id):
                 break
         writer.end(finish)
+
+
+def _best(scores: Array, count: int) -> list[tuple[float, int, int]]:
+    """The `count` highest (score, row, token id), highest first; the lower row and id win a tie."""
+    flat = scores.ravel()
+    places = np.argpartition(-flat, min(count, len(flat)) - 1)[:count]
+    places = places[np.lexsort((places, -flat[places]))]
+    return [(float(flat[place]), *divmod(int(place), scores.shape[1])) for place in places]

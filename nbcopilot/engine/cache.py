@@ -36,7 +36,15 @@ class KVCache:
         self.length = min(self.length, length)
 
     def copy_from(self, other: KVCache, start: int, stop: int) -> None:
-        """Take over positions start .. stop-1 of another sequence, and end there."""
-        self.keys[:, :, start:stop] = other.keys[:, :, start:stop]
-        self.values[:, :, start:stop] = other.values[:, :, start:stop]
+        """Take over positions start .. stop-1 of another sequence that is the same before `start`."""
+        self.put_block(start, (other.keys[:, :, start:stop], other.values[:, :, start:stop]))
+
+    def block(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
+        """A copy of positions start .. stop-1."""
+        return self.keys[:, :, start:stop].clone(), self.values[:, :, start:stop].clone()
+
+    def put_block(self, start: int, block: tuple[Tensor, Tensor]) -> None:
+        """Fill positions from `start` on with a kept block; `length` is set behind it."""
+        stop = start + block[0].shape[2]
+        self.keys[:, :, start:stop], self.values[:, :, start:stop] = block
         self.length = stop

@@ -1,4 +1,4 @@
-"""Published weights -> a folder that loads in a second: fused, quantised, one safetensors file per layer.
+"""Published weights -> what torch loads in seconds: fused, rounded, one safetensors file per layer.
 
 `convert(source, folder, precision)` fills the folder; `store` names and publishes it. Read back by `transformer`.
 Names in a layer's file: qkv, o, gate_up, down (`.weight`, `.scale` when int8, `.bias`), norm1, norm2, query_norm,
@@ -8,7 +8,6 @@ key_norm. The outer file has embed, norm, head.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -20,11 +19,9 @@ from nbcopilot.engine.quantize import quantize_rows
 from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.errors import UnknownModelError
+from nbcopilot.models.fetch import Progress
 
-# Part of the folder's name: raise it with every change of what is written.
-FORMAT = 1
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-Progress = Callable[[int, int, str], None]
 
 
 def convert(source: Path, folder: Path, precision: str, progress: Progress | None = None) -> None:

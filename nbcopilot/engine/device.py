@@ -1,59 +1,79 @@
-"""Where the model runs, in which number type, on how many threads, and whether it fits.
+"""Where the model runs, in which precision, on how many threads, and whether it fits. Loads torch only to ask for a GPU.
 
-The one place that asks torch and the machine what is there. Knows nothing of requests.
+The one place of the engine that asks the machine what is there. Knows nothing of requests.
 """
 
 from __future__ import annotations
 
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 
 from nbcopilot.config import Config
-from nbcopilot.engine.quantize import has_vnni
+from nbcopilot.engine.native import build
 from nbcopilot.errors import ConfigError, OutOfMemoryError
 from nbcopilot.models import machine
 from nbcopilot.models.catalog import human_bytes
+from nbcopilot.models.store import cache_folder
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16, "int8": torch.float32}
-# Beside the weights: activations of one prefill chunk, tokenizer, Python and torch themselves.
-OVERHEAD_BYTES = 400_000_000
+# Beside the weights: activations of one prefill piece, tokenizer, Python and its modules.
+OVERHEAD_BYTES = 300_000_000
+# How often the load of the machine is looked at, in seconds.
+LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Placement:
-    """`precision` of the weights, `dtype` of what is computed with them."""
+    """`device` is "cpu", "cuda" or "mps"; `precision` that of the weights."""
 
-    device: torch.device
+    device: str
     precision: str
-    dtype: torch.dtype
-    threads: int
 
 
 def place(config: Config) -> Placement:
-    """Device, precision and thread count for these settings. Raises ConfigError for what this machine lacks."""
+    """Device and precision for these settings. Raises ConfigError for what this machine lacks."""
     device = _device(config.device)
     precision = config.precision
     if precision == "auto":
-        precision = {"cuda": "bfloat16" if _cuda_bf16() else "float16", "mps": "float16"}.get(device.type, "int8")
-    if precision == "int8" and device.type != "cpu":
-        raise ConfigError(f"int8 weights run on the CPU, not on {device.type}", hint='set `precision = "auto"`')
-    return Placement(device, precision, PRECISIONS[precision], config.threads or free_threads())
+        precision = _cuda_precision() if device == "cuda" else {"mps": "float16", "cpu": "int8"}[device]
+    if precision == "int8" and device != "cpu":
+        raise ConfigError(f"int8 weights run on the CPU, not on {device}", hint='set `precision = "auto"`')
+    return Placement(device, precision)
 
 
-def _device(name: str) -> torch.device:
+def _device(name: str) -> str:
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
+    import torch
+
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
-        name = next(candidate for candidate, is_there in there.items() if is_there)
-    elif not there[name]:
+        return next(candidate for candidate, is_there in there.items() if is_there)
+    if not there[name]:
         raise ConfigError(f"there is no {name} device here", hint='set `device = "auto"`')
-    return torch.device(name)
+    return name
 
 
-def _cuda_bf16() -> bool:
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+def _may_have_gpu() -> bool:
+    """Whether torch is worth asking: importing it costs more than loading a small model."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    nodes = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+    return any(Path(node).exists() for node in nodes) or shutil.which("nvidia-smi") is not None
+
+
+def _cuda_precision() -> str:
+    import torch
+
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
 
 
 def free_threads() -> int:
@@ -62,25 +82,68 @@ def free_threads() -> int:
     return max(1, min(usable, psutil.cpu_count(logical=False) or usable))
 
 
-def require_memory(needed_bytes: int, what: str, device: torch.device) -> None:
+def follow_load(most: int, clock: Callable[[], float] = time.monotonic) -> Callable[[], int]:
+    """A function that says how many threads to use now: `most`, less the cores that other programs keep busy.
+
+    A core that is shared slows both sides down, and the other side is usually the user's own kernel.
+    """
+    process = psutil.Process()
+    logical = psutil.cpu_count() or 1
+    last, busy, own, threads = clock(), _busy_seconds(), sum(process.cpu_times()[:2]), most
+
+    def now() -> int:
+        nonlocal last, busy, own, threads
+        passed = clock() - last
+        if passed < LOOK_SECONDS or most == 1:
+            return threads
+        new_busy, new_own = _busy_seconds(), sum(process.cpu_times()[:2])
+        others = max(0.0, (new_busy - busy) - (new_own - own)) / passed
+        last, busy, own = last + passed, new_busy, new_own
+        threads = max(1, min(most, int(logical - others + 0.5)))
+        return threads
+
+    return now
+
+
+def _busy_seconds() -> float:
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # guest time is part of user time already
+    return float(sum(times) - idle - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0))
+
+
+def require_memory(needed_bytes: int, what: str, device: str) -> None:
     """Nothing, or OutOfMemoryError before anything was loaded."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else machine.memory().free
-    if device.type != "mps" and needed_bytes > free:
+    free = machine.memory().free
+    if device == "cuda":
+        import torch
+
+        free = int(torch.cuda.mem_get_info()[0])
+    if device != "mps" and needed_bytes > free:
         raise OutOfMemoryError(
             f"{what} needs {human_bytes(needed_bytes)} of memory, {human_bytes(free)} is free",
             hint="close other programs, or set `model` to qwen2.5-coder-0.5b",
         )
 
 
+def kernels() -> tuple[Path | None, str]:
+    """The compiled kernels (built when they are not there yet), or None and the reason why not."""
+    if os.environ.get("NBCOPILOT_KERNELS") == "off":
+        return None, "NBCOPILOT_KERNELS=off"
+    try:
+        return build.library(cache_folder()), ""
+    except build.BuildError as exc:
+        return None, str(exc)
+
+
 def describe() -> dict[str, Any]:
-    """What an engine would find here: for `nbcopilot doctor`."""
+    """What an engine would find here: for `nbcopilot doctor`. Loads torch only where there may be a GPU."""
     processors = machine.processors()
+    library, reason = kernels()
     return {
-        "torch": torch.__version__,
-        "device": _device("auto").type,
-        "cpu": torch.backends.cpu.get_cpu_capability(),
-        "vnni": has_vnni(),
-        "bf16": bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()),
+        "device": _device("auto"),
+        "kernels": library is not None,
+        "kernels_missing_because": reason,
         "threads": free_threads(),
         "processors": processors.allowed,
         "quota": processors.quota,

@@ -13,8 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nbcopilot.engine.convert import DTYPES
+from nbcopilot.engine.device import Placement
+from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.quantize import Int8Linear, quantize_rows
-from nbcopilot.engine.transformer import Segment
 from nbcopilot.errors import ModelCorruptError
 
 
@@ -37,29 +39,38 @@ class GenericCache:
         self.past, self.length = copy.deepcopy(other.past), other.length
         self.truncate(stop)
 
+    def block(self, start: int, stop: int) -> tuple[Any, ...]:
+        """Not possible: how transformers keeps the past differs from model to model (`GenericModel.reuses`)."""
+        raise NotImplementedError
+
+    def put_block(self, start: int, block: tuple[Any, ...]) -> None:
+        """Not possible; see `block`."""
+        raise NotImplementedError
+
 
 class GenericModel:
-    """A transformers model from a folder, in `dtype` on `device`; `int8` replaces its linear layers."""
+    """A transformers model from a folder; int8 replaces its linear layers. Raises ModelCorruptError."""
 
-    batched = False
+    reuses = False
+    kind = "transformers"
 
-    def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype, *, int8: bool = False) -> None:
+    def __init__(self, folder: Path, placement: Placement) -> None:
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging as reports
 
         quiet: Any = reports.disable_progress_bar
         quiet()
+        dtype = DTYPES.get(placement.precision, torch.float32)
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
         except (OSError, ValueError, KeyError, RuntimeError) as exc:
             raise ModelCorruptError(
                 f"{folder} cannot be loaded: {str(exc).splitlines()[0]}", hint="name a transformers folder"
             ) from exc
-        if int8:
+        if placement.precision == "int8":
             _quantize(model)
-        self._model: Any = model
-        self._model.to(device).eval()
-        self._device = device
+        self._model = model.to(placement.device).eval()
+        self._device = placement.device
         config = model.config
         self.context = int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 2048)
 
@@ -68,11 +79,20 @@ class GenericModel:
         return GenericCache(capacity)
 
     @torch.inference_mode()
-    def forward(self, segments: Sequence[Segment[GenericCache]]) -> Tensor:
-        """Logits (rows wanted of all segments in order, vocab) in float32; every cache grows by its segment's ids."""
-        return torch.cat([self._one(segment) for segment in segments])
+    def forward(self, segments: Sequence[Segment]) -> Array:
+        """Logits (rows wanted of all segments in order, vocab), float32; every cache grows by its segment's ids."""
+        logits: Array = torch.cat([self._one(segment) for segment in segments]).cpu().numpy()
+        return logits
 
-    def _one(self, segment: Segment[GenericCache]) -> Tensor:
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many threads from the next pass on; must be called in the thread that computes."""
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
+
+    def close(self) -> None:
+        """Nothing to free: the tensors go with the object."""
+
+    def _one(self, segment: Segment) -> Tensor:
         cache = segment.cache
         ids = torch.tensor([list(segment.ids)], device=self._device)
         out = self._model(input_ids=ids, past_key_values=cache.past, use_cache=True)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from torch import Tensor
-
-from nbcopilot.engine.sampling import Sampler
+from nbcopilot.engine.drafting import Lookup, Pace
+from nbcopilot.engine.model import Array, Cache, Model, Segment
+from nbcopilot.engine.prefix import PrefixCache
+from nbcopilot.engine.sampling import Sampler, log_softmax
 from nbcopilot.engine.stopping import StopFilter
 from nbcopilot.engine.tokens import TextStream, Tokens
-from nbcopilot.engine.transformer import Cache, Segment
 from nbcopilot.types import Chunk, Sampling, TokenScore, Usage
 
 # Prompt tokens computed in one step: long enough for full speed, short enough (about a second on two cores)
@@ -40,14 +40,14 @@ class Request:
     started: float = field(default_factory=time.monotonic)
 
 
-class Model(Protocol):
-    """One forward pass over rows of many sequences. `transformer.Transformer` and `generic.GenericModel` are two."""
+@dataclass
+class Shared:
+    """What all jobs of an engine work with. `prefixes` is None and drafts are off where caches cannot be cut."""
 
-    context: int
-
-    def new_cache(self, capacity: int) -> Any: ...
-
-    def forward(self, segments: Sequence[Segment[Any]]) -> Tensor: ...
+    model: Model
+    tokens: Tokens
+    prefixes: PrefixCache | None
+    pace: Pace | None
 
 
 class Job(Protocol):
@@ -58,24 +58,34 @@ class Job(Protocol):
 
     @property
     def rows(self) -> int:
-        """Rows that a decoding step of this job takes, at most."""
+        """Rows that a decoding step of this job takes, drafts not counted."""
         ...
 
-    def segments(self, prefill_rows: int) -> list[Segment[Any]]: ...
+    @property
+    def reading(self) -> bool:
+        """Whether the prompt is still being computed."""
+        ...
 
-    def take(self, logits: Tensor) -> None: ...
+    def segments(self, prefill_rows: int, other_rows: int) -> list[Segment]:
+        """What to compute next: at most `prefill_rows` of the prompt, or the newest tokens beside `other_rows`."""
+        ...
 
-    def cancel(self) -> None: ...
+    def take(self, logits: Array) -> None:
+        """The logits that the segments wanted."""
+        ...
+
+    def cancel(self) -> None:
+        """End all answers where they are."""
+        ...
 
 
 class Writer:
     """Turns the tokens of one candidate into chunks in the request's queue, and knows when the answer ends."""
 
-    def __init__(self, request: Request, index: int, tokens: Tokens, limit: int) -> None:
+    def __init__(self, request: Request, index: int, tokens: Tokens, limit: int, cached: int) -> None:
         self.finish: str | None = None
         self.count = 0
-        self.cached = 0
-        self._request, self._index, self._tokens, self._limit = request, index, tokens, limit
+        self._request, self._index, self._tokens, self._limit, self._cached = request, index, tokens, limit, cached
         self._text = TextStream(tokens, request.ids)
         self._filter = StopFilter(request.stops)
         self._scores: list[TokenScore] = []
@@ -110,7 +120,7 @@ class Writer:
         usage = Usage(
             prompt_tokens=len(self._request.ids),
             completion_tokens=self.count,
-            cached_tokens=self.cached,
+            cached_tokens=self._cached,
             first_token_seconds=self._first,
             seconds=time.monotonic() - self._request.started,
         )
@@ -122,88 +132,146 @@ class Writer:
         self._request.out.put((self._request.position, chunk))
 
 
+class Reading:
+    """The prompt of one request on its way into a cache, piece by piece, from where an earlier request left it."""
+
+    def __init__(self, request: Request, shared: Shared, room: int) -> None:
+        self.cache: Cache = shared.model.new_cache(room)
+        self.cached = 0
+        self._ids, self._prefixes = request.ids, shared.prefixes
+        self._begun = False
+
+    def segments(self, rows: int) -> list[Segment]:
+        """The next piece of at most `rows` tokens; its last row wants logits when it ends the prompt."""
+        if not rows:
+            return []
+        if not self._begun and self._prefixes is not None:
+            self.cached = self._prefixes.restore(self._ids, self.cache)
+        self._begun = True
+        start = self.cache.length
+        piece = self._ids[start : start + rows]
+        return [Segment(self.cache, piece, wanted=int(start + len(piece) == len(self._ids)))]
+
+    def keep(self) -> None:
+        """Let later requests begin here."""
+        if self._prefixes is not None:
+            self._prefixes.keep(self._ids, self.cache)
+
+
 @dataclass(eq=False)
 class _Candidate:
     ids: list[int]
     cache: Cache
     sampler: Sampler
     writer: Writer
+    lookup: Lookup | None
+    draft: list[int] = field(default_factory=list)
+    run: int = 0
 
 
 class Candidates:
     """A request for one or several sampled (or greedy) answers. The prompt is computed once for all."""
 
-    def __init__(self, request: Request, model: Model, tokens: Tokens) -> None:
+    def __init__(self, request: Request, shared: Shared) -> None:
         self.request = request
         self.finished = False
-        self._model, self._tokens = model, tokens
-        self._limit = min(request.sampling.max_tokens, model.context - len(request.ids))
+        self._shared = shared
+        self._limit = min(request.sampling.max_tokens, shared.model.context - len(request.ids))
         self._room = len(request.ids) + self._limit
-        self._prompt = model.new_cache(self._room)
+        self._prompt = Reading(request, shared, self._room)
         self._live: list[_Candidate] = []
-        self._reading = True
+        self.reading = True
 
     @property
     def rows(self) -> int:
         """One row a candidate."""
-        return self.request.candidates
+        return len(self._live) or self.request.candidates
 
-    def segments(self, prefill_rows: int) -> list[Segment[Any]]:
-        """The next piece of the prompt, or the newest token of every candidate."""
-        if self._reading:
-            start = self._prompt.length
-            ids = self.request.ids[start : start + prefill_rows]
-            return [Segment(self._prompt, ids, wanted=int(start + len(ids) == len(self.request.ids)))] if ids else []
-        return [Segment(c.cache, c.ids[c.cache.length :]) for c in self._live]
+    def segments(self, prefill_rows: int, other_rows: int) -> list[Segment]:
+        """The next piece of the prompt, or the newest token of every candidate with its guess behind it."""
+        if self.reading:
+            return self._prompt.segments(prefill_rows)
+        return [self._guessed(candidate, other_rows + len(self._live) - 1) for candidate in self._live]
 
-    def take(self, logits: Tensor) -> None:
-        """Pick the next token of every candidate from its row of logits."""
-        if self._reading:
+    def take(self, logits: Array) -> None:
+        """Pick the next tokens of every candidate from its rows of logits."""
+        if self.reading:
             if not len(logits):
                 return
-            self._reading = False
+            self.reading = False
             self._fork()
-            logits = logits.expand(len(self._live), -1)
-        best = logits.argmax(1).tolist()
-        host = None
-        for row, candidate in enumerate(self._live):
-            id = best[row]
-            if not candidate.sampler.is_plain:
-                host = logits.cpu() if host is None else host
-                id = candidate.sampler.pick(host[row], candidate.ids)
-            candidate.ids.append(id)
-            candidate.writer.write(id, self._score(logits[row], id))
-        self._live = [c for c in self._live if c.writer.finish is None]
-        self.finished = not self._live
+            for candidate in self._live:
+                self._choose(candidate, logits)
+            self._prompt.keep()
+        else:
+            row = 0
+            for candidate in self._live:
+                count = 1 + len(candidate.draft)
+                self._choose(candidate, logits[row : row + count])
+                row += count
+        self._close_finished()
 
     def cancel(self) -> None:
         """End all candidates where they are."""
-        if self._reading:
+        if self.reading:
+            self.reading = False
             self._fork()
         for candidate in self._live:
             candidate.writer.end("cancelled")
-        self._live, self._reading, self.finished = [], False, True
+        self._close_finished()
+
+    def _guessed(self, candidate: _Candidate, other_rows: int) -> Segment:
+        newest = candidate.ids[candidate.cache.length :]
+        candidate.draft = []
+        pace = self._shared.pace
+        if candidate.lookup is not None and pace is not None:
+            left = self._room - len(candidate.ids) - 1
+            guess, candidate.run = candidate.lookup.guess(max(0, left))
+            candidate.draft = guess[: pace.length(candidate.run, other_rows)]
+        return Segment(candidate.cache, newest + candidate.draft, wanted=1 + len(candidate.draft))
+
+    def _choose(self, candidate: _Candidate, logits: Array) -> None:
+        """Pick row by row for as long as the guess agrees. One token at least, and the same ones as without a guess."""
+        before = len(candidate.ids)
+        for row, guessed in zip(logits, [*candidate.draft, None], strict=True):
+            id = candidate.sampler.pick(row, candidate.ids)
+            candidate.ids.append(id)
+            if not candidate.writer.write(id, self._score(row, id)) or id != guessed:
+                break
+        if candidate.lookup is not None:
+            candidate.lookup.extend(candidate.ids[before:])
+        if candidate.draft and self._shared.pace is not None:
+            accepted = min(len(candidate.ids) - before - 1, len(candidate.draft))
+            self._shared.pace.saw(candidate.run, accepted, len(candidate.draft))
+        candidate.cache.truncate(len(candidate.ids) - 1)
 
     def _fork(self) -> None:
         """Give every candidate its own copy of the prompt's cache; the last one takes the original."""
-        length = self._prompt.length
+        prompt, model = self._prompt, self._shared.model
         for index in range(self.request.candidates):
-            cache = self._prompt
+            cache = prompt.cache
             if index < self.request.candidates - 1:
-                cache = self._model.new_cache(self._room)
-                cache.copy_from(self._prompt, 0, length)
+                cache = model.new_cache(self._room)
+                cache.copy_from(prompt.cache, 0, prompt.cache.length)
             sampler = Sampler(self.request.sampling, index)
-            writer = Writer(self.request, index, self._tokens, self._limit)
-            self._live.append(_Candidate(list(self.request.ids), cache, sampler, writer))
+            writer = Writer(self.request, index, self._shared.tokens, self._limit, prompt.cached)
+            lookup = Lookup(self.request.ids) if self._shared.pace is not None else None
+            self._live.append(_Candidate(list(self.request.ids), cache, sampler, writer, lookup))
 
-    def _score(self, logits: Tensor, id: int) -> TokenScore | None:
+    def _close_finished(self) -> None:
+        for candidate in self._live:
+            if candidate.writer.finish is not None and self._shared.prefixes is not None:
+                self._shared.prefixes.keep(candidate.ids, candidate.cache)
+        self._live = [candidate for candidate in self._live if candidate.writer.finish is None]
+        self.finished = not self._live
+
+    def _score(self, logits: Array, id: int) -> TokenScore | None:
         count = self.request.sampling.logprobs
         if count is None:
             return None
-        logprobs = logits.float().log_softmax(0)
-        values, ids = logprobs.topk(min(count, len(logprobs)))
-        top = tuple((self._tokens.piece(int(i)), float(v)) for i, v in zip(ids, values, strict=True))
-        return TokenScore(self._tokens.piece(id), float(logprobs[id]), top)
+        piece, logprobs = self._shared.tokens.piece, log_softmax(logits)
+        best = logprobs.argsort()[::-1][:count]
+        return TokenScore(piece(id), float(logprobs[id]), tuple((piece(int(i)), float(logprobs[i])) for i in best))
 
 
 Factory = Callable[[Request], Job]

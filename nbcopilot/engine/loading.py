@@ -1,6 +1,8 @@
-"""A model's name -> a model in memory with its tokenizer. Converts once, later loads take about a second.
+"""A model's name -> a model in memory with its tokenizer. Converts once; later loads map a file.
 
 `prepare` fills the store's folder for one source, format and precision; `load_model` reads it back.
+Which code computes: the kernels for int8 on a CPU, torch for other precisions and devices (and where there is no
+compiler), transformers for shapes that neither knows.
 """
 
 from __future__ import annotations
@@ -9,83 +11,114 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-
-from nbcopilot.engine import convert
-from nbcopilot.engine.checkpoint import GGUFCheckpoint
+from nbcopilot.engine import convert_native, device
 from nbcopilot.engine.device import OVERHEAD_BYTES, Placement, require_memory
-from nbcopilot.engine.jobs import Model
+from nbcopilot.engine.model import Model
+from nbcopilot.engine.native.binding import Library
+from nbcopilot.engine.native_model import NativeModel
 from nbcopilot.engine.shape import Shape
-from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.engine.tokens import Tokens
-from nbcopilot.engine.transformer import Transformer
 from nbcopilot.errors import ModelCorruptError
 from nbcopilot.models.fetch import Progress
 from nbcopilot.models.files import tree_bytes
 from nbcopilot.models.store import LocalModel, Store
 
+# Precisions of the store: what the kernels read, and a tokenizer beside a model that transformers loads itself.
+NATIVE, TOKENIZER = "int8-native", "tokenizer"
+
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that can compute, its tokenizer, and the bytes of its weights."""
+    """A model that can compute, its tokenizer, the bytes of its weights, and why it is not the fastest kind ("")."""
 
     model: Model
     tokens: Tokens
     weight_bytes: int
-    native: bool
+    reason: str = ""
 
 
 def prepare(source: LocalModel, precision: str, progress: Progress | None = None, store: Store | None = None) -> Path:
     """The folder that `load_model` reads: converted weights and tokenizer, or the tokenizer only for other shapes.
 
-    Keyed by the source's hash, the format version and the precision; made once for all processes.
+    precision: "int8-native", "int8", "float32", "bfloat16", "float16" or "tokenizer". Keyed by the source's hash, the
+    format version and the precision; made once for all processes.
     Raises ModelCorruptError, UnknownModelError, DiskFullError.
     """
     store = store or Store()
-    if shape_of(source.path) is None:
-        return store.convert(
-            source, "tokenizer", convert.FORMAT, lambda folder: write_tokenizer(source.path, folder), progress
-        )
 
     def build(folder: Path) -> None:
-        convert.convert(source.path, folder, precision, progress)
+        if precision == NATIVE:
+            convert_native.convert_native(source.path, folder, progress)
+        elif precision == TOKENIZER:
+            from nbcopilot.engine.tokenizer_file import write_tokenizer
 
-    return store.convert(source, precision, convert.FORMAT, build, progress)
+            write_tokenizer(source.path, folder)
+        else:
+            from nbcopilot.engine.convert import convert
+
+            convert(source.path, folder, precision, progress)
+
+    return store.convert(source, precision, convert_native.FORMAT, build, progress)
 
 
-def shape_of(path: Path) -> Shape | None:
-    """The shape of the model at `path`, or None when only transformers computes it."""
-    if path.is_file():
-        return Shape.read(GGUFCheckpoint(path).config)
+def load_model(source: LocalModel, placement: Placement, threads: int, progress: Progress | None = None) -> Loaded:
+    """The model in memory. Raises OutOfMemoryError before anything is loaded, ModelCorruptError, UnknownModelError."""
+    library, reason = None, ""
+    if placement.precision == "int8":
+        library, reason = device.kernels()
+    shape = None if source.path.is_file() else _folder_shape(source.path)
+    other = source.path.is_dir() and shape is None
+    if other:
+        return _with_transformers(source, placement, progress)
+    if library is not None and (shape is None or convert_native.fits(shape)):
+        return _native(source, library, threads, progress)
+    return _with_torch(source, placement, progress, reason)
+
+
+def _native(source: LocalModel, library: Path, threads: int, progress: Progress | None) -> Loaded:
+    folder = prepare(source, NATIVE, progress)
+    weight_bytes = (folder / "weights.bin").stat().st_size
+    require_memory(weight_bytes + OVERHEAD_BYTES, source.ref.id, "cpu")
+    try:
+        model = NativeModel(folder, Library(library), threads)
+    except (KeyError, ValueError) as exc:
+        raise _damaged(source, exc) from exc
+    return Loaded(model, Tokens(folder), weight_bytes)
+
+
+def _with_torch(source: LocalModel, placement: Placement, progress: Progress | None, reason: str) -> Loaded:
+    from safetensors import SafetensorError
+
+    from nbcopilot.engine.transformer import Transformer
+
+    folder = prepare(source, placement.precision, progress)
+    weight_bytes = tree_bytes(folder)
+    require_memory(weight_bytes + OVERHEAD_BYTES, source.ref.id, placement.device)
+    try:
+        shape = Shape(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        return Loaded(Transformer(folder, shape, placement), Tokens(folder), weight_bytes, reason)
+    except (SafetensorError, KeyError, ValueError, TypeError) as exc:
+        raise _damaged(source, exc) from exc
+
+
+def _with_transformers(source: LocalModel, placement: Placement, progress: Progress | None) -> Loaded:
+    from nbcopilot.engine.generic import GenericModel
+
+    folder = prepare(source, TOKENIZER, progress)
+    weight_bytes = tree_bytes(source.path)
+    require_memory(weight_bytes + OVERHEAD_BYTES, source.ref.id, placement.device)
+    return Loaded(GenericModel(source.path, placement), Tokens(folder), weight_bytes, "transformers computes this kind")
+
+
+def _folder_shape(path: Path) -> Shape | None:
+    """The shape of a transformers folder, or None when only transformers computes it."""
     try:
         return Shape.read(json.loads((path / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError) as exc:
+    except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ModelCorruptError(f"{path}/config.json cannot be read: {exc}", hint="name a transformers folder") from exc
 
 
-def load_model(source: LocalModel, placement: Placement, progress: Progress | None = None) -> Loaded:
-    """The model in memory. Raises OutOfMemoryError before anything is loaded, ModelCorruptError."""
-    folder = prepare(source, placement.precision, progress)
-    try:
-        return _load(source, folder, placement)
-    except (SafetensorError, KeyError) as exc:
-        raise ModelCorruptError(
-            f"the converted copy of {source.ref.id} is damaged: {exc}", hint=f"`nbcopilot models rm {source.ref.id}`"
-        ) from exc
-
-
-def _load(source: LocalModel, folder: Path, placement: Placement) -> Loaded:
-    torch.set_num_threads(placement.threads)
-    converted = (folder / "config.json").is_file()
-    weight_bytes = tree_bytes(folder if converted else source.path)
-    require_memory(weight_bytes + OVERHEAD_BYTES, source.ref.id, placement.device)
-    tokens = Tokens(folder)
-    if converted:
-        shape = Shape(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
-        model: Model = Transformer(folder, shape, placement.device, placement.dtype)
-    else:
-        from nbcopilot.engine.generic import GenericModel
-
-        model = GenericModel(source.path, placement.device, placement.dtype, int8=placement.precision == "int8")
-    return Loaded(model, tokens, weight_bytes, converted)
+def _damaged(source: LocalModel, exc: Exception) -> ModelCorruptError:
+    return ModelCorruptError(
+        f"the converted copy of {source.ref.id} is damaged: {exc}", hint=f"`nbcopilot models rm {source.ref.id}`"
+    )

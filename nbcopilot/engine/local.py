@@ -6,13 +6,15 @@ Turns prompts into ids, hands them to the scheduler's thread, and gives the chun
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from nbcopilot.config import Config
 from nbcopilot.engine.beam import BeamSearch
-from nbcopilot.engine.device import Placement, place
-from nbcopilot.engine.jobs import Candidates, Job, Request
+from nbcopilot.engine.device import Placement, follow_load, free_threads, place
+from nbcopilot.engine.drafting import Pace
+from nbcopilot.engine.jobs import Candidates, Job, Request, Shared
 from nbcopilot.engine.loading import Loaded, load_model
+from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.scheduler import Scheduler
 from nbcopilot.errors import ContextOverflowError
 from nbcopilot.models.fetch import Progress
@@ -28,16 +30,28 @@ def load(name: str, config: Config, progress: Progress | None = None) -> LocalEn
     """
     source = ensure(name)
     placement = place(config)
-    return LocalEngine(source, placement, load_model(source, placement, progress), config)
+    loaded = load_model(source, placement, config.threads or free_threads(), progress)
+    return LocalEngine(source, placement, loaded, config)
 
 
 class LocalEngine:
-    """A loaded model behind the Engine protocol. Thread-safe: concurrent requests are decoded together."""
+    """A loaded model behind the Engine protocol. Thread-safe: concurrent requests are decoded together.
 
-    def __init__(self, source: LocalModel, placement: Placement, loaded: Loaded, config: Config) -> None:
+    draft: whether guesses may be verified beside the newest token; the answers are the same without.
+    """
+
+    def __init__(
+        self, source: LocalModel, placement: Placement, loaded: Loaded, config: Config, *, draft: bool = True
+    ) -> None:
         self._source, self._placement, self._loaded = source, placement, loaded
-        self._tokens = loaded.tokens
-        self._scheduler = Scheduler(loaded.model, self._job, placement.threads)
+        self._tokens, model = loaded.tokens, loaded.model
+        prefixes = PrefixCache(config.cache_mb * 1_000_000) if model.reuses and config.cache_mb else None
+        pace = Pace() if model.reuses and draft else None
+        self._shared = Shared(model, self._tokens, prefixes, pace)
+        self._threads: Callable[[], int] = follow_load(free_threads())
+        if config.threads:
+            self._threads = lambda: config.threads
+        self._scheduler = Scheduler(model, self._job, pace, self._threads)
 
     def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:
         """Stream the answers; see Engine.generate. The prompt is checked now, not at the first chunk."""
@@ -62,20 +76,23 @@ class LocalEngine:
             sha256=self._source.sha256,
             engine="local",
             context_tokens=self._loaded.model.context,
-            device=self._placement.device.type,
+            device=self._placement.device,
             precision=self._placement.precision,
             detail={
-                "threads": self._placement.threads,
+                "computes": self._loaded.model.kind,
+                "reason": self._loaded.reason,
+                "threads": self._threads(),
                 "weight_bytes": self._loaded.weight_bytes,
-                "native": self._loaded.native,
+                "cache_bytes": self._shared.prefixes.bytes if self._shared.prefixes else 0,
                 "fill_in_the_middle": self._tokens.has_fill,
                 "logprobs": True,
             },
         )
 
     def close(self) -> None:
-        """End the engine's thread; running requests are cancelled."""
+        """End the engine's thread and free the model; running requests are cancelled."""
         self._scheduler.close()
+        self._loaded.model.close()
 
     def _request(
         self,
@@ -97,7 +114,7 @@ class LocalEngine:
 
     def _job(self, request: Request) -> Job:
         kind = BeamSearch if request.sampling.beams > 1 else Candidates
-        return kind(request, self._loaded.model, self._tokens)
+        return kind(request, self._shared)
 
     def _answers(
         self, requests: Sequence[Request], out: queue.SimpleQueue[tuple[int, Chunk] | BaseException]

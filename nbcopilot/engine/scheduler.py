@@ -7,13 +7,13 @@ Every step computes, in one forward pass, the newest token of every answer and t
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from typing import Any
+from collections.abc import Callable
 
-import torch
-
-from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job, Model, Request
-from nbcopilot.engine.transformer import Segment
+from nbcopilot.engine.drafting import Pace
+from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job, Request
+from nbcopilot.engine.model import Model, Segment
 from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
 
 # Answers decoded together: 8 rows of int8 cost about 1.3 times one row on a CPU (benchmarks/results).
@@ -23,8 +23,8 @@ MAX_ROWS = 8
 class Scheduler:
     """Requests in, chunks out through each request's queue. Thread-safe."""
 
-    def __init__(self, model: Model, make_job: Factory, threads: int) -> None:
-        self._model, self._make_job, self._threads = model, make_job, threads
+    def __init__(self, model: Model, make_job: Factory, pace: Pace | None, threads: Callable[[], int]) -> None:
+        self._model, self._make_job, self._pace, self._threads = model, make_job, pace, threads
         self._waiting: deque[Request] = deque()
         self._active: list[Job] = []
         self._changed = threading.Condition()
@@ -49,7 +49,6 @@ class Scheduler:
             self._worker.join()
 
     def _run(self) -> None:
-        torch.set_num_threads(self._threads)  # per thread in OpenMP: it must be said in the thread that computes
         while True:
             with self._changed:
                 while not (self._waiting or self._active or self._closed):
@@ -93,27 +92,38 @@ class Scheduler:
             self._waiting.extendleft(reversed(rest))
 
     def _step(self) -> None:
-        parts: list[tuple[Job, list[Segment[Any]]]] = []
-        room = PREFILL_ROWS
-        for job in self._active:
-            segments = job.segments(room)
-            room -= sum(len(segment.ids) for segment in segments if len(segment.ids) > 1)
-            if segments:
-                parts.append((job, segments))
+        parts = self._parts()
         if not parts:
             return
+        began, reading = time.monotonic(), any(job.reading for job, _ in parts)
         try:
+            self._model.use_threads(self._threads())
             logits = self._model.forward([segment for _, segments in parts for segment in segments])
             row = 0
             for job, segments in parts:
                 count = sum(segment.wanted for segment in segments)
                 job.take(logits[row : row + count])
                 row += count
-        except (RuntimeError, MemoryError, NbcopilotError) as exc:
+        except (RuntimeError, MemoryError, ValueError, NbcopilotError) as exc:
             for job, _ in parts:
                 job.request.out.put(mapped(exc))
                 job.finished = True
+        else:
+            if self._pace is not None and not reading:
+                self._pace.took(len(logits), time.monotonic() - began)
         self._active = [job for job in self._active if not job.finished]
+
+    def _parts(self) -> list[tuple[Job, list[Segment]]]:
+        """What to compute next. One prompt at a time, so that the next one can begin where this one has been."""
+        parts = []
+        room, rows = PREFILL_ROWS, sum(job.rows for job in self._active if not job.reading)
+        for job in self._active:
+            segments = job.segments(room, rows - job.rows)
+            if job.reading:
+                room = 0
+            if segments:
+                parts.append((job, segments))
+        return parts
 
 
 def mapped(exc: BaseException) -> EngineError | InternalError:
@@ -122,7 +132,8 @@ def mapped(exc: BaseException) -> EngineError | InternalError:
         return exc
     text = str(exc)
     if (
-        isinstance(exc, (torch.OutOfMemoryError, MemoryError))
+        isinstance(exc, MemoryError)
+        or type(exc).__name__ == "OutOfMemoryError"  # torch's, told by name: torch need not be loaded
         or "not enough memory" in text
         or "can't allocate" in text
     ):

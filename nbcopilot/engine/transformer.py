@@ -8,9 +8,7 @@ Knows nothing of sampling, requests or text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 import torch.nn.functional as functional
@@ -18,41 +16,22 @@ from torch import Tensor
 
 from nbcopilot.engine.cache import KVCache
 from nbcopilot.engine.checkpoint import open_tensors
-from nbcopilot.engine.convert import layer_file
+from nbcopilot.engine.convert import DTYPES, layer_file
+from nbcopilot.engine.device import Placement
+from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.quantize import FloatLinear, Int8Linear, Linear
 from nbcopilot.engine.shape import Shape
-
-CacheT = TypeVar("CacheT", bound="Cache")
-
-
-class Cache(Protocol):
-    """What a model keeps of one sequence between passes; `length` tokens are in it."""
-
-    length: int
-
-    @property
-    def capacity(self) -> int: ...
-
-    def truncate(self, length: int) -> None: ...
-
-    def copy_from(self, other: Any, start: int, stop: int) -> None: ...
-
-
-@dataclass(frozen=True)
-class Segment(Generic[CacheT]):
-    """The next `ids` of the sequence whose past is in `cache`, and how many of its last rows want logits."""
-
-    cache: CacheT
-    ids: Sequence[int]
-    wanted: int = 1
 
 
 class Transformer:
     """A Llama-shaped decoder, read from the store. Not thread-safe: one forward pass at a time."""
 
-    batched = True
+    reuses = True
+    kind = "torch"
 
-    def __init__(self, folder: Path, shape: Shape, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, folder: Path, shape: Shape, placement: Placement) -> None:
+        # int8 weights are multiplied by inputs that come and go in float32.
+        device, dtype = torch.device(placement.device), DTYPES.get(placement.precision, torch.float32)
         self.shape, self.device, self.dtype = shape, device, dtype
         self.context = shape.context
         outer = _Reader(folder / "outer.safetensors", device, dtype)
@@ -68,8 +47,8 @@ class Transformer:
         return KVCache(self.shape, capacity, self.dtype, self.device)
 
     @torch.inference_mode()
-    def forward(self, segments: Sequence[Segment[KVCache]]) -> Tensor:
-        """Logits (rows wanted of all segments in order, vocab) in float32; every cache grows by its segment's ids."""
+    def forward(self, segments: Sequence[Segment]) -> Array:
+        """Logits (rows wanted of all segments in order, vocab), float32; every cache grows by its segment's ids."""
         ids = torch.tensor([i for segment in segments for i in segment.ids], device=self._embed.device)
         hidden = self._embed[ids].to(self.device, self.dtype)
         rotary = self._rotary(segments)
@@ -78,9 +57,19 @@ class Transformer:
             hidden = layer(hidden, number, rotary, segments, masks)
         for segment in segments:
             segment.cache.length += len(segment.ids)
-        return self._head(_normed(hidden[self._wanted(segments)], self._norm, self.shape.epsilon)).float()
+        logits = self._head(_normed(hidden[self._wanted(segments)], self._norm, self.shape.epsilon))
+        array: Array = logits.float().cpu().numpy()
+        return array
 
-    def _wanted(self, segments: Sequence[Segment[KVCache]]) -> Tensor:
+    def use_threads(self, threads: int) -> None:
+        """Compute with so many threads from the next pass on; must be called in the thread that computes."""
+        if threads != torch.get_num_threads():
+            torch.set_num_threads(threads)
+
+    def close(self) -> None:
+        """Nothing to free: the tensors go with the object."""
+
+    def _wanted(self, segments: Sequence[Segment]) -> Tensor:
         rows: list[int] = []
         end = 0
         for segment in segments:
@@ -88,7 +77,7 @@ class Transformer:
             rows += range(end - segment.wanted, end)
         return torch.tensor(rows, device=self.device, dtype=torch.int64)
 
-    def _rotary(self, segments: Sequence[Segment[KVCache]]) -> tuple[Tensor, Tensor]:
+    def _rotary(self, segments: Sequence[Segment]) -> tuple[Tensor, Tensor]:
         """cos and sin, (rows, 1, head_dim) each, of the rows' positions."""
         longest = max(segment.cache.length + len(segment.ids) for segment in segments)
         if longest > len(self._cos):
@@ -113,7 +102,7 @@ class _Layer:
         hidden: Tensor,
         number: int,
         rotary: tuple[Tensor, Tensor],
-        segments: Sequence[Segment[KVCache]],
+        segments: Sequence[Segment],
         masks: Sequence[Tensor | None],
     ) -> Tensor:
         epsilon = self._shape.epsilon
@@ -127,7 +116,7 @@ class _Layer:
         x: Tensor,
         number: int,
         rotary: tuple[Tensor, Tensor],
-        segments: Sequence[Segment[KVCache]],
+        segments: Sequence[Segment],
         masks: Sequence[Tensor | None],
     ) -> Tensor:
         shape, rows = self._shape, len(x)
@@ -162,7 +151,7 @@ def _attend(q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Ten
     return out[0].transpose(0, 1).reshape(rows, heads * dim)
 
 
-def _mask(segment: Segment[KVCache], device: torch.device, dtype: torch.dtype) -> Tensor | None:
+def _mask(segment: Segment, device: torch.device, dtype: torch.dtype) -> Tensor | None:
     """What rows may not see, as -inf; None where causal order from position 0 says it all."""
     start, count = segment.cache.length, len(segment.ids)
     if start == 0 or count == 1:

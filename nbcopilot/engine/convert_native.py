@@ -1,0 +1,104 @@
+"""Published weights -> one flat file that the compiled kernels read where it lies, and its index.
+
+weights.bin: every tensor at a multiple of 4096 bytes. weights.json: {"shape", "bytes", "tensors": {name: {"offset",
+...}}}; linears have "bits", "n", "k", "group". Names: embed, norm, head, and `<layer>.qkv|o|gate_up|down|norm1|norm2|
+query_norm|key_norm`, with `.scale` and `.bias` beside a linear.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from nbcopilot.engine.checkpoint import Checkpoint, open_checkpoint
+from nbcopilot.engine.model import Array
+from nbcopilot.engine.native.pack import BLOCK, group_size, pack8
+from nbcopilot.engine.shape import Shape
+from nbcopilot.engine.tokenizer_file import write_tokenizer
+from nbcopilot.errors import UnknownModelError
+from nbcopilot.models.fetch import Progress
+
+# Part of the folders' names, here and in `convert`: raise it with every change of what is written.
+FORMAT = 1
+ALIGN = 4096
+
+
+def fits(shape: Shape) -> bool:
+    """Whether the kernels compute this shape: all widths in whole vectors."""
+    widths = (shape.hidden, shape.inner, shape.head_dim, shape.heads * shape.head_dim)
+    return all(group_size(width) for width in widths) and shape.head_dim <= 256 and 2 * shape.inner >= shape.hidden
+
+
+def convert_native(source: Path, folder: Path, progress: Progress | None = None) -> None:
+    """Fill `folder` from a .gguf file or a transformers folder of a shape that `fits`.
+
+    One layer is in memory at a time. Raises ModelCorruptError, UnknownModelError.
+    """
+    checkpoint = open_checkpoint(source)
+    shape = Shape.read(checkpoint.config)
+    if shape is None or not fits(shape):
+        raise UnknownModelError(f"the kernels do not compute {source.name}", hint='set `precision = "float32"`')
+    report = progress or (lambda done, total, note: None)
+    with (folder / "weights.bin").open("wb") as file:
+        out = _Writer(file)
+        for number in range(shape.layers):
+            report(number, shape.layers + 1, "converting to int8")
+            _layer(out, checkpoint, shape, number)
+        report(shape.layers, shape.layers + 1, "converting to int8")
+        embed = _read(checkpoint, "model.embed_tokens.weight")
+        out.add("embed", embed.astype(np.float16))
+        out.add("norm", _read(checkpoint, "model.norm.weight"))
+        out.linear("head", embed if shape.tied else _read(checkpoint, "lm_head.weight"))
+        size = file.tell()
+    write_tokenizer(source, folder)
+    index = {"shape": shape.as_dict(), "bytes": size, "tensors": out.index}
+    (folder / "weights.json").write_text(json.dumps(index), encoding="utf-8")
+    report(shape.layers + 1, shape.layers + 1, "converted to int8")
+
+
+class _Writer:
+    """Appends tensors to the file and remembers where they are."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.index: dict[str, dict[str, Any]] = {}
+
+    def add(self, name: str, values: Array, **entry: Any) -> None:
+        self._file.write(b"\0" * (-self._file.tell() % ALIGN))
+        self.index[name] = {"offset": self._file.tell(), **entry}
+        self._file.write(np.ascontiguousarray(values).data)
+
+    def linear(self, name: str, weight: Array, bias: Array | None = None) -> None:
+        values, scales = pack8(weight)
+        outputs, inputs = values.shape[0] * BLOCK, weight.shape[1]
+        self.add(name, values, bits=8, n=outputs, k=inputs, group=group_size(inputs))
+        self.add(f"{name}.scale", scales)
+        if bias is not None:
+            self.add(f"{name}.bias", np.pad(bias, (0, outputs - len(bias))))
+
+
+def _layer(out: _Writer, source: Checkpoint, shape: Shape, number: int) -> None:
+    at = f"model.layers.{number}."
+
+    def joined(*names: str) -> Array:
+        return np.concatenate([_read(source, at + name) for name in names])
+
+    heads = [f"self_attn.{name}_proj" for name in "qkv"]
+    bias = joined(*(f"{name}.bias" for name in heads)) if shape.bias else None
+    out.linear(f"{number}.qkv", joined(*(f"{name}.weight" for name in heads)), bias)
+    out.linear(f"{number}.o", joined("self_attn.o_proj.weight"))
+    out.linear(f"{number}.gate_up", joined("mlp.gate_proj.weight", "mlp.up_proj.weight"))
+    out.linear(f"{number}.down", joined("mlp.down_proj.weight"))
+    out.add(f"{number}.norm1", joined("input_layernorm.weight"))
+    out.add(f"{number}.norm2", joined("post_attention_layernorm.weight"))
+    if shape.query_norm:
+        out.add(f"{number}.query_norm", joined("self_attn.q_norm.weight"))
+        out.add(f"{number}.key_norm", joined("self_attn.k_norm.weight"))
+
+
+def _read(source: Checkpoint, name: str) -> Array:
+    weight: Array = source.tensor(name).float().numpy()
+    return weight

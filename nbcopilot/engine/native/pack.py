@@ -1,0 +1,50 @@
+"""Float weights -> the bytes that the kernels read. Layouts are described in nbc.h; numpy only.
+
+Weights are rounded in groups of inputs with one scale each, so a large weight costs digits to its group alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+BLOCK = 16
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def group_size(inputs: int) -> int:
+    """Inputs that share a scale: the largest of 128, 64, 32 that divides; 0 when none does."""
+    return next((size for size in (128, 64, 32) if inputs % size == 0), 0)
+
+
+def pack8(weight: Array) -> tuple[Array, Array]:
+    """(bytes, scales) of a float32 weight (outputs, inputs); outputs are padded to a multiple of 16 with zeros."""
+    outputs, inputs = weight.shape
+    group = group_size(inputs)
+    padded = -(-outputs // BLOCK) * BLOCK
+    values = np.full((padded, inputs), 128, np.uint8)
+    scales = np.zeros((padded, inputs // group), np.float32)
+    for start in range(0, outputs, 4096):  # bounds the float copies of a vocabulary matrix
+        part = weight[start : start + 4096].reshape(-1, inputs // group, group)
+        scale = np.abs(part).max(axis=2) / np.float32(127)
+        scales[start : start + len(part)] = scale
+        rounded = np.rint(part / np.maximum(scale, np.float32(1e-30))[:, :, None])
+        values[start : start + len(part)] = (rounded.astype(np.int16) + 128).reshape(-1, inputs)
+    blocks = values.reshape(padded // BLOCK, BLOCK, inputs // 4, 4).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(blocks), blocked(scales)
+
+
+def blocked(scales: Array) -> Array:
+    """(outputs, groups) -> (outputs / 16, groups, 16)."""
+    outputs, groups = scales.shape
+    return np.ascontiguousarray(scales.reshape(outputs // BLOCK, BLOCK, groups).transpose(0, 2, 1))
+
+
+def unpack8(values: Array, scales: Array) -> Array:
+    """The float32 weight that `pack8` made these from, as the kernels understand it; padding included."""
+    blocks, quads = values.shape[:2]
+    inputs = quads * 4
+    plain = values.transpose(0, 2, 1, 3).reshape(blocks * BLOCK, inputs).astype(np.float32) - 128
+    scale = scales.transpose(0, 2, 1).reshape(blocks * BLOCK, -1)
+    return (plain.reshape(len(plain), scale.shape[1], -1) * scale[:, :, None]).reshape(-1, inputs)
