@@ -161,7 +161,7 @@ def signature(function: types.FunctionType) -> str:
         plain.insert(code.co_posonlyargcount, "/")
     rest = names[count + only :]
     if code.co_flags & 0x04:
-        plain.append("*" + rest.pop(0))
+        plain.append("*" + _parameter(rest.pop(0), notes))
     elif only:
         plain.append("*")
     keywords = function.__kwdefaults__ or {}
@@ -169,7 +169,7 @@ def signature(function: types.FunctionType) -> str:
         text = _parameter(name, notes)
         plain.append(_with_default(text, keywords[name]) if name in keywords else text)
     if code.co_flags & 0x08 and rest:
-        plain.append("**" + rest.pop(0))
+        plain.append("**" + _parameter(rest.pop(0), notes))
     returns = f" -> {notes['return']}" if "return" in notes else ""
     return f"({', '.join(plain)}){returns}"
 

@@ -17,7 +17,6 @@ from typing import Any
 from nbcopilot.notebook.describe import Detail, describe
 from nbcopilot.notebook.inspecting import bases, class_name, is_trusted, members, root_of
 from nbcopilot.notebook.libraries import describe_library
-from nbcopilot.notebook.patterns import word_set
 from nbcopilot.types import Variable
 
 # Longest text of one summary, in characters: about 400 tokens.
@@ -25,29 +24,24 @@ MAX_SUMMARY = 1600
 # Wall time of one user-defined `__llm__` or foreign subclass.
 HOOK_SECONDS = 0.3
 
-_SHELL_NAMES = word_set("In Out exit quit open get_ipython")
+# IPython puts these into the namespace; a user may reuse all but the first two.
+_HISTORY = ("In", "Out")
+_SHELL_FUNCTIONS = ("exit", "quit", "open", "get_ipython")
 
 
 def hidden_names(user_ns: Mapping[str, Any]) -> frozenset[str]:
     """Names in `user_ns` that are IPython's own or private: not the user's."""
-    return frozenset(
-        name
-        for name, value in list(user_ns.items())
-        if type(name) is not str
-        or name.startswith("_")
-        or not name.isidentifier()
-        or (
-            name in _SHELL_NAMES
-            and (name in ("In", "Out") or root_of(type(value)) in ("IPython", "builtins") or _of_shell(value))
-        )
-    )
+    return frozenset(name for name, value in list(user_ns.items()) if _is_hidden(name, value))
 
 
-def _of_shell(value: Any) -> bool:
-    """IPython puts its own `open` and `get_ipython` into the namespace: functions of its modules."""
-    return type(value) in (types.FunctionType, types.MethodType) and str(getattr(value, "__module__", "")).startswith(
-        "IPython"
-    )
+def _is_hidden(name: Any, value: Any) -> bool:
+    if type(name) is not str or name.startswith("_") or not name.isidentifier() or name in _HISTORY:
+        return True
+    if name not in _SHELL_FUNCTIONS:
+        return False
+    if type(value) in (types.FunctionType, types.MethodType):
+        return str(value.__module__).startswith("IPython")
+    return root_of(type(value)) in ("IPython", "_sitebuiltins") or type(value) is types.BuiltinFunctionType
 
 
 def summarize(
