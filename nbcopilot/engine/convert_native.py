@@ -15,21 +15,13 @@ import numpy as np
 
 from nbcopilot.engine.checkpoint import Checkpoint, open_checkpoint
 from nbcopilot.engine.model import Array
-from nbcopilot.engine.native.pack import BLOCK, group_size, pack8
+from nbcopilot.engine.native.pack import BLOCK, fits, group_size, pack8
 from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.errors import UnknownModelError
 from nbcopilot.models.fetch import Progress
 
-# Part of the folders' names, here and in `convert`: raise it with every change of what is written.
-FORMAT = 1
 ALIGN = 4096
-
-
-def fits(shape: Shape) -> bool:
-    """Whether the kernels compute this shape: all widths in whole vectors."""
-    widths = (shape.hidden, shape.inner, shape.head_dim, shape.heads * shape.head_dim)
-    return all(group_size(width) for width in widths) and shape.head_dim <= 256 and 2 * shape.inner >= shape.hidden
 
 
 def convert_native(source: Path, folder: Path, progress: Progress | None = None) -> None:

@@ -11,10 +11,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbcopilot.engine import convert_native, device
+from nbcopilot.engine import device
 from nbcopilot.engine.device import OVERHEAD_BYTES, Placement, require_memory
 from nbcopilot.engine.model import Model
 from nbcopilot.engine.native.binding import Library
+from nbcopilot.engine.native.pack import fits
 from nbcopilot.engine.native_model import NativeModel
 from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokens import Tokens
@@ -23,6 +24,8 @@ from nbcopilot.models.fetch import Progress
 from nbcopilot.models.files import tree_bytes
 from nbcopilot.models.store import LocalModel, Store
 
+# Part of the folders' names: raise it with every change of what `convert` or `convert_native` writes.
+FORMAT = 1
 # Precisions of the store: what the kernels read, and a tokenizer beside a model that transformers loads itself.
 NATIVE, TOKENIZER = "int8-native", "tokenizer"
 
@@ -48,7 +51,9 @@ def prepare(source: LocalModel, precision: str, progress: Progress | None = None
 
     def build(folder: Path) -> None:
         if precision == NATIVE:
-            convert_native.convert_native(source.path, folder, progress)
+            from nbcopilot.engine.convert_native import convert_native
+
+            convert_native(source.path, folder, progress)
         elif precision == TOKENIZER:
             from nbcopilot.engine.tokenizer_file import write_tokenizer
 
@@ -58,7 +63,7 @@ def prepare(source: LocalModel, precision: str, progress: Progress | None = None
 
             convert(source.path, folder, precision, progress)
 
-    return store.convert(source, precision, convert_native.FORMAT, build, progress)
+    return store.convert(source, precision, FORMAT, build, progress)
 
 
 def load_model(source: LocalModel, placement: Placement, threads: int, progress: Progress | None = None) -> Loaded:
@@ -70,7 +75,7 @@ def load_model(source: LocalModel, placement: Placement, threads: int, progress:
     other = source.path.is_dir() and shape is None
     if other:
         return _with_transformers(source, placement, progress)
-    if library is not None and (shape is None or convert_native.fits(shape)):
+    if library is not None and (shape is None or fits(shape)):
         return _native(source, library, threads, progress)
     return _with_torch(source, placement, progress, reason)
 

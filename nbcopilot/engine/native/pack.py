@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from nbcopilot.engine.shape import Shape
+
 BLOCK = 16
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -16,6 +18,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def group_size(inputs: int) -> int:
     """Inputs that share a scale: the largest of 128, 64, 32 that divides; 0 when none does."""
     return next((size for size in (128, 64, 32) if inputs % size == 0), 0)
+
+
+def fits(shape: Shape) -> bool:
+    """Whether the kernels compute this shape: all widths in whole vectors."""
+    widths = (shape.hidden, shape.inner, shape.head_dim, shape.heads * shape.head_dim)
+    return all(group_size(width) for width in widths) and shape.head_dim <= 256 and 2 * shape.inner >= shape.hidden
 
 
 def pack8(weight: Array) -> tuple[Array, Array]:
