@@ -20,15 +20,14 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
         if name.startswith("NBCOPILOT_") and name != "NBCOPILOT_CACHE_DIR":
             monkeypatch.delenv(name)
     monkeypatch.setenv("NBCOPILOT_CONFIG_DIR", str(tmp_path_factory.mktemp("config")))
-    if "NBCOPILOT_RUNTIME_DIR" not in os.environ:
-        folder = tmp_path_factory.mktemp("run")
-        folder.chmod(0o700)
-        monkeypatch.setenv("NBCOPILOT_RUNTIME_DIR", str(folder))
+    folder = tmp_path_factory.mktemp("run")
+    folder.chmod(0o700)
+    monkeypatch.setenv("NBCOPILOT_RUNTIME_DIR", str(folder))
     yield
     module = sys.modules.get("nbcopilot.session")
     if module is not None:
         module.reset()
-    _stop_engine(Path(os.environ["NBCOPILOT_RUNTIME_DIR"]))
+    _stop_engine(folder)
 
 
 def _stop_engine(folder: Path) -> None:

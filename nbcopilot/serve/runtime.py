@@ -11,6 +11,7 @@ Standard library only, because every start of a kernel comes through here. Start
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import stat
@@ -74,11 +75,12 @@ def _place() -> Path:
     override = os.environ.get("NBCOPILOT_RUNTIME_DIR")
     if override:
         return Path(override)
-    if os.environ.get("XDG_RUNTIME_DIR"):
-        return Path(os.environ["XDG_RUNTIME_DIR"]) / "nbcopilot"
-    from platformdirs import user_runtime_dir
-
-    return Path(user_runtime_dir("nbcopilot", appauthor=False))
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    if not session and Path(f"/run/user/{user}").is_dir():
+        session = f"/run/user/{user}"  # a cron job and a login shell must meet
+    # On macOS and Windows the folder for temporary files is the user's own; elsewhere the checks above protect us.
+    return Path(session) / "nbcopilot" if session else Path(tempfile.gettempdir()) / f"nbcopilot-{user}"
 
 
 # --------------------------------------------------------------------------- who is there

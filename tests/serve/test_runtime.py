@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,16 @@ def test_folder_of_the_session_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.delenv("NBCOPILOT_RUNTIME_DIR")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert runtime.folder() == tmp_path / "nbcopilot"
+
+
+def test_without_a_session_the_folder_for_temporary_files_is_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("NBCOPILOT_RUNTIME_DIR")
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(os, "getuid", lambda: 987654)
+    assert runtime._place() == tmp_path / "nbcopilot-987654"
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
