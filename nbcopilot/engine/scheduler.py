@@ -14,7 +14,7 @@ from collections.abc import Callable
 from nbcopilot.engine.drafting import Pace
 from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job, Request
 from nbcopilot.engine.model import Model, Segment
-from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
+from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, OutOfMemoryError
 
 # Answers decoded together: 8 rows of int8 cost about 1.3 times one row on a CPU (benchmarks/results).
 MAX_ROWS = 8
@@ -83,7 +83,7 @@ class Scheduler:
                 continue
             try:
                 job = self._make_job(request)
-            except (RuntimeError, NbcopilotError) as exc:
+            except Exception as exc:  # whatever it is, the caller must hear of it: this thread serves everybody
                 request.out.put(mapped(exc))
                 continue
             # An urgent request's prompt is computed before the prompts of others.
@@ -104,7 +104,7 @@ class Scheduler:
                 count = sum(segment.wanted for segment in segments)
                 job.take(logits[row : row + count])
                 row += count
-        except (RuntimeError, MemoryError, ValueError, NbcopilotError) as exc:
+        except Exception as exc:  # as above
             for job, _ in parts:
                 job.request.out.put(mapped(exc))
                 job.finished = True
