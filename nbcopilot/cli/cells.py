@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot import config as settings
+from nbcopilot.cli import terminal
 from nbcopilot.errors import CellNotFoundError, NotebookInvalidError, NotebookNotFoundError, UsageError
 from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document
@@ -181,9 +182,12 @@ def _cell_index(notebook: Notebook, text: str, path: Path) -> int:
 
 def _answer(session: Session, task: Any, notebook: Notebook, *, quiet: bool) -> EditReady | None:
     """Stream the answer to stdout (not with --json); notices go to stderr."""
-    session.ask = _ask if sys.stdin.isatty() else None
+    session.ask = terminal.asker()
+    with terminal.Bar() as bar:
+        session.progress = bar
+        copilot = session.copilot()
     ready: EditReady | None = None
-    for event in session.copilot().stream(task, _with_error(task, notebook)):
+    for event in copilot.stream(task, _with_error(task, notebook)):
         if isinstance(event, Token) and not quiet and event.index == 0 and event.attempt == 0:
             print(event.text, end="", flush=True)
         elif isinstance(event, Notice):
@@ -203,10 +207,6 @@ def _with_error(task: Any, notebook: Notebook) -> Notebook:
         return notebook
     name, _, message = shown.strip().splitlines()[-1].partition(":")
     return replace(notebook, error=ErrorInfo(name.strip(), message.strip(), shown, cell.id, cell.source))
-
-
-def _ask(question: str) -> bool:
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _write(path: Path | None, edit: CellEdit, kind: str) -> str:
