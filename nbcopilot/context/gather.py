@@ -109,6 +109,11 @@ class _Finder:
         self.notebook = notebook
         self.config = config
         self.needed = rank.needs(task, notebook)
+        # In a live shell the cursor is on the cell that asks.
+        asking = (
+            notebook.cells[notebook.cursor] if notebook.namespace is not None and notebook.cursor is not None else None
+        )
+        self.running = asking.id if asking is not None and asking.executed is None else None
         self.end = self._end()
 
     def pieces(self) -> list[Piece]:
@@ -137,6 +142,8 @@ class _Finder:
         return position if own else position + 1
 
     def _is_target(self, cell: Cell) -> bool:
+        if self.running is not None and cell.id == self.running:
+            return True
         if cell.id == self.task.target.cell_id:
             return self.task.kind != "generate" or rank.is_prompt(cell)
         return bool(self.task.target.source.strip()) and cell.source == self.task.target.source

@@ -2,7 +2,7 @@
 
 Step 1 for magics. The notebook file is merged in when its path is known, for the text between the code and for the
 order of the document; what the shell has run always wins over what the file says. Never raises through, runs no
-code of the user's, changes nothing in the shell.
+code of the user's, and leaves nothing in the shell but the hooks of `tracking`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def snapshot(shell: Any, source: str, cell_id: str | None, config: Config) -> No
     end names it (None when it does not). The running cell is among the cells and `cursor` is its index; without
     one the cursor is the last cell. Each part that cannot be had is left empty.
     """
+    # From now on at the latest, ids and errors of the cells are known exactly.
+    _safe(lambda: tracking.watch(shell), None)
     user_ns = _safe(lambda: dict(shell.user_ns), {})
     running, stored = _safe(lambda: _running(shell, cell_id), (None, False))
     history = _safe(lambda: _history(shell, stored), [])
@@ -121,7 +123,8 @@ def _variables(user_ns: Mapping[str, Any], source: str, rows: int) -> tuple[Vari
 
 def _error(shell: Any, cells: Sequence[Cell]) -> ErrorInfo | None:
     runs = tracking.runs_of(shell)
-    error = runs.error if runs is not None else tracking.last_error(shell)
+    # A shell that is watched from here on may have failed before.
+    error = runs.error if runs is not None and runs.by_count else tracking.last_error(shell)
     if error is None:
         return None
     # The same text may have run again since, under a newer number.

@@ -39,8 +39,9 @@ def _is_hidden(name: Any, value: Any) -> bool:
         return True
     if name not in _SHELL_FUNCTIONS:
         return False
-    if type(value) in (types.FunctionType, types.MethodType):
-        return str(value.__module__).startswith("IPython")
+    function = value.__func__ if type(value) is types.MethodType else value
+    if type(function) is types.FunctionType:
+        return "IPython" in function.__code__.co_filename
     return root_of(type(value)) in ("IPython", "_sitebuiltins") or type(value) is types.BuiltinFunctionType
 
 

@@ -1,7 +1,7 @@
 """What a live shell forgets: which cell each run came from, and which cell failed last.
 
 `watch` hooks IPython's own events; it keeps ids and short texts, never objects, and never raises into the shell.
-Without it `live` still works, from the shell's history and `sys.last_value`.
+What ran before it was called is known from the shell's history and `sys.last_value`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import linecache
 import sys
 import traceback
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 from nbcopilot.errors import NbcopilotError
@@ -118,30 +119,33 @@ def error_info(error: BaseException, cell_id: str | None, source: str, count: in
 
 def _frames(error: BaseException, count: int | None) -> str:
     """The way to the error: where it started, the deepest line of a cell, and where it ended."""
-    found: list[tuple[bool, str]] = []
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        code = frame.f_code
-        file = code.co_filename
-        if any(part in file for part in _MACHINERY):
-            continue
-        is_cell = "ipykernel_" in file or file.startswith("<")
-        where = f"Cell In[{count}]" if is_cell and not found else "Cell" if is_cell else f'File "{_tail(file)}"'
-        inside = "" if code.co_name == "<module>" else f", in {code.co_name}"
-        text = linecache.getline(file, line, frame.f_globals if is_cell else None).strip()[:200]
-        found.append(
-            (is_cell, f"{where}, line {line}{inside}\n    {text}\n" if text else f"{where}, line {line}{inside}\n")
-        )
+    way = [
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if not any(part in frame.f_code.co_filename for part in _MACHINERY)
+    ]
+    cells = [i for i, (frame, _) in enumerate(way) if _is_cell(frame.f_code.co_filename)]
+    last = len(way) - 1
+    keep = range(len(way)) if last < 5 else sorted({0, cells[-1] if cells else 0, last - 1, last})
+    text, previous = "", -1
+    for i in keep:
+        text += f"… {i - previous - 1} frames left out …\n" if i > previous + 1 else ""
+        text, previous = text + _frame(*way[i], count if cells and i == cells[0] else None), i
     if isinstance(error, SyntaxError) and error.text:
-        found.append((True, f"line {error.lineno}\n    {error.text.rstrip()[:200]}\n"))
-    if len(found) > 5:
-        deepest = max((i for i, (is_cell, _) in enumerate(found) if is_cell), default=0)
-        keep = sorted({0, deepest, len(found) - 2, len(found) - 1})
-        text, previous = "", -1
-        for i in keep:
-            text += f"… {i - previous - 1} frames left out …\n" if i > previous + 1 else ""
-            text, previous = text + found[i][1], i
-        return text
-    return "".join(text for _, text in found)
+        text += f"line {error.lineno}\n    {error.text.rstrip()[:200]}\n"
+    return text
+
+
+def _is_cell(file: str) -> bool:
+    return "ipykernel_" in file or file.startswith("<")
+
+
+def _frame(frame: FrameType, line: int, count: int | None) -> str:
+    file, name = frame.f_code.co_filename, frame.f_code.co_name
+    where = f'File "{_tail(file)}"' if not _is_cell(file) else "Cell" if count is None else f"Cell In[{count}]"
+    inside = "" if name == "<module>" else f", in {name}"
+    source = linecache.getline(file, line).strip()[:200]
+    return f"{where}, line {line}{inside}\n" + (f"    {source}\n" if source else "")
 
 
 def _tail(file: str) -> str:
