@@ -45,6 +45,9 @@ from nbcopilot.write.provenance import Provenance
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
 
+# Characters of mere repetition after which an answer is cut: a ruler of dashes or a row of zeros is shorter.
+LOOP = 200
+
 
 @dataclass(frozen=True)
 class Result:
@@ -141,6 +144,8 @@ class Copilot:
                 texts[chunk.index] += chunk.text
                 if chunk.text:
                     yield Token(chunk.text, chunk.index, attempt)
+                    if count == 1 and is_looping(texts[0]):
+                        return [Completion(texts[0], 0, "length", chunk.usage or Usage())]
                 if chunk.finish:
                     done[chunk.index] = Completion(
                         texts[chunk.index], chunk.index, chunk.finish, chunk.usage or Usage()
@@ -193,6 +198,14 @@ def upstream(notebook: Notebook, candidate: Candidate, task: Task) -> tuple[str,
     source = candidate.text if task.kind == "generate" else f"{task.target.source}\n{candidate.text}"
     cells = dependencies.upstream(notebook, source, len(notebook.cells) if position is None else position + 1)
     return tuple(cell.source for cell in cells if cell.id != task.target.cell_id)
+
+
+def is_looping(text: str) -> bool:
+    """True when the end of `text` repeats itself over LOOP characters: a small model has lost its way."""
+    if len(text) < LOOP:
+        return False
+    tail = text[-2 * LOOP :]
+    return any(tail.endswith(tail[-unit:] * max(6, -(-LOOP // unit))) for unit in range(1, LOOP // 3))
 
 
 def _context_notices(context: Context) -> Iterator[Notice]:

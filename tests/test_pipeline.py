@@ -1,0 +1,119 @@
+"""One request from task to edit, with the scripted engine: order of events, bounded repair, cancel, loops."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Generator
+from typing import cast
+
+import pytest
+
+from nbcopilot.config import Config
+from nbcopilot.engine.fake import FakeEngine
+from nbcopilot.errors import EmptyPromptError, PromptTooLargeError
+from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.pipeline import Copilot, is_looping, make_task
+from nbcopilot.types import Cell, Notebook, Target
+
+CONFIG = Config(check_seconds=5)
+GOOD = "```python\nx = 1\n```"
+BAD = "```python\nx = undefined_thing\n```"
+
+
+def copilot(*answers: str) -> Copilot:
+    return Copilot(FakeEngine(list(answers)), CONFIG)
+
+
+def events(made: Copilot, text: str = "set x to one", **changes: object) -> list[Event]:
+    config = Config(**{**CONFIG.__dict__, **changes})  # type: ignore[arg-type]
+    return list(made.stream(make_task("generate", config, text), Notebook()))
+
+
+def test_events_come_in_their_order() -> None:
+    kinds = [type(event) for event in events(copilot(GOOD))]
+    assert kinds[0] is ContextReady and kinds[1] is PromptReady and kinds[-2:] == [EditReady, Done]
+    assert Token in kinds and kinds.index(CheckDone) < kinds.index(EditReady)
+
+
+def test_failed_check_is_repaired_with_what_was_found() -> None:
+    made = copilot(BAD, GOOD)
+    seen = events(made)
+    assert [e.attempt for e in seen if isinstance(e, PromptReady)] == [0, 1]
+    last = made.engine.prompts[-1].messages  # type: ignore[attr-defined]
+    assert "undefined_thing" in last[-1].content and "x = undefined_thing" in last[-2].content
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    assert edit.verdict.ok and edit.edit.cells[0].source.endswith("x = 1")
+
+
+def test_repair_is_bounded_and_the_best_answer_is_shown_with_its_problem() -> None:
+    seen = events(copilot(BAD, BAD, BAD, GOOD), repairs=2)
+    assert sum(isinstance(e, PromptReady) for e in seen) == 3
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    assert not edit.verdict.ok and "problem" in edit.edit.cells[0].source.splitlines()[0]
+
+
+def test_without_check_nothing_is_repaired() -> None:
+    assert sum(isinstance(e, PromptReady) for e in events(copilot(BAD, GOOD), check=False)) == 1
+
+
+def test_several_candidates_give_the_one_that_runs() -> None:
+    seen = events(copilot(BAD, GOOD), candidates=2)
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    assert edit.verdict.ok and edit.candidate.text == "x = 1"
+
+
+def test_closing_the_stream_cancels_the_engine() -> None:
+    engine = FakeEngine(["```python\n" + "x = 1\n" * 200 + "```"])
+    stream = cast(
+        "Generator[Event]", Copilot(engine, CONFIG).stream(make_task("generate", CONFIG, "many lines"), Notebook())
+    )
+    for event in itertools.islice(stream, 6):
+        last = event
+    assert isinstance(last, Token)
+    stream.close()
+    assert engine.cancelled == 1
+
+
+def test_nothing_usable_is_said_and_nothing_is_written() -> None:
+    seen = events(copilot("", "", ""))
+    assert not any(isinstance(e, EditReady) for e in seen)
+    assert any(isinstance(e, Notice) and "no usable answer" in e.message for e in seen)
+    assert cast(Done, seen[-1]).finish == "empty"
+
+
+def test_empty_prompt_is_a_sentence() -> None:
+    with pytest.raises(EmptyPromptError, match="there is nothing to generate"):
+        events(copilot(GOOD), "  \n ")
+
+
+def test_prompt_of_200_kb_is_a_sentence_with_both_numbers() -> None:
+    with pytest.raises(PromptTooLargeError, match=r"the request alone is [\d,]+ tokens"):
+        events(copilot(GOOD), "word " * 40_000)
+
+
+def test_snippets_that_do_not_fit_are_named() -> None:
+    cells = tuple(Cell(f"c{i}", "code", f"value_{i} = {'1 + ' * 300}1", executed=i) for i in range(30))
+    config = Config(context_tokens=900)
+    text = "use " + ", ".join(f"value_{i}" for i in range(30))
+    seen = list(Copilot(FakeEngine([GOOD]), config).stream(make_task("generate", config, text), Notebook(cells)))
+    said = [e.message for e in seen if isinstance(e, Notice)]
+    assert any("left out to fit" in message for message in said), said
+
+
+def test_secrets_never_reach_the_engine() -> None:
+    key = "AKIA" + "IOSFODNN7EXAMPLQ"
+    engine = FakeEngine([GOOD])
+    made = Copilot(engine, CONFIG)
+    target = Target(f'aws_key = "{key}"\nprint(aws_key)')
+    list(made.stream(make_task("explain", CONFIG, "", target), Notebook()))
+    assert engine.prompts and all(key not in m.content for p in engine.prompts for m in p.messages)
+
+
+@pytest.mark.parametrize("text", ["x = [" + "0, " * 60, "# " + "-" * 100, "def f():\n    return 1\n" * 3])
+def test_rulers_and_rows_are_no_loops(text: str) -> None:
+    assert not is_looping(text)
+
+
+@pytest.mark.parametrize("unit", ["a b ", "assert f(1) == 2\n", "    # test case: x is 3, low is 1, high is 2\n"])
+def test_an_answer_that_only_repeats_itself_is_a_loop(unit: str) -> None:
+    assert is_looping("def test():\n" + unit * 60)
