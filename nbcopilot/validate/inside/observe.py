@@ -1,0 +1,250 @@
+"""One call of a function under observation: what it returned, raised, printed or changed, and which lines it took.
+
+An observation is also the expectation of a test, so it says how the value is written in one (`source_of`) and how a
+later value is compared with it (`same`): exactly as the test will.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import io
+import math
+import signal
+import sys
+import types
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+TARGET = "target"  # file name of the code under test
+MAX_EVENTS = 30_000  # lines that one call may execute; longer ones make poor tests
+MAX_SOURCE = 400  # characters of an expected value
+NONSENSE = ("TypeError", "AttributeError", "NameError", "RecursionError", "MemoryError", "TooLong", "UnboundLocalError")
+
+
+class TooLong(BaseException):
+    """The call takes longer than a test should."""
+
+
+class NoSource(Exception):
+    """The value cannot be written as an expression."""
+
+
+@dataclass
+class Seen:
+    """What one call did. `kind`: "value", "none", "print", "raise" or "odd" (cannot be tested).
+
+    wrap: how the test asks for the value ("{}", "list({})" ...); expected: its source; after: sources of arguments
+    that the call changed, by position.
+    """
+
+    kind: str
+    expected: str = ""
+    wrap: str = "{}"
+    error: str = ""
+    after: dict[int, str] = field(default_factory=dict)
+    lines: frozenset[int] = frozenset()
+    arcs: frozenset[tuple[int, int]] = frozenset()
+    value: Any = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for calls that a test cannot tell apart."""
+        return (self.kind, self.expected, self.wrap, self.error, tuple(sorted(self.after.items())))
+
+
+def call(target: Callable[..., Any], arguments: list[Any], *, seconds: float = 0.5, trace: bool = True) -> Seen:
+    """What `target(*arguments)` does; the arguments are copied first. Never raises."""
+    given = copy.deepcopy(arguments)
+    before = [_source_or_none(value) for value in given]
+    steps = Steps()
+    printed = io.StringIO()
+    try:
+        with alarm(seconds), contextlib.redirect_stdout(printed):
+            if trace:
+                sys.settrace(steps.enter)
+            try:
+                value = target(*given)
+                if isinstance(value, (types.GeneratorType, map, filter, zip, range)) or hasattr(value, "__next__"):
+                    value = _Drained([item for item, _ in zip(value, range(1000), strict=False)])
+            finally:
+                sys.settrace(None)
+    except BaseException as exc:
+        return Seen("raise", error=_name(exc), lines=frozenset(steps.lines), arcs=frozenset(steps.arcs))
+    after = {i: text for i, v in enumerate(given) if (text := _source_or_none(v)) is not None and text != before[i]}
+    seen = _describe(value, printed.getvalue())
+    seen.after, seen.lines, seen.arcs = after, frozenset(steps.lines), frozenset(steps.arcs)
+    return seen
+
+
+def same(expected: Seen, value: Seen) -> bool:
+    """Whether a test that expects the first would pass with the second."""
+    if expected.kind != value.kind:
+        return False
+    if expected.kind == "raise":
+        return expected.error == value.error
+    if any(value.after.get(place) != text for place, text in expected.after.items()):
+        return False
+    if expected.expected == value.expected:
+        return True
+    if has_float(expected.value):
+        return near(value.value, expected.value)
+    try:
+        return expected.value is not True and expected.value is not False and bool(value.value == expected.value)
+    except Exception:
+        return False
+
+
+class _Drained(list[Any]):
+    """What an iterator gave."""
+
+
+class Steps:
+    """Lines and steps from line to line in the code under test."""
+
+    def __init__(self) -> None:
+        self.lines: set[int] = set()
+        self.arcs: set[tuple[int, int]] = set()
+        self.events = 0
+
+    def enter(self, frame: types.FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code.co_filename != TARGET:
+            return None
+        last = -frame.f_code.co_firstlineno
+
+        def step(frame: types.FrameType, event: str, argument: Any) -> Any:
+            nonlocal last
+            if event == "line":
+                self.events += 1
+                if self.events > MAX_EVENTS:
+                    raise TooLong
+                self.lines.add(frame.f_lineno)
+                self.arcs.add((last, frame.f_lineno))
+                last = frame.f_lineno
+            return step
+
+        return step
+
+
+@contextlib.contextmanager
+def alarm(seconds: float) -> Iterator[None]:
+    def stop(number: int, frame: types.FrameType | None) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 0.2)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _name(exc: BaseException) -> str:
+    return type(exc).__name__
+
+
+def _describe(value: Any, printed: str) -> Seen:
+    if isinstance(value, _Drained):
+        return _written(list(value), "list({})")
+    if value is None:
+        return Seen("print", repr(printed)) if printed and len(printed) <= MAX_SOURCE else Seen("none", "None")
+    module = type(value).__module__.split(".")[0]
+    if module == "numpy":
+        return _written(value.tolist(), "{}.tolist()" if hasattr(value, "shape") and value.shape else "{}", value)
+    if module == "pandas":
+        if hasattr(value, "columns"):
+            return _written(value.to_dict("list"), "{}.to_dict('list')")
+        return _written(value.tolist(), "{}.tolist()") if hasattr(value, "tolist") else Seen("odd")
+    if isinstance(value, (deque,)):
+        return _written(list(value), "list({})")
+    if isinstance(value, (Counter, OrderedDict)) or (isinstance(value, dict) and type(value) is not dict):
+        return _written(dict(value), "dict({})")
+    if type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
+        return _written(vars(value), "vars({})")
+    return _written(value, "{}")
+
+
+def _written(value: Any, wrap: str, original: Any = None) -> Seen:
+    try:
+        text = source_of(value)
+    except (NoSource, RecursionError):
+        return Seen("odd")
+    return Seen("value", text, wrap, value=value) if len(text) <= MAX_SOURCE else Seen("odd")
+
+
+def source_of(value: Any, depth: int = 0) -> str:
+    """An expression that makes an equal value, in a stable order. Raises NoSource."""
+    if depth > 20:
+        raise NoSource
+    if isinstance(value, float) and not isinstance(value, bool):
+        if value != value:
+            raise NoSource
+        return repr(float(value)) if math.isfinite(value) else ("float('inf')" if value > 0 else "-float('inf')")
+    if type(value) in (int, str, bytes, bool, type(None), complex):
+        return repr(value)
+    if type(value) is list:
+        return "[" + ", ".join(source_of(v, depth + 1) for v in value) + "]"
+    if type(value) is tuple:
+        return "(" + ", ".join(source_of(v, depth + 1) for v in value) + ("," if len(value) == 1 else "") + ")"
+    if type(value) in (set, frozenset):
+        inner = ", ".join(sorted((source_of(v, depth + 1) for v in value), key=_natural))
+        body = f"{{{inner}}}" if inner else "set()"
+        return body if type(value) is set else (f"frozenset({body})" if inner else "frozenset()")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{source_of(k, depth + 1)}: {source_of(v, depth + 1)}" for k, v in value.items()) + "}"
+    module = type(value).__module__.split(".")[0]
+    if module == "numpy":
+        return (
+            f"np.array({source_of(value.tolist(), depth + 1)})"
+            if getattr(value, "shape", ())
+            else source_of(value.item(), depth + 1)
+        )
+    if module == "pandas" and hasattr(value, "columns"):
+        return f"pd.DataFrame({source_of(value.to_dict('list'), depth + 1)})"
+    if module == "pandas" and hasattr(value, "tolist"):
+        return f"pd.Series({source_of(value.tolist(), depth + 1)})"
+    raise NoSource
+
+
+def _natural(text: str) -> tuple[int, Any]:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return (1, text)
+    return (0, value) if isinstance(value, (int, float)) else (1, text)
+
+
+def _source_or_none(value: Any) -> str | None:
+    try:
+        return source_of(value)
+    except (NoSource, RecursionError):
+        return None
+
+
+def has_float(value: Any, depth: int = 0) -> bool:
+    """Whether a float is somewhere in the value."""
+    if isinstance(value, (float, complex)):
+        return True
+    if depth < 5 and isinstance(value, (list, tuple, set, frozenset)):
+        return any(has_float(item, depth + 1) for item in value)
+    return depth < 5 and isinstance(value, dict) and any(has_float(item, depth + 1) for item in value.values())
+
+
+def near(value: Any, expected: Any) -> bool:
+    """Equality with 1e-6 relative for floats, as pytest.approx has it; other parts exactly."""
+    if isinstance(expected, float) or isinstance(value, float):
+        try:
+            return math.isclose(value, expected, rel_tol=1e-6, abs_tol=1e-12)
+        except (TypeError, OverflowError):
+            return False
+    if type(value) is type(expected) and isinstance(value, (list, tuple)):
+        return len(value) == len(expected) and all(near(a, b) for a, b in zip(value, expected, strict=True))
+    if isinstance(value, dict) and isinstance(expected, dict):
+        return value.keys() == expected.keys() and all(near(value[k], expected[k]) for k in expected)
+    try:
+        return bool(value == expected)
+    except Exception:
+        return False
