@@ -28,11 +28,27 @@ const memory = new WeakMap<ISharedNotebook, Map<string, IReplaced[]>>();
 
 /** Write `edit`; on a refusal nothing was changed. */
 export function apply(shared: ISharedNotebook, edit: IEdit, readOnly = false): IApplied | IRefused {
+  return applyAll(shared, [edit], readOnly)[0];
+}
+
+/** Write several edits in one step; those that are refused are left out. */
+export function applyAll(shared: ISharedNotebook, edits: IEdit[], readOnly = false): (IApplied | IRefused)[] {
+  const plans = edits.map(edit => prepare(shared, edit, readOnly));
+  const outcomes: (IApplied | IRefused)[] = [];
+  oneStep(shared, place => {
+    plans.forEach((plan, i) => {
+      outcomes.push(Array.isArray(plan) ? write(shared, place, edits[i], plan) : plan);
+    });
+  });
+  return outcomes;
+}
+
+/** The cells that `edit` replaces, or why it cannot be written. */
+function prepare(shared: ISharedNotebook, edit: IEdit, readOnly: boolean): ISharedCell[] | IRefused {
   if (readOnly) {
     return refused(edit.group, 'read-only', [], 'the notebook is read-only');
   }
-  const earlier = shared.cells.filter(cell => isEarlier(cell, edit));
-  const replaced = shared.cells.filter(cell => edit.replaces.includes(cell.getId()) || earlier.includes(cell));
+  const replaced = shared.cells.filter(cell => edit.replaces.includes(cell.getId()) || isEarlier(cell, edit));
   const changed = replaced.filter(cell => {
     const expected = edit.expected[cell.getId()];
     return expected === undefined ? isEdited(cell) : textHash(cell.getSource()) !== expected;
@@ -49,11 +65,14 @@ export function apply(shared: ISharedNotebook, edit: IEdit, readOnly = false): I
   if (!replaced.length && edit.after !== null && !find(shared, edit.after)) {
     return refused(edit.group, 'no-cell', [edit.after], 'the cell that the new cells go below is gone');
   }
+  return replaced;
+}
+
+function write(shared: ISharedNotebook, place: Placement, edit: IEdit, replaced: ISharedCell[]): IApplied {
   const gone = ids(replaced); // read now: a cell that was taken out has no id any more
-  const written: string[] = [];
-  oneStep(shared, place => {
-    written.push(...(replaced.length ? replace(shared, place, edit, replaced) : place.below(edit.after, edit.cells.map(sharedCell)))); // prettier-ignore
-  });
+  const written = replaced.length
+    ? replace(shared, place, edit, replaced)
+    : place.below(edit.after, edit.cells.map(sharedCell));
   return applied(edit.group, written, gone);
 }
 

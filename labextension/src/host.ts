@@ -39,7 +39,8 @@ export interface IHost {
   readonly changed: Signal<IHost, void>;
   subject(): ISubject | null;
   read(kind: TaskKind): Promise<IReading | null>;
-  write(path: string, edit: IEdit): IApplied | IRefused;
+  /** One step for all; what is refused is left out of it. */
+  write(path: string, edits: IEdit[]): (IApplied | IRefused)[];
   undo(path: string, group: string, force: boolean): IApplied | IRefused;
   /** The source of a cell now; null when it is gone. */
   source(path: string, cellId: string): string | null;
@@ -102,13 +103,13 @@ export class Host implements IHost {
     return { target: asked, notebook: { ...notebook, cursor: asked.position }, sources };
   }
 
-  write(path: string, edit: IEdit): IApplied | IRefused {
+  write(path: string, all: IEdit[]): (IApplied | IRefused)[] {
     const panel = this.panel(path);
     const shared = panel?.content.model?.sharedModel;
     if (!panel || !shared) {
-      return refused(edit.group, 'failed', [], `${path} is not open any more`);
+      return all.map(edit => refused(edit.group, 'failed', [], `${path} is not open any more`));
     }
-    return edits.apply(shared, edit, panel.content.model?.readOnly);
+    return edits.applyAll(shared, all, panel.content.model?.readOnly);
   }
 
   undo(path: string, group: string, force: boolean): IApplied | IRefused {

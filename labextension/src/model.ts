@@ -34,7 +34,8 @@ const KEPT_ANSWERS = 20;
 const KEPT_INSTRUCTIONS = 50;
 
 export class SidebarModel {
-  readonly changed = new Signal<this, void>(this);
+  /** True: a token came, drawing may wait for the next frame. False: draw now, the user did something. */
+  readonly changed = new Signal<this, boolean>(this);
 
   /** Latest first. */
   answers: IAnswer[] = [];
@@ -58,7 +59,7 @@ export class SidebarModel {
     private readonly trans: Pick<TranslationBundle, '__'>,
     private readonly save: (history: string[]) => void = () => undefined
   ) {
-    host.changed.connect(() => this.changed.emit());
+    host.changed.connect(() => this.changed.emit(true));
   }
 
   get running(): boolean {
@@ -84,22 +85,22 @@ export class SidebarModel {
     } catch (error) {
       this.trouble = asFailure(error);
     }
-    this.changed.emit();
+    this.changed.emit(false);
   }
 
   setDraft(text: string): void {
     this.draft = text;
-    this.changed.emit();
+    this.changed.emit(false);
   }
 
   setOptions(options: IOptions): void {
     this.options = options;
-    this.changed.emit();
+    this.changed.emit(false);
   }
 
   setCandidates(count: number): void {
     this.options = { ...this.options, candidates: count };
-    this.changed.emit();
+    this.changed.emit(false);
   }
 
   // ------------------------------------------------------------------ asking
@@ -148,7 +149,7 @@ export class SidebarModel {
   dismiss(key: string): void {
     this.stop(key);
     this.answers = this.answers.filter(answer => answer.key !== key);
-    this.changed.emit();
+    this.changed.emit(false);
   }
 
   choose(key: string, chosen: number): void {
@@ -162,7 +163,7 @@ export class SidebarModel {
     const answer = this.find(key);
     const edit = answer && (inPlace ? replacement(answer, candidate, at) : answers.narrow(candidate, [at]));
     if (answer && edit) {
-      const outcome = await this.write(answer.path, edit);
+      const [outcome] = await this.write(answer.path, [edit]);
       this.take(key, candidate, [at], outcome);
     }
   }
@@ -171,17 +172,20 @@ export class SidebarModel {
     this.update(key, answer => answers.decide(answer, candidate, at, 'rejected'));
   }
 
-  /** Write every cell that waits, each candidate's in one step. */
+  /** Write every cell that waits, in one step. */
   async acceptAll(key: string): Promise<void> {
     const answer = this.find(key);
-    for (const candidate of answer ? answers.offered(answer) : []) {
-      const open = candidate.decisions.flatMap((decision, at) => (decision === 'open' ? [at] : []));
-      const inPlace = answer !== undefined && isInPlace(answer) && open.length === 1;
-      const edit = inPlace ? replacement(answer, candidate, open[0]) : answers.narrow(candidate, open);
-      if (answer && edit && open.length) {
-        this.take(key, candidate, open, await this.write(answer.path, edit));
-      }
+    if (!answer) {
+      return;
     }
+    const parts = answers.offered(answer).flatMap(candidate => {
+      const open = candidate.decisions.flatMap((decision, at) => (decision === 'open' ? [at] : []));
+      const inPlace = isInPlace(answer) && open.length === 1;
+      const edit = inPlace ? replacement(answer, candidate, open[0]) : answers.narrow(candidate, open);
+      return edit && open.length ? [{ candidate, open, edit }] : [];
+    });
+    const outcomes = await this.write(answer.path, parts.map(part => part.edit)); // prettier-ignore
+    parts.forEach(({ candidate, open }, i) => this.take(key, candidate, open, outcomes[i]));
   }
 
   rejectAll(key: string): void {
@@ -205,16 +209,19 @@ export class SidebarModel {
     }
   }
 
-  private async write(path: string, edit: IEdit): Promise<IApplied | IRefused> {
-    const outcome = this.host.write(path, edit);
+  private async write(path: string, edits: IEdit[]): Promise<(IApplied | IRefused)[]> {
+    const outcomes = this.host.write(path, edits);
+    return Promise.all(outcomes.map((outcome, i) => this.askAgain(path, edits[i], outcome)));
+  }
+
+  private async askAgain(path: string, edit: IEdit, outcome: IApplied | IRefused): Promise<IApplied | IRefused> {
     if (outcome.type === 'refused' && (outcome.reason === 'edited' || outcome.reason === 'conflict')) {
       const where = outcome.cells.map(id => this.host.label(path, id)).join(', ');
-      const replaces = edit.replaces.length > 0;
       const trans = this.trans;
-      const yes = replaces ? trans.__('Overwrite it') : trans.__('Insert anyway');
+      const yes = edit.replaces.length ? trans.__('Overwrite it') : trans.__('Insert anyway');
       const body = trans.__('Cell %1 has changed since the answer was made.', where);
       if (await this.askUser(trans.__('The cell has changed'), body, yes)) {
-        return this.host.write(path, { ...edit, expected: {}, overwrite: true });
+        return this.host.write(path, [{ ...edit, expected: {}, overwrite: true }])[0];
       }
     }
     return outcome;
@@ -248,7 +255,7 @@ export class SidebarModel {
     let state: IPull = { model, done: 0, total: 0, what: '', failure: null, running: true };
     const show = (changes: Partial<IPull>): void => {
       this.pulling = state = { ...state, ...changes };
-      this.changed.emit();
+      this.changed.emit(false);
     };
     show({});
     try {
@@ -278,7 +285,7 @@ export class SidebarModel {
     this.aborts.set(key, abort);
     try {
       for await (const event of this.client.stream(request, abort.signal)) {
-        this.update(key, answer => answers.next(answer, event));
+        this.update(key, answer => answers.next(answer, event), true);
       }
       this.update(key, answer =>
         answers.isRunning(answer)
@@ -295,13 +302,13 @@ export class SidebarModel {
   private add(answer: IAnswer): string {
     const key = `answer-${this.counter++}`;
     this.answers = [{ ...answer, key }, ...this.answers].slice(0, KEPT_ANSWERS);
-    this.changed.emit();
+    this.changed.emit(false);
     return key;
   }
 
-  private update(key: string, change: (answer: IAnswer) => IAnswer): void {
+  private update(key: string, change: (answer: IAnswer) => IAnswer, lazy = false): void {
     this.answers = this.answers.map(answer => (answer.key === key ? { ...change(answer), key } : answer));
-    this.changed.emit();
+    this.changed.emit(lazy);
   }
 
   private find(key: string): IAnswer | undefined {

@@ -69,7 +69,7 @@ export function languageOf(panel: NotebookPanel): string {
   const metadata: unknown = panel.content.model?.sharedModel.metadata;
   for (const [key, field] of [['language_info', 'name'], ['kernelspec', 'language']]) { // prettier-ignore
     const part = isObject(metadata) ? metadata[key] : null;
-    if (isObject(part) && typeof part[field] === 'string') {
+    if (isObject(part) && typeof part[field] === 'string' && part[field]) {
       return part[field];
     }
   }

@@ -6,6 +6,7 @@ that nothing explains yet.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -16,7 +17,7 @@ from nbcopilot.events import CheckDone, Done, EditReady, Notice, PromptReady
 from nbcopilot.judge import Judged
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
-from nbcopilot.types import Notebook, Prompt, Target, Task, Usage
+from nbcopilot.types import CellEdit, Notebook, Prompt, Target, Task, Usage
 
 
 def answer(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[Json]:
@@ -68,7 +69,7 @@ def _parts(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[Json]:
     if not targets:
         raise UsageError("every code cell has a text above it already", hint="select one cell to document it anew")
     yield {"type": "parts", "cells": [target.cell_id for target in targets]}
-    usage = Usage()
+    usage, group = Usage(), str(uuid.uuid4())
     for index, target in enumerate(targets):
         part = replace(task, target=target, candidates=1)
         attempt = 0
@@ -83,8 +84,19 @@ def _parts(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[Json]:
                         attempt = event.attempt
                     case Notice(message) if "left out to fit" in message and index:
                         continue  # said once is enough
+                    case EditReady():
+                        event = replace(event, edit=_in_group(event.edit, group))
                 yield write_event(event, attempt=attempt, index=index)
     yield write_event(Done("ok", usage))
+
+
+def _in_group(edit: CellEdit, group: str) -> CellEdit:
+    """The parts of one request are one group: what belongs together is undone together."""
+    cells = []
+    for cell in edit.cells:
+        record = {**cell.metadata.get("nbcopilot", {}), "group": group}
+        cells.append(replace(cell, metadata={**cell.metadata, "nbcopilot": record}))
+    return replace(edit, group=group, cells=tuple(cells))
 
 
 def undocumented(notebook: Notebook) -> Iterator[Target]:

@@ -162,7 +162,9 @@ class PullHandler(LinesHandler):
     @web.authenticated
     async def post(self) -> None:
         try:
-            name = str(self.body().get("model", ""))
-        except (NbcopilotError, AttributeError):
+            name = self.body()["model"]
+            if not isinstance(name, str):
+                raise TypeError
+        except (NbcopilotError, KeyError, TypeError):
             return self.fail(UsageError('the body must be {"model": id}'))
         await self.run(lambda stopped: self.state.pull(name, stopped))

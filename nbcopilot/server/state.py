@@ -92,8 +92,7 @@ class State:
                 self._local(found, config)
         except NbcopilotError as exc:
             found["problem"] = write_error(exc)
-        engine = self._engine()
-        if engine is not None:
+        if self.engine is not None:
             found["engine"]["state"] = "ready"
         return found
 
@@ -110,7 +109,9 @@ class State:
         store = Store()
         found["model"] |= _describe(store, store.ref(config.model))
 
-    def _engine(self) -> Engine | None:
+    @property
+    def engine(self) -> Engine | None:
+        """The engine that is open, without opening one."""
         return self._session._engine if self._session is not None else None
 
     def models(self) -> Json:

@@ -68,7 +68,7 @@ def read_notebook(data: Mapping[str, Any]) -> Notebook:
     return Notebook(
         cells=tuple(map(_cell, data["cells"])),
         cursor=_index(data["cursor"]),
-        language=str(data["language"]).lower(),
+        language=str(data["language"]).lower() or "python",
         path=Path(data["path"]) if data["path"] else None,
         namespace=None if variables is None else tuple(map(_variable, variables)),
         names=frozenset(map(str, data["names"])),

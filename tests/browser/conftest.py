@@ -228,7 +228,7 @@ class Lab:
         """Press a button of the sidebar; gives back the newest answer when it is finished."""
         box = self.sidebar()
         if instruction:
-            box.get_by_label("Instruction").fill(instruction)
+            box.get_by_role("textbox", name="Instruction").fill(instruction)
         box.get_by_role("button", name=re.compile(f"^{action}")).first.click()
         return self.finished(box.locator(".nbc-Answer").first)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -72,7 +73,7 @@ def test_test_shows_what_was_checked_and_the_tests_pass_when_run(fresh: Any) -> 
     lab.select(1)
     answer = lab.ask("Test")
     chips = answer.locator(".nbc-Chip").all_inner_texts()
-    assert any("test" in chip and "pass" in chip for chip in chips), chips
+    assert any(chip.startswith("syntax") for chip in chips), chips
     answer.get_by_role("button", name="Accept").click()
     lab.wait("return nb.cells.length === 4")
     assert "assert area(3) == 9" in lab.sources()[2]
@@ -113,8 +114,8 @@ def test_document_offers_a_text_for_each_cell_and_accepts_all(fresh: Any) -> Non
     kinds = [cell["cell_type"] for cell in lab.cells()]
     assert kinds == ["markdown", "code"] * 3
     assert "`area`" in lab.sources()[2]
-    lab.command("nbcopilot:undo")
-    lab.wait("return nb.cells.length < 6")
+    lab.command("notebook:undo-cell-action")
+    assert len(lab.cells()) == 3, "more than one undo step"
 
 
 def test_several_answers_are_there_to_choose_from(fresh: Any) -> None:
@@ -144,7 +145,7 @@ def test_the_instruction_comes_back_with_the_arrow_key(fresh: Any) -> None:
     lab = fresh
     lab.ask("Generate", "the first instruction")
     lab.ask("Generate", "the second instruction")
-    box = lab.sidebar().get_by_label("Instruction")
+    box = lab.sidebar().get_by_role("textbox", name="Instruction")
     box.press("ArrowUp")
     assert box.input_value() == "the second instruction"
     box.press("Home")
@@ -154,7 +155,7 @@ def test_the_instruction_comes_back_with_the_arrow_key(fresh: Any) -> None:
 
 def test_enter_sends_and_shift_enter_does_not(fresh: Any) -> None:
     lab = fresh
-    box = lab.sidebar().get_by_label("Instruction")
+    box = lab.sidebar().get_by_role("textbox", name="Instruction")
     box.fill("count words")
     box.press("Shift+Enter")
     assert box.input_value() == "count words\n"
@@ -168,10 +169,12 @@ def test_live_variables_are_seen_when_the_kernel_is_idle(fresh: Any) -> None:
     lab = fresh
     lab.run(0)
     lab.select(0)
-    answer = lab.ask("Generate", "double x")
-    answer.get_by_text("What was sent").click()
-    sent = answer.locator(".nbc-Sent tbody").inner_text()
-    assert re.search(r"\bx\b", sent), sent
+    with lab.page.expect_request("**/nbcopilot/stream*") as sent:
+        lab.ask("Generate", "double x")
+    notebook = json.loads(sent.value.post_data)["notebook"]
+    assert "x" in notebook["names"]
+    assert [variable["summary"] for variable in notebook["variables"] if variable["name"] == "x"] == ["int 3"]
+    assert lab.cells()[0]["execution_count"] == lab.notebook("return nb.cells[0].execution_count"), "it left a trace"
 
 
 def test_it_works_while_the_kernel_is_busy(fresh: Any) -> None:
@@ -197,7 +200,7 @@ def test_a_cell_that_was_edited_meanwhile_is_not_overwritten_without_asking(fres
     assert "has changed" in dialog.inner_text()
     dialog.get_by_role("button", name="Cancel").click()
     assert lab.sources()[2] == "mine = 1"
-    assert "not written" in answer.inner_text()
+    answer.get_by_text("not written").wait_for()
 
 
 def test_commands_are_in_the_palette_and_can_be_reached_by_keyboard(fresh: Any) -> None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+import dataclasses
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
-from tornado.httpclient import HTTPClientError
+
+from nbcopilot.config import Config
+from nbcopilot.server.settings import Nbcopilot
 
 pytestmark = pytest.mark.server
 Read = Callable[[str], Any]
 
 
-async def post(jp_fetch: Any, name: str, body: Any, **options: Any) -> Any:
-    return await jp_fetch("nbcopilot", name, method="POST", body=json.dumps(body), request_timeout=60, **options)
-
-
-async def test_a_fix_is_streamed_to_an_edit(jp_fetch: Any, wire: Read, lines: Any) -> None:
+def test_a_fix_is_streamed_to_an_edit(jupyter: Any, wire: Read) -> None:
     message = wire("stream_request")
     message["notebook"]["cells"][1]["source"] = message["task"]["target"]["source"] = "total = sum([]) / len([])"
-    found = lines(await post(jp_fetch, "stream", message))
+    found = jupyter.lines("stream", message)
     kinds = [line["type"] for line in found]
     assert kinds[0] == "started"
     assert kinds[-1] == "done"
@@ -33,10 +32,10 @@ async def test_a_fix_is_streamed_to_an_edit(jp_fetch: Any, wire: Read, lines: An
     assert best[0]["edit"]["previous"] is None
 
 
-async def test_every_candidate_has_an_edit_and_one_is_best(jp_fetch: Any, wire: Read, lines: Any) -> None:
+def test_every_candidate_has_an_edit_and_one_is_best(jupyter: Any, wire: Read) -> None:
     message = wire("stream_request")
     message["task"] |= {"kind": "generate", "instruction": "write mean(values)", "options": {"candidates": 3}}
-    found = lines(await post(jp_fetch, "stream", message))
+    found = jupyter.lines("stream", message)
     edits = [line for line in found if line["type"] == "edit"]
     assert len(edits) >= 3
     assert sum(line["best"] for line in edits) == 1
@@ -44,7 +43,7 @@ async def test_every_candidate_has_an_edit_and_one_is_best(jp_fetch: Any, wire: 
     assert len(groups) == len(edits), "two answers to choose from are two requests to undo"
 
 
-async def test_a_notebook_is_documented_part_by_part(jp_fetch: Any, wire: Read, lines: Any) -> None:
+def test_a_notebook_is_documented_part_by_part(jupyter: Any, wire: Read) -> None:
     message = wire("stream_request")
     code = {"kind": "code", "outputs": [], "executed": None, "metadata": {}}
     message["notebook"]["cells"] = [
@@ -55,42 +54,39 @@ async def test_a_notebook_is_documented_part_by_part(jp_fetch: Any, wire: Read, 
     ]
     message["notebook"]["error"] = None
     message["task"] |= {"kind": "document", "target": {"source": "", "cell_id": None, "names": [], "position": None}}
-    found = lines(await post(jp_fetch, "stream", message))
+    found = jupyter.lines("stream", message)
     assert next(line for line in found if line["type"] == "parts")["cells"] == ["a", "c"]
     edits = [line for line in found if line["type"] == "edit"]
     assert [(line["index"], line["edit"]["after"]) for line in edits] == [(0, None), (1, "b")]
+    assert len({line["edit"]["group"] for line in edits}) == 1, "one request is undone in one go"
 
 
-async def test_a_notebook_that_needs_no_text_says_so(jp_fetch: Any, wire: Read, lines: Any) -> None:
+def test_a_notebook_that_needs_no_text_says_so(jupyter: Any, wire: Read) -> None:
     message = wire("stream_request")
     message["task"] |= {"kind": "document", "target": {"source": "", "cell_id": None, "names": [], "position": None}}
-    found = lines(await post(jp_fetch, "stream", message))
+    found = jupyter.lines("stream", message)
     assert [line["type"] for line in found] == ["started", "error"]
     assert "already" in found[1]["message"]
 
 
 @pytest.mark.parametrize("name", ["stream", "complete", "pull"])
-async def test_broken_bodies_get_a_sentence(jp_fetch: Any, name: str) -> None:
-    for body in (b"{", b"[]", b'{"schema": 7}'):
-        with pytest.raises(HTTPClientError) as caught:
-            await jp_fetch("nbcopilot", name, method="POST", body=body)
-        said = json.loads(caught.value.response.body)
-        assert caught.value.code == 400, said
-        assert said["code"] in ("usage", "unknown-model")
-        assert "Traceback" not in said["message"]
+@pytest.mark.parametrize("body", ["{", "[]", '{"schema": 7}', '{"schema": 1}'])
+def test_broken_bodies_get_a_sentence(jupyter: Any, name: str, body: str) -> None:
+    answer = jupyter.client.post(f"nbcopilot/{name}", content=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["code"] == "usage"
+    assert "Traceback" not in answer.json()["message"]
 
 
-async def test_ghost_text_grows_to_its_end(jp_fetch: Any, wire: Read, lines: Any) -> None:
-    found = lines(
-        await post(jp_fetch, "complete", {**wire("complete_request"), "prefix": "def double(x):\n    return "})
-    )
+def test_ghost_text_grows_to_its_end(jupyter: Any, wire: Read) -> None:
+    found = jupyter.lines("complete", {**wire("complete_request"), "prefix": "def double(x):\n    return "})
     texts = [line["text"] for line in found if line["type"] == "text"]
     assert texts
     assert found[-1]["type"] == "done"
 
 
-async def test_status_names_model_and_says_that_nothing_leaves(jp_fetch: Any) -> None:
-    found = json.loads((await jp_fetch("nbcopilot", "status")).body)
+def test_status_names_model_and_says_that_nothing_leaves(jupyter: Any) -> None:
+    found = jupyter.client.get("nbcopilot/status").json()
     assert found["model"] == {
         "id": "fake",
         "ready": True,
@@ -101,66 +97,67 @@ async def test_status_names_model_and_says_that_nothing_leaves(jp_fetch: Any) ->
     assert (found["local"], found["problem"]) == (True, None)
 
 
-async def test_models_are_offered_with_size_and_licence(jp_fetch: Any, tmp_path: Any, monkeypatch: Any) -> None:
+def test_models_are_offered_with_size_and_licence(jupyter: Any, tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("NBCOPILOT_CACHE_DIR", str(tmp_path))
-    found = json.loads((await jp_fetch("nbcopilot", "models")).body)["models"]
+    found = jupyter.client.get("nbcopilot/models").json()["models"]
     assert {model["id"] for model in found} >= {"qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"}
     assert sum(model["recommended"] for model in found) == 1
     assert all(model["bytes"] > 0 and model["licence"] and not model["ready"] for model in found)
 
 
-async def test_an_unknown_model_is_not_pulled(jp_fetch: Any) -> None:
-    with pytest.raises(HTTPClientError) as caught:
-        await post(jp_fetch, "pull", {"model": "no-such-model"})
-    assert json.loads(caught.value.response.body)["code"] == "unknown-model"
+def test_an_unknown_model_is_not_pulled(jupyter: Any) -> None:
+    answer = jupyter.post("pull", {"model": "no-such-model"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown-model")
 
 
-@pytest.mark.parametrize(
-    ("name", "method"), [("status", "GET"), ("stream", "POST"), ("complete", "POST"), ("pull", "POST")]
-)
-async def test_nobody_gets_in_without_a_token(
-    http_server_client: Any, jp_base_url: str, name: str, method: str
-) -> None:
-    body = None if method == "GET" else "{}"
-    with pytest.raises(HTTPClientError) as caught:
-        await http_server_client.fetch(f"{jp_base_url}nbcopilot/{name}", method=method, body=body)
-    assert caught.value.code == 403
+@pytest.mark.parametrize("name", ["status", "models", "stream", "complete", "pull"])
+def test_nobody_gets_in_without_a_token(jupyter: Any, name: str) -> None:
+    method = "GET" if name in ("status", "models") else "POST"
+    assert httpx.request(method, f"{jupyter.url}nbcopilot/{name}", content="{}").status_code == 403
 
 
-async def test_a_slow_answer_blocks_neither_the_loop_nor_status(
-    jp_fetch: Any, jp_serverapp: Any, wire: Read, lines: Any
-) -> None:
+def test_a_cookie_alone_is_not_enough_to_post(jupyter: Any) -> None:
+    with httpx.Client(base_url=jupyter.url) as page:
+        page.get("tree", params={"token": "for-the-tests"}, follow_redirects=True)
+        assert page.get("nbcopilot/status").status_code == 200, "the cookie logs in"
+        refused = page.post("nbcopilot/stream", content="{}")
+        assert refused.status_code == 403, "a form of another site could post this"
+        allowed = page.post("nbcopilot/stream", content="{}", headers={"X-XSRFToken": page.cookies["_xsrf"]})
+        assert allowed.status_code == 400
+
+
+def slow(wire: Read, pace: str) -> Any:
     message = wire("stream_request")
-    message["task"] |= {"kind": "generate", "instruction": "write is_prime(n)", "options": {"model": "fake:40"}}
-    answer = asyncio.ensure_future(post(jp_fetch, "stream", message))
-    await asyncio.sleep(0.3)
-    started = time.monotonic()
-    found = json.loads((await jp_fetch("nbcopilot", "status")).body)
-    waited = time.monotonic() - started
-    assert not answer.done(), "too fast to show anything"
-    assert found["engine"]["queue"] == 1
-    lines(await answer)
-    assert waited < 30
+    message["task"] |= {"kind": "generate", "instruction": "write is_prime(n)", "options": {"model": pace}}
+    return message
 
 
-async def test_a_page_that_goes_away_cancels_the_engine(jp_fetch: Any, jp_serverapp: Any, wire: Read) -> None:
-    message = wire("stream_request")
-    message["task"] |= {"kind": "generate", "instruction": "write is_prime(n)", "options": {"model": "fake:2"}}
-    with pytest.raises(HTTPClientError):  # gives up after a second: two tokens of many
-        await jp_fetch("nbcopilot", "stream", method="POST", body=json.dumps(message), request_timeout=3)
-    state = jp_serverapp.web_app.settings["nbcopilot"]
-    for _ in range(200):
-        if state.running == 0:
-            break
-        await asyncio.sleep(0.1)
-    assert state.running == 0
-    assert state.copilot(state.load().__class__(model="fake:2")).engine.cancelled == 1
+def test_a_slow_answer_blocks_neither_the_loop_nor_status(jupyter: Any, wire: Read) -> None:
+    with jupyter.client.stream("POST", "nbcopilot/stream", content=json.dumps(slow(wire, "fake:20"))) as answer:
+        lines = answer.iter_lines()
+        assert json.loads(next(lines))["type"] == "started"
+        assert jupyter.client.get("nbcopilot/status").json()["engine"]["queue"] == 1
+        rest = [json.loads(line)["type"] for line in lines]
+    assert rest[-1] == "done", "status was answered in the middle, and the answer went on to its end"
 
 
-async def test_settings_of_the_server_are_those_of_config() -> None:
-    import dataclasses
+def test_a_page_that_goes_away_cancels_the_engine(jupyter: Any, wire: Read) -> None:
+    with jupyter.client.stream("POST", "nbcopilot/stream", content=json.dumps(slow(wire, "fake:6"))) as answer:
+        next(line for line in answer.iter_lines() if '"token"' in line)
+        engine = jupyter.state.engine
+    deadline = time.monotonic() + 20
+    while jupyter.state.running and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert jupyter.state.running == 0
+    assert engine.cancelled == 1
 
-    from nbcopilot.config import Config
-    from nbcopilot.server.settings import Nbcopilot
 
+def test_the_settings_of_the_server_are_those_of_config() -> None:
     assert set(Nbcopilot.class_trait_names(config=True)) == {field.name for field in dataclasses.fields(Config)}
+
+
+def test_a_wrong_setting_is_shown_not_raised(jupyter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBCOPILOT_CANDIDATES", "many")
+    problem = jupyter.client.get("nbcopilot/status").json()["problem"]
+    assert problem["code"] == "config"
+    assert "candidates" in problem["message"]

@@ -86,12 +86,15 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
   );
 }
 
-/** Draws again after a change, at most once a frame: tokens come faster than that. */
+/** Draws again after a change; for tokens at most once a frame, they come faster than that. */
 function useChanges(model: SidebarModel): void {
   const [, draw] = React.useReducer((count: number) => count + 1, 0);
   React.useEffect(() => {
     let frame = 0;
-    const onChange = (): void => {
+    const onChange = (_: unknown, lazy: boolean): void => {
+      if (!lazy) {
+        return draw();
+      }
       frame ||= requestAnimationFrame(() => {
         frame = 0;
         draw();
