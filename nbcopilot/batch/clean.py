@@ -6,7 +6,7 @@ Form only. Whether it is true is the work of write/grounding.py; whether anythin
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from nbcopilot.write.grounding import code_words
 from nbcopilot.write.markdown import blocks, joined, sentences
@@ -36,11 +36,12 @@ _TALK = re.compile(
 _SUBJECT = re.compile(
     r"^(?:(?:this|the|that) (?:following |given |provided |above |below |first |second |next |last |same |whole )?"
     r"(?:(?:python|r|julia|scala|c\+\+|javascript|bash|sql|kotlin|rust|go|java|jupyter|ipython|notebook|code|short|simple|small) )*"
-    r"(?:code|cell|cells|snippet|script|block|program|section|notebook cell|command|line|lines|part)"
+    r"(?:code|cell|cells|snippet|script|block|program|section|notebook|notebook cell|command|line|lines|part)"
     r"(?: of (?:the )?(?:python |r )?code)?(?: in (?:the|this) (?:jupyter )?notebook)?,?"
     r"|it|(?:it )?(?:then|also)|this)\s+"
     r"(?:also |then |first |simply |just |basically |essentially |is (?:used|designed|intended|written|meant) to |"
-    r"aims to |is responsible for |serves to |will |can be used to |does the following: ?)*(?=[a-z]+)",
+    r"aims to |is responsible for |serves to |will |can be used to |"
+    r"is an? (?:(?:python|r|jupyter|simple|short) )*(?:notebook|script|program|function|example|cell) (?:that|which) )*(?=[a-z`]+)",
     re.I,
 )
 # Sentences that are true of any cell: they say nothing about this one.
@@ -51,9 +52,11 @@ _FILLER = re.compile(
     r"|(?:useful|helpful|essential|important|crucial) (?:for|in|when|to|step|part)|(?:can|could|may|might) be (?:useful|used|helpful)"
     r"|common(?:ly)? (?:task|practice|used)|good practice|best practice|various (?:purposes|operations|tasks|functions)"
     r"|the (?:code|cell|output|result|purpose) is (?:straightforward|simple|clear|self-explanatory|as follows)"
+    r"|function(?: then| also)? returns? (?:the|a|its|this) (?:results?|values?|outputs?)$|(?:comprehensive|brief|detailed) (?:overview|understanding|guide)"
+    r"|(?:in|by) the (?:first|second|third|last|next|previous|following) (?:cell|step)|written in (?:python|r|javascript|julia)\b"
     r"|no (?:further|additional) (?:explanation|context|information)|(?:in (?:summary|conclusion)|overall),"
     r"|does not (?:contain|have|include|provide|require|return|use|perform)|helps? (?:to )?(?:in )?(?:understand|visuali[sz]|organi[sz])"
-    r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)\b",
+    r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)",
     re.I,
 )
 _CLAUSE = re.compile(
@@ -64,28 +67,40 @@ _CLAUSE = re.compile(
 )
 
 
-def prose(answer: str, *, limit: int = MAX_SENTENCES) -> list[str]:
-    """The sentences of an answer that are about the code, in order, at most `limit`; [] when nothing is."""
-    text = _plain(answer)
+def prose(answer: str) -> list[str]:
+    """The sentences of an answer that may be about the code, in order; [] when none is."""
     found: list[str] = []
-    for sentence in _sentences(text):
+    for sentence in _sentences(_plain(answer)):
         sentence = _tidy(sentence)
-        if sentence and not _repeats(sentence, found):
+        if (
+            sentence
+            and len(sentence) <= MAX_CHARS
+            and not _FILLER.search(sentence.rstrip(".!"))
+            and not _repeats(sentence, found)
+        ):
             found.append(sentence)
-    specific = [sentence for sentence in found if not _FILLER.search(sentence)]
-    kept: list[str] = []
-    for sentence in (specific or [])[:limit]:
-        if sum(map(len, kept)) + len(sentence) <= MAX_CHARS or not kept:
-            kept.append(sentence)
-    return [sentence for sentence in kept if len(sentence) <= MAX_CHARS]
+    return found
+
+
+def bounded(sentences: Sequence[str], limit: int = MAX_SENTENCES) -> str:
+    """The first sentences together, at most `limit` and MAX_CHARS; never none of them."""
+    kept = list(sentences[:limit])
+    while len(kept) > 1 and len(" ".join(kept)) > MAX_CHARS:
+        kept.pop()
+    return " ".join(kept)
 
 
 def heading(answer: str) -> str:
     """A title of a few words from an answer, without mark-up; "" when there is none."""
     line = next((line for line in _plain(answer, keep_headings=True).split("\n") if line.strip(" #*-")), "")
-    line = re.sub(r"^[#\s*>_-]*(?:title|titel|heading)?\s*:?\s*", "", line, flags=re.I)
-    line = re.sub(r"\*\*|__|[\"“”]", "", line).strip(" #*_.:-")
-    line = re.sub(r"^(?:jupyter |python )?notebook(?: for| on| about|:)\s+", "", line, flags=re.I)
+    line = re.sub(r"\*\*|__|[\"“”]", "", re.sub(r"^[#\s*>_-]+", "", line))
+    line = re.sub(r"^[^:]*\b(?:title|titel|heading)\b[^:]*:\s*", "", line, flags=re.I)
+    line = re.sub(r"^(?:\d+(?:\.\d+)*[.):]?|cell \d+:)\s+", "", line.strip(" #*_.:-"), flags=re.I)
+    line = re.sub(r"^(?:(?:a|the|jupyter|python) )*notebook(?: for| on| about| to|:)\s+", "", line, flags=re.I)
+    line = re.sub(
+        r"(?:,? (?:in|with|using))?(?: (?:a|the))?(?: (?:jupyter|python|r|ipython))* notebook$", "", line, flags=re.I
+    )
+    line = line.strip(" #*_.:-")
     words = line.split()
     if (
         not 1 <= len(words) <= MAX_TITLE_WORDS
@@ -122,7 +137,7 @@ def _plain(answer: str, *, keep_headings: bool = False) -> str:
     if whole := _WHOLE_FENCE.match(text):
         text = whole[1]
     text = _CONTROL.sub(" ", text)
-    text = _FENCE.sub("\n", text)
+    text = re.sub("`{3,}", "`", _FENCE.sub("\n", text))
     text = re.sub(r"<!--.*?(?:-->|\Z)|<(script|style|iframe|svg)\b.*?(?:</\1>|\Z)", " ", text, flags=re.S | re.I)
     text = _LINK.sub(r"\1", text)
     kept = [block for block in blocks(text) if keep_headings or block.kind not in ("heading", "rule", "table")]
@@ -154,7 +169,11 @@ def _tidy(sentence: str) -> str:
     text = _SUBJECT.sub("", text, count=1)
     trimmed = _CLAUSE.sub("", text.rstrip(".")).rstrip(" ,;")
     text = trimmed if len(trimmed.split()) >= 4 else text.rstrip(".")
-    if len(re.findall(r"\w+", text)) < 3 and not re.search(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4}", text):
+    if text.count("`") % 2:
+        text = text.replace("`", "")
+    if len(re.findall(r"\w+", text)) < (2 if "`" in text else 3) and not re.search(
+        r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4}", text
+    ):
         return ""
     text = text if re.search(r"[!?…。！？]$", text) else f"{text}."
     return escaped(text[0].upper() + text[1:])

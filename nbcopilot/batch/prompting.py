@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from nbcopilot.types import Message, Prompt
 
 MAX_OUTPUT = 300
-MAX_OUTLINE = 8
+MAX_OUTLINE = 4
+MAX_IMPORTS = 8
 
 SYSTEM = (
     "You write the documentation of Jupyter notebooks: short, exact, about the code at hand. "
@@ -24,9 +25,12 @@ _ASK = (
     "Be specific: say which data, which computation, which result. "
     "Use only names and numbers that stand in the code, names in backticks. No code block, no list, no heading."
 )
-_ASK_TOP = (
-    "Write a title for this {language} notebook, at most eight words, and below it an overview of two sentences"
-    "{spoken}: what the notebook does and how. Be specific. Use only names that stand above."
+_ASK_TITLE = (
+    "Write a short title for this {language} notebook{spoken} that says what it is about. No numbers, no colon."
+)
+_ASK_OVERVIEW = (
+    "Write an overview of this {language} notebook in two sentences{spoken}: what it does, with which data, and how. "
+    "Be specific. Use only names that stand above, in backticks. No list, no heading."
 )
 _EXAMPLES = (
     (
@@ -41,7 +45,7 @@ _EXAMPLES = (
         "regularization.",
     ),
 )
-_LEAD = "This code "
+_LEAD = "This code"
 _STOP = ("\n\n", "\n#", "\n```")
 
 
@@ -66,7 +70,7 @@ def cell_prompt(
 ) -> tuple[Prompt, bool]:
     """The Prompt for one summary, and whether the code had to be shortened to fit `budget` tokens.
 
-    code: sources of the cells that share the summary. earlier: outlines of the cells before, nearest last.
+    code: sources of the cells that share the summary. earlier: outlines of the cells that the code builds on, nearest last.
     """
     ask = _ASK.format(language=_name(language), spoken=_spoken(page.spoken))
     fixed = count(
@@ -88,7 +92,7 @@ def cell_prompt(
         before.insert(0, f"- {quoted(line)}")
     parts = [f"Notebook: {quoted(page.title)}"] if page.title else []
     if before:
-        parts.append("Cells before this one:\n" + "\n".join(before))
+        parts.append("Earlier cells that it builds on:\n" + "\n".join(before))
     parts.append(f"{ask}\n\n{_fence(shown, language)}")
     if result.strip():
         parts.append(f"Its output:\n<data>\n{result}\n</data>")
@@ -97,28 +101,32 @@ def cell_prompt(
     return Prompt(messages, prefill=prefill, stop=_STOP, answer="markdown", language=language), whole
 
 
-def top_prompt(
+def top_prompts(
     page: Page, summaries: Sequence[str], imports: Sequence[str], *, count: Callable[[str], int], budget: int
-) -> Prompt:
-    """The Prompt for title and overview, from the summaries of the groups. The answer starts with the title's line."""
-    ask = _ASK_TOP.format(language=_name(page.language), spoken=_spoken(page.spoken))
-    room = max(budget - count(SYSTEM + ask + page.title) - 60, 64)
-    # The beginning and the end of a long notebook say most about it.
-    order = sorted(range(len(summaries)), key=lambda i: min(i, 2 * (len(summaries) - 1 - i)))
+) -> tuple[Prompt, Prompt]:
+    """The Prompts for the title and for the overview, from the summaries of the groups; they differ at the end only."""
+    title = _ASK_TITLE.format(language=_name(page.language), spoken=_spoken(page.spoken))
+    overview = _ASK_OVERVIEW.format(language=_name(page.language), spoken=_spoken(page.spoken))
+    room = max(budget - count(SYSTEM + overview + page.title) - 60, 64)
     chosen: list[int] = []
-    for i in order:
+    # The beginning and the end of a long notebook say most about it.
+    for i in sorted(range(len(summaries)), key=lambda i: min(i, 2 * (len(summaries) - 1 - i))):
         room -= count(summaries[i]) + 3
         if room < 0:
             break
         chosen.append(i)
-    lines = [f"{position}. {quoted(summaries[i])}" for position, i in enumerate(sorted(chosen), start=1)]
+    steps = "\n".join(f"- {quoted(summaries[i])}" for i in sorted(chosen))
     parts = [f"File name: {quoted(page.title)}"] if page.title else []
-    parts.append("What its cells do, in order:\n<data>\n" + "\n".join(lines) + "\n</data>")
+    parts.append(f"What its cells do, in order:\n<data>\n{steps}\n</data>")
     if imports:
-        parts.append(_fence("\n".join(quoted(line) for line in imports[:MAX_OUTLINE]), page.language))
-    parts.append(ask)
-    messages = (Message("system", SYSTEM), Message("user", "\n\n".join(parts)))
-    return Prompt(messages, prefill="# ", answer="markdown", language=page.language)
+        parts.append(_fence("\n".join(quoted(line) for line in imports[:MAX_IMPORTS]), page.language))
+    shared = "\n\n".join(parts)
+
+    def prompt(ask: str, prefill: str, stop: tuple[str, ...]) -> Prompt:
+        messages = (Message("system", SYSTEM), Message("user", f"{shared}\n\n{ask}"))
+        return Prompt(messages, prefill=prefill, stop=stop, answer="markdown", language=page.language)
+
+    return prompt(title, "#", ("\n",)), prompt(overview, "" if page.spoken else "This notebook", _STOP)
 
 
 def quoted(text: str) -> str:
@@ -133,7 +141,7 @@ def _head(page: Page) -> tuple[Message, ...]:
     turns = [Message("system", SYSTEM)]
     for language, source, answer in _EXAMPLES:
         ask = _ASK.format(language=_name(language), spoken="")
-        turns += [Message("user", f"{ask}\n\n{_fence(source, language)}"), Message("assistant", _LEAD + answer)]
+        turns += [Message("user", f"{ask}\n\n{_fence(source, language)}"), Message("assistant", f"{_LEAD} {answer}")]
     return tuple(turns)
 
 

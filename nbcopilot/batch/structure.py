@@ -14,6 +14,7 @@ from itertools import islice
 
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.language import cell_language
+from nbcopilot.notebook.patterns import word_set
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
 
 MAX_NAMES = 4
@@ -24,29 +25,19 @@ _IMPORTS = re.compile(
     r"^\s*(?:#include\s*[<\"]([\w./+-]+)[>\"]|(?:import|using|use|require|open|library|source)\b(?!\s*namespace\b)[\s(\"']*([\w.:/@-]*\w))", re.M
 )  # fmt: skip
 _CALLS = re.compile(r"(?<![\w.])([A-Za-z_][\w.]*)\s*\(")
-_KEYWORDS = frozenset(
-    [
-        "if",
-        "for",
-        "while",
-        "import",
-        "switch",
-        "catch",
-        "return",
-        "function",
-        "def",
-        "fn",
-        "func",
-        "match",
-        "until",
-        "foreach",
-        "print",
-        "println",
-        "printf",
-        "when",
-        "elif",
-        "else",
-    ]
+_CREATE = re.compile(
+    r"\bcreate\s+(?:or\s+replace\s+|temp\w*\s+)*(table|view|index)\s+(?:if\s+not\s+exists\s+)?([\w.]+)", re.I
+)
+_TABLES = {
+    "Inserts into": re.compile(r"\binsert\s+into\s+([\w.]+)", re.I),
+    "Updates": re.compile(r"\bupdate\s+([\w.]+)\s+set\b", re.I),
+    "Deletes from": re.compile(r"\bdelete\s+from\s+([\w.]+)", re.I),
+}
+_SELECT = re.compile(r"\bselect\s+(?:distinct\s+)?(.+?)\s+from\s+([\w.]+)", re.I | re.S)
+_PARAMETERS = re.compile(r"\bfunction\s*\w*\s*\(([^)]*)\)")
+_KEYWORDS = word_set(
+    "if for while import library require switch catch return function def fn func match until foreach print println "
+    "printf when elif else"
 )
 
 
@@ -66,6 +57,7 @@ def quoted(sources: Sequence[str]) -> str:
     lines = [line.strip() for source in sources for line in source.split("\n") if re.search(r"\w", line)]
     plain = [line for line in lines if "`" not in line] or [""]
     line = next((line for line in plain if not line.startswith(("%%", "#", "//", "--"))), plain[0])
+    line = re.sub(r"\s+", " ", line)
     return f"Runs `{_cut(line)}`." if line else "Runs the code below."
 
 
@@ -86,7 +78,7 @@ def import_lines(sources: Sequence[str], language: str) -> list[str]:
 def title_from(name: str) -> str:
     """A title from the name of a file: "02_monthly-sales" is "Monthly sales"; "Notebook" when it says nothing."""
     words = re.sub(r"^[\W\d_]+(?=[^\W\d_])", "", re.sub(r"[_\-\s]+", " ", name)).strip()
-    words = re.sub(r"[^\w\s,&()+#.]", "", words)
+    words = " ".join(re.sub(r"[^\w\s,&()+#.]", " ", words).split())
     if not re.search(r"[^\W\d_]{2}", words) or words.lower().startswith("untitled"):
         return "Notebook"
     return words[0].upper() + words[1:]
@@ -176,11 +168,27 @@ def _python(module: ast.Module) -> Iterator[Fact]:
             yield "Shows", [_code(ast.unparse(node.value))]
 
 
+def _sql(source: str) -> Iterator[Fact]:
+    for match in _CREATE.finditer(source):
+        yield "Creates", [f"the {match[1].lower()} {_code(match[2])}"]
+    for verb, pattern in _TABLES.items():
+        yield verb, [_code(match[1]) for match in pattern.finditer(source)]
+    for match in _SELECT.finditer(source):
+        yield (
+            "Selects",
+            [f"{'everything' if match[1] == '*' else _code(' '.join(match[1].split()))} from {_code(match[2])}"],
+        )
+
+
 def _other(source: str, language: str) -> Iterator[Fact]:
+    if language == "sql":
+        yield from _sql(source)
+        return
     yield "Loads", [_code(match[1] or match[2]) for match in _IMPORTS.finditer(source) if match[1] or match[2]]
     found = names(source, language)
     imported = {part for match in _IMPORTS.finditer(source) for part in re.split(r"\W", match[1] or match[2])}
-    yield "Defines", [_code(name) for name in _in_order(found.defined - imported - {"std"}, source)]
+    parameters = {word for match in _PARAMETERS.finditer(source) for word in re.findall(r"\w+", match[1])}
+    yield "Defines", [_code(name) for name in _in_order(found.defined - imported - parameters - {"std"}, source)]
     calls = [match[1] for match in _CALLS.finditer(source) if match[1].lower() not in _KEYWORDS]
     yield "Calls", [_code(name) for name in dict.fromkeys(calls) if name not in found.defined]
 
@@ -216,11 +224,15 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     name = _listed([_code(ast.unparse(target)) for target in targets])
     value = node.value.value if isinstance(node.value, ast.Await) else node.value
+    text = ast.unparse(value) if value is not None else ""
+    if (
+        len(text) <= MAX_CODE // 2
+        and _is_plain(text)
+        and not isinstance(value, (ast.List, ast.Dict, ast.Set, ast.Tuple))
+    ):
+        return f"{name} to `{text}`"
     if isinstance(value, ast.Call):
         return f"{name} from {_code(ast.unparse(value.func))}"
-    if isinstance(value, (ast.Constant, ast.Name, ast.BinOp, ast.Subscript, ast.Attribute, ast.UnaryOp)):
-        text = ast.unparse(value)
-        return f"{name} to `{text}`" if len(text) <= MAX_CODE // 2 and _is_plain(text) else name
     return name
 
 

@@ -232,7 +232,9 @@ def _with_overview(items: Sequence[Any], kinds: Sequence[_Kind], groups: list[Gr
     words = sum(
         prose_words(text) for at, text in zip(top, texts, strict=True) if kinds[at] != "summary" or headings(text)
     )
-    if not groups:
+    if any(ours(items[at]["metadata"]) for at in top if kinds[at] == "text"):
+        state = "users"  # a summary of ours at the top that the user has made their own, perhaps without its title
+    elif not groups:
         state = "needless"
     elif words >= EXPLANATION_WORDS:
         state = "users"

@@ -18,6 +18,7 @@ from nbcopilot.batch.prompting import Page
 from nbcopilot.batch.spoken import spoken_language
 from nbcopilot.batch.survey import Group, Survey
 from nbcopilot.engine.protocol import Engine
+from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.outputs import short
@@ -27,8 +28,10 @@ from nbcopilot.write.grounding import Facts, facts, ground
 from nbcopilot.write.markdown import headings
 from nbcopilot.write.provenance import ours
 
-SUMMARY_TOKENS = 110
-TOP_TOKENS = 160
+# Enough for three sentences; a fourth would be dropped.
+SUMMARY_TOKENS = 100
+# Lines of code up to which two sentences must do.
+SHORT_LINES = 8
 OUTPUT_CHARS = 400
 TEMPLATE_TOKENS = 96
 
@@ -73,24 +76,22 @@ class Writer:
         self.file, self.found, self.engine, self.options, self.stop = file, found, engine, options, stop
         self.on_progress = on_progress
         self.items: list[Any] = file.content["cells"]
-        self.budget = min(options.budget, engine.describe().context_tokens - TOP_TOKENS - TEMPLATE_TOKENS)
+        self.budget = min(options.budget, engine.describe().context_tokens - SUMMARY_TOKENS - TEMPLATE_TOKENS)
         self.notes: list[str] = []
         self.usage = Usage()
         self.page = Page(self._title(), file.language, self._spoken())
+        self.defined = [
+            {name for source in self.sources(group) for name in names(source, file.language).defined - {"*"}}
+            for group in found.groups
+        ]
         self.outlines = [self._safe(structure.outline(self.sources(group), file.language)) for group in found.groups]
 
     def summaries(self, groups: Sequence[Group]) -> dict[Group, Text]:
-        """A Text for each of `groups`."""
-        prompts: dict[Group, Prompt] = {}
-        for group in groups:
-            if structure.is_imports_only(self.sources(group), self.file.language):
-                continue  # the imports themselves say it best
-            prompts[group], whole = self._prompt(group)
-            if not whole:
-                lines = sum(source.count("\n") + 1 for source in self.sources(group))
-                self.notes.append(f"cell #{group.cells[0] + 1} has {lines} lines; the model saw a part of it")
-        answers = dict(zip(prompts, self._answers(list(prompts.values()), SUMMARY_TOKENS), strict=True))
-        return {group: self._summary(group, prompts.get(group), answers.get(group, "")) for group in groups}
+        """A Text for each of `groups`: what the model says of it, asked twice if need be, else what its syntax says."""
+        asked = [g for g in groups if not structure.is_imports_only(self.sources(g), self.file.language)]
+        texts = self._asked(asked, bare=False)
+        texts |= self._asked([group for group in asked if group not in texts], bare=True)
+        return {group: texts.get(group) or self._from_syntax(group) for group in groups}
 
     def top(self, texts: Mapping[Group, Text]) -> tuple[str, Text]:
         """(title, overview) of the notebook; `texts` are the new summaries."""
@@ -102,25 +103,26 @@ class Writer:
             for group in self.found.groups
             for line in structure.import_lines(self.sources(group), self.file.language)
         ]
-        prompt = prompting.top_prompt(
+        prompts = prompting.top_prompts(
             self.page,
             [self._safe(line) for line in lines if line],
             [self._safe(line) for line in imports],
             count=self.engine.count,
             budget=self.budget,
         )
-        first, _, rest = self._answers([prompt], TOP_TOKENS)[0].strip().partition("\n")
+        named, told = self._answers(prompts, SUMMARY_TOKENS)
         everything = [text for group in self.found.groups for text in (*self.sources(group), *self._outputs(group))]
         known = facts(everything, counts=[len(self.found.groups)])
-        title = clean.heading(first)
+        title = clean.heading(named)
         if not title or ground(title, known).dropped:
             title = structure.title_from(self.page.title)
-        kept = [s for s in self._kept(clean.prose(rest), known) if s.strip(" .").lower() != title.lower()]
+        title = self._safe(title)
+        kept = [s for s in self._kept(clean.prose(told), known) if s.strip(" .").lower() != title.lower()]
         if kept:
-            return title, Text(self._safe(" ".join(kept)), {"grounding": "ok"}, prompt.hash)
+            return title, Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompts[1].hash)
         sources = [source for group in self.found.groups for source in self.sources(group)]
         plain = ground(structure.describe(sources, self.file.language), known).text
-        return title, Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompt.hash)
+        return title, Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompts[1].hash)
 
     def sources(self, group: Group) -> list[str]:
         """The sources of the cells of a group."""
@@ -128,28 +130,58 @@ class Writer:
 
     # ------------------------------------------------------------------ one summary
 
-    def _prompt(self, group: Group) -> tuple[Prompt, bool]:
-        at = self.found.groups.index(group)
-        return prompting.cell_prompt(
+    def _asked(self, groups: Sequence[Group], *, bare: bool) -> dict[Group, Text]:
+        """What the model says of `groups`, without those of which nothing holds. bare: the code alone is shown."""
+        prompts = [self._prompt(group, bare=bare) for group in groups]
+        texts: dict[Group, Text] = {}
+        for group, prompt, answer in zip(groups, prompts, self._answers(prompts, SUMMARY_TOKENS), strict=True):
+            kept = self._about(group, clean.prose(answer))
+            if kept:
+                lines = sum(source.count("\n") + 1 for source in self.sources(group))
+                text = clean.bounded(kept, 2 if lines <= SHORT_LINES else clean.MAX_SENTENCES)
+                texts[group] = Text(self._safe(text), {"grounding": "ok"}, prompt.hash)
+        return texts
+
+    def _prompt(self, group: Group, *, bare: bool) -> Prompt:
+        sources = self.sources(group)
+        prompt, whole = prompting.cell_prompt(
             self.page,
-            [self._safe(source) for source in self.sources(group)],
-            [self._safe(text) for text in self._outputs(group)],
-            [line for line in self.outlines[max(0, at - prompting.MAX_OUTLINE) : at] if line],
+            [self._safe(source) for source in sources],
+            [] if bare else [self._safe(text) for text in self._outputs(group)],
+            [] if bare else self._earlier(group),
             language=self._language(group),
             count=self.engine.count,
             budget=self.budget,
         )
+        if not whole and not bare:
+            lines = sum(source.count("\n") + 1 for source in sources)
+            self.notes.append(f"cell #{group.cells[0] + 1} has {lines} lines; the model saw a part of it")
+        return prompt
 
-    def _summary(self, group: Group, prompt: Prompt | None, answer: str) -> Text:
+    def _earlier(self, group: Group) -> list[str]:
+        """Outlines of the groups above that define what this one uses, the nearest last."""
+        used = {name for source in self.sources(group) for name in names(source, self.file.language).used}
+        at = self.found.groups.index(group)
+        found = [i for i in range(at) if used & self.defined[i] and self.outlines[i]]
+        return [self.outlines[i] for i in found[-prompting.MAX_OUTLINE :]]
+
+    def _about(self, group: Group, sentences: Sequence[str]) -> list[str]:
+        """The sentences that the code of the group bears out."""
         sources, language = self.sources(group), self._language(group)
         counts = {number for source in sources for number in structure.counts(source, language)} | {len(sources)}
         known = facts([*sources, *self._outputs(group)], counts=counts)
-        kept = [s for s in self._kept(clean.prose(answer), known) if not claims.wrong(s, sources, language)]
-        shown = prompt.hash if prompt else ""
-        if kept:
-            return Text(self._safe(" ".join(kept)), {"grounding": "ok"}, shown)
+        words = claims.vocabulary([known.text])
+        return [
+            sentence
+            for sentence in self._kept(sentences, known)
+            if not claims.wrong(sentence, sources, language) and not claims.is_vague(sentence, words)
+        ]
+
+    def _from_syntax(self, group: Group) -> Text:
+        sources = self.sources(group)
+        known = facts([*sources, *self._outputs(group)])
         plain = ground(structure.describe(sources, self.file.language), known).text or structure.quoted(sources)
-        return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, shown)
+        return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"})
 
     def _kept(self, found: Sequence[str], known: Facts) -> list[str]:
         in_code = [clean.in_backticks(sentence, known.names) for sentence in found]
@@ -207,7 +239,7 @@ class Writer:
         return answers
 
     def _batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[str]:
-        texts = [prompt.prefill for prompt in prompts]
+        texts = [""] * len(prompts)
         chunks = self.engine.generate_batch(prompts, sampling)
         try:
             for at, chunk in chunks:
@@ -224,7 +256,12 @@ class Writer:
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        return iter(texts)
+        return iter([_continued(prompt.prefill, text) for prompt, text in zip(prompts, texts, strict=True)])
+
+
+def _continued(prefill: str, text: str) -> str:
+    """The answer with its prefill, unless the model began anew instead of going on from it."""
+    return text if text[:1].isupper() else prefill + text
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:
