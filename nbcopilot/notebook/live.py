@@ -123,8 +123,7 @@ def _variables(user_ns: Mapping[str, Any], source: str, rows: int) -> tuple[Vari
 
 def _error(shell: Any, cells: Sequence[Cell]) -> ErrorInfo | None:
     runs = tracking.runs_of(shell)
-    # A shell that is watched from here on may have failed before.
-    error = runs.error if runs is not None and runs.by_count else tracking.last_error(shell)
+    error = runs.error if runs is not None else tracking.last_error(shell)
     if error is None:
         return None
     # The same text may have run again since, under a newer number.

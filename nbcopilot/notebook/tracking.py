@@ -10,6 +10,7 @@ import contextlib
 import linecache
 import sys
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
@@ -39,6 +40,7 @@ class Runs:
 
     by_count: dict[int, Run] = field(default_factory=dict)
     error: ErrorInfo | None = None
+    files: Mapping[str, int] = field(default_factory=dict)
     _info: Any = None
 
     def before(self, info: Any) -> None:
@@ -61,7 +63,7 @@ class Runs:
             return
         label = cell_id or f"In[{count}]"
         if error is not None:
-            self.error = error_info(error, label, source, count)
+            self.error = error_info(error, label, source, self.files)
         elif self.error is not None and self.error.cell_id == label:
             self.error = None
 
@@ -70,7 +72,9 @@ def watch(shell: Any) -> Runs:
     """Start to keep the runs of `shell` (once; later calls give the same Runs)."""
     runs = runs_of(shell)
     if runs is None:
-        runs = Runs()
+        runs = Runs(files=_files(shell))
+        with contextlib.suppress(Exception):  # an odd shell: what failed before is then not known
+            runs.error = last_error(shell)
         setattr(shell, _ATTRIBUTE, runs)
         shell.events.register("pre_run_cell", runs.before)
         shell.events.register("post_run_cell", runs.after)
@@ -98,51 +102,63 @@ def last_error(shell: Any) -> ErrorInfo | None:
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     if not isinstance(error, BaseException) or isinstance(error, NbcopilotError):
         return None
-    counts = getattr(getattr(shell, "compile", None), "_filename_map", {})
+    counts = _files(shell)
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
     count = next((counts[name] for name in frames if name in counts), None)
     history = shell.history_manager.input_hist_raw
     source = history[count] if isinstance(count, int) and 0 < count < len(history) else ""
-    return error_info(error, f"In[{count}]" if source else None, source, count)
+    return error_info(error, f"In[{count}]" if source else None, source, counts)
 
 
-def error_info(error: BaseException, cell_id: str | None, source: str, count: int | None) -> ErrorInfo:
-    """The ErrorInfo of an exception: bounded text, no values of variables."""
+def _files(shell: Any) -> Mapping[str, int]:
+    """IPython's own table from the file names of compiled cells to execution counts; empty where it has none."""
+    found = getattr(getattr(shell, "compile", None), "_filename_map", None)
+    return found if isinstance(found, dict) else {}
+
+
+def error_info(
+    error: BaseException, cell_id: str | None, source: str, files: Mapping[str, int] | None = None
+) -> ErrorInfo:
+    """The ErrorInfo of an exception: bounded text, no values of variables.
+
+    `files` maps the file names of compiled cells to their execution counts.
+    """
     name = class_name(type(error))
     try:
         message = strip_ansi(str(error))[:_MESSAGE]
     except Exception:  # the user's own __str__
         message = "<message unavailable>"
     last = f"{name}: {message}" if message else name
-    return ErrorInfo(name, message, f"{_frames(error, count)}{last}", cell_id, source)
+    return ErrorInfo(name, message, f"{_frames(error, files or {})}{last}", cell_id, source)
 
 
-def _frames(error: BaseException, count: int | None) -> str:
+def _frames(error: BaseException, files: Mapping[str, int]) -> str:
     """The way to the error: where it started, the deepest line of a cell, and where it ended."""
     way = [
         (frame, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
         if not any(part in frame.f_code.co_filename for part in _MACHINERY)
     ]
-    cells = [i for i, (frame, _) in enumerate(way) if _is_cell(frame.f_code.co_filename)]
+    cells = [i for i, (frame, _) in enumerate(way) if _is_cell(frame.f_code.co_filename, files)]
     last = len(way) - 1
     keep = range(len(way)) if last < 5 else sorted({0, cells[-1] if cells else 0, last - 1, last})
     text, previous = "", -1
     for i in keep:
         text += f"… {i - previous - 1} frames left out …\n" if i > previous + 1 else ""
-        text, previous = text + _frame(*way[i], count if cells and i == cells[0] else None), i
+        text, previous = text + _frame(*way[i], files), i
     if isinstance(error, SyntaxError) and error.text:
         text += f"line {error.lineno}\n    {error.text.rstrip()[:200]}\n"
     return text
 
 
-def _is_cell(file: str) -> bool:
-    return "ipykernel_" in file or file.startswith("<")
+def _is_cell(file: str, files: Mapping[str, int]) -> bool:
+    return file in files or "ipykernel_" in file or file.startswith("<")
 
 
-def _frame(frame: FrameType, line: int, count: int | None) -> str:
+def _frame(frame: FrameType, line: int, files: Mapping[str, int]) -> str:
     file, name = frame.f_code.co_filename, frame.f_code.co_name
-    where = f'File "{_tail(file)}"' if not _is_cell(file) else "Cell" if count is None else f"Cell In[{count}]"
+    cell = f"Cell In[{files[file]}]" if file in files else "Cell"
+    where = cell if _is_cell(file, files) else f'File "{_tail(file)}"'
     inside = "" if name == "<module>" else f", in {name}"
     source = linecache.getline(file, line).strip()[:200]
     return f"{where}, line {line}{inside}\n" + (f"    {source}\n" if source else "")

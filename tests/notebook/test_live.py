@@ -95,9 +95,15 @@ def test_the_last_error_comes_with_its_cell_and_a_plain_traceback(
         "division by zero",
         "f(0)",
     )
-    assert "line 1\n    f(0)" in error.traceback and "line 2, in f\n    return 1 / n" in error.traceback
+    assert error.traceback.startswith("Cell In[2], line 1\n    f(0)\nCell In[1], line 2, in f\n    return 1 / n\n")
     assert error.traceback.endswith("ZeroDivisionError: division by zero") and "\x1b" not in error.traceback
     assert notebook.cell(error.cell_id) is not None
+
+
+def test_an_error_from_before_the_watch_is_known_after_it(run: Callable[..., Notebook]) -> None:
+    run("f()", request="first use")
+    error = run("x = 1").error
+    assert error is not None and error.source == "f()"
 
 
 def test_an_error_is_forgotten_when_its_cell_runs_well(shell: Any, run: Callable[..., Notebook]) -> None:
@@ -128,7 +134,7 @@ def test_a_deep_recursion_is_short() -> None:
 
     with pytest.raises(RecursionError) as caught:
         down(0)
-    error = tracking.error_info(caught.value, None, "", 1)
+    error = tracking.error_info(caught.value, None, "")
     assert "frames left out" in error.traceback and len(error.traceback) < 1000
 
 
@@ -137,7 +143,7 @@ def test_an_error_whose_text_cannot_be_had_is_still_named() -> None:
         def __str__(self) -> str:
             raise ValueError
 
-    assert tracking.error_info(Odd(), None, "", 1).message == "<message unavailable>"
+    assert tracking.error_info(Odd(), None, "").message == "<message unavailable>"
 
 
 def test_watching_twice_is_watching_once_and_can_end(shell: Any) -> None:
