@@ -5,6 +5,7 @@ A system turns (Task, Notebook) into an Answer and never sees an item, so it can
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -76,6 +77,39 @@ class Prompted:
             usage = chunk.usage or usage
         whole = prompt.text is not None or prompt.prefill.endswith("```python\n")
         return Answer(text if whole else first_block(text), usage)
+
+
+@dataclass(frozen=True)
+class Voted:
+    """Several sampled answers to the raw prompt, the one that most others equal: what tokens alone buy.
+
+    The baseline at equal budget for candidates and repairs. Nothing is run; answers are equal when their syntax trees are.
+    """
+
+    name: str
+    engine: Engine
+    sampling: Sampling
+    count: int
+
+    def answer(self, task: Task, notebook: Notebook) -> Answer:
+        """See `System.answer`."""
+        prompt = plain(task, notebook)
+        texts, usage = [""] * self.count, Usage()
+        for chunk in self.engine.generate(prompt, self.sampling, candidates=self.count):
+            texts[chunk.index] += chunk.text
+            usage = _sum(usage, chunk.usage) if chunk.usage else usage
+        codes = [first_block(text) for text in texts]
+        shapes = [_shape(code) for code in codes]
+        best = max(range(self.count), key=lambda i: (bool(shapes[i]), shapes.count(shapes[i]), -i))
+        return Answer(codes[best], usage, self.count)
+
+
+def _shape(code: str) -> str:
+    """The syntax tree as text, "" for what is not Python."""
+    try:
+        return ast.dump(ast.parse(code))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
 
 
 @dataclass(frozen=True)
@@ -211,10 +245,12 @@ def make_systems(modes: Sequence[str], engine: Engine, config: Config) -> list[S
             systems.append(Nbcopilot(mode, engine, config, RUNGS[mode]))
         elif mode in PROMPTS:
             systems.append(Prompted(mode, engine, greedy, PROMPTS[mode]))
+        elif mode == "vote":
+            systems.append(Voted(mode, engine, replace(greedy, temperature=0.8, top_p=0.95), RUNGS["full"].candidates))
         else:
-            raise UsageError(f"unknown mode `{mode}`", hint="it takes " + ", ".join([*PROMPTS, *RUNGS]))
+            raise UsageError(f"unknown mode `{mode}`", hint="it takes " + ", ".join(MODES))
     return systems
 
 
 PROMPTS: dict[str, Callable[[Task, Notebook], Prompt]] = {"raw": plain, "evalplus": benchmark_style, **PEERS}
-MODES = (*PROMPTS, *RUNGS)
+MODES = (*PROMPTS, "vote", *RUNGS)

@@ -76,6 +76,13 @@ def test_candidates_choose_the_one_that_passes() -> None:
     assert (answer.text.strip(), answer.accepted, answer.generations) == (RIGHT, True, 4)  # type: ignore[attr-defined]
 
 
+def test_vote_takes_the_answer_that_most_equal_and_runs_nothing() -> None:
+    script = ["def f(:", RIGHT, f"{WRONG}  # why not", WRONG]
+    engine, answer = answers("vote", script)
+    assert engine.samplings[0].temperature == 0.8
+    assert (answer.text, answer.accepted, answer.generations) == (script[2], None, 4)  # type: ignore[attr-defined]
+
+
 def test_no_repairs_in_the_config_means_none() -> None:
     engine, _ = answers("repair", [WRONG], repairs=0)
     assert len(engine.prompts) == 1
