@@ -11,6 +11,7 @@ from jupyter_server.utils import url_path_join
 from nbcopilot import __version__
 from nbcopilot.server import handlers, settings
 from nbcopilot.server.state import State
+from nbcopilot.write.comm import FRONTEND_VARIABLE
 
 ROUTES = {
     "status": handlers.StatusHandler,
@@ -31,4 +32,4 @@ def register(server_app: ServerApp) -> None:
         ".*$", [(url_path_join(base, "nbcopilot", name), kind) for name, kind in ROUTES.items()]
     )
     # Kernels of this server inherit it: a front end with the extension is there before it could answer a comm.
-    os.environ["NBCOPILOT_FRONTEND"] = __version__
+    os.environ[FRONTEND_VARIABLE] = __version__

@@ -10,6 +10,7 @@ A plain cell gets the front end's answer only after it has ended, so nothing her
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from nbcopilot.types import CellEdit
 from nbcopilot.write.wire import TARGET, Answer, Ready, Refused, edit_message, hello, read_answer, undo_message
 
 _ATTRIBUTE = "nbcopilot_link"
+FRONTEND_VARIABLE = "NBCOPILOT_FRONTEND"
 
 
 class Link:
@@ -31,13 +33,20 @@ class Link:
         self.shell = shell
         self.frontend: Ready | None = None
         self.mismatch = ""
+        self._absent = False
         self._comms: list[Any] = []
         self._open(hello(), self._on_hello)
 
     @property
     def ready(self) -> bool:
-        """True when a front end has said that it can write cells."""
-        return self.frontend is not None
+        """True when a front end has said that it can write cells, or is known to be one that can.
+
+        With "Run All" the cells are queued before the answer to `hello` can come; but a kernel of a server with
+        our extension knows from its environment (server/routes.py), and a notebook page names its cells.
+        """
+        if self.frontend is not None:
+            return True
+        return not self._absent and FRONTEND_VARIABLE in os.environ and running_cell(self.shell) is not None
 
     def send(self, edit: CellEdit, on_answer: Callable[[Answer], None], *, overwrite: bool = False) -> None:
         """Ask the front end to write `edit`; what it says comes to `on_answer`, once."""
@@ -82,7 +91,7 @@ class Link:
             no_target = Refused(group, "failed", detail="this front end has no nbcopilot extension")
             finish(no_target if group else None)
             if not group:
-                self.frontend = None
+                self.frontend, self._absent = None, True
 
         comm.on_msg(received)
         comm.on_close(closed)

@@ -289,6 +289,6 @@ def server(new_server: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="module")
 def lab(browser: Any, server: Server) -> Lab:
     """A page of JupyterLab that the tests of a module share."""
-    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
     page.set_default_timeout(30000)
     return Lab(page, server)
