@@ -9,10 +9,10 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from nbcopilot import session
 from nbcopilot.errors import CellNotFoundError
-from nbcopilot.magics import options, targets
+from nbcopilot.magics import options
 from nbcopilot.magics.interpolate import interpolate
 from nbcopilot.magics.request import Request
-from nbcopilot.notebook import live
+from nbcopilot.notebook import live, targets
 from nbcopilot.pipeline import make_task
 from nbcopilot.types import Notebook, Target, TaskKind
 from nbcopilot.write.comm import running_cell
