@@ -148,6 +148,8 @@ def _texts(text: str) -> list[str]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return [textwrap.dedent(text)]
     nodes = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    if not any(isinstance(node, nodes) for node in tree.body):
+        return [textwrap.dedent(text)]  # an example or two alone
     parts = [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, nodes)]
     comments = [line.strip().lstrip("#") for line in text.split("\n") if line.strip().startswith("#")]
     asserts = [ast.unparse(node) for node in tree.body if isinstance(node, ast.Assert)]
@@ -329,7 +331,9 @@ def _literal(text: str) -> str:
         source = "\n".join([*lines[: row - 1], lines[row - 1][:column]])
         after = lines[row - 1][column : column + 1]
         if _is_value(source) and not (after.isalnum() or after in tuple("\"'_(")):
-            return {"true": "True", "false": "False", "null": "None"}.get(source.strip(), source.strip())
+            found = source.strip()
+            found = found[:-1] if re.fullmatch(r"-?\d+\.", found) else found  # the full stop of a sentence
+            return {"true": "True", "false": "False", "null": "None"}.get(found, found)
     return ""
 
 

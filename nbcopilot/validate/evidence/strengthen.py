@@ -161,14 +161,13 @@ class _Work:
             if time.monotonic() > self.deadline:
                 notes.append(f"there was no time left for `{name}`")
                 break
-            answer = self._explore(name, calls)
+            answer = self._explore(name, calls, [m for i, m in enumerate(self.mutants) if i not in noticed])
             cases = [_with_values(case, self.source, name) for case in answer.get("cases", ())]
             if not cases:
                 notes.append(f"`{name}` was not recorded: {answer.get('problem') or _why_nothing(answer)}")
                 continue
-            kills = [[] if number in noticed else told for number, told in enumerate(answer["kills"])]
             room = self.budget.cases if not kept else max(4, self.budget.cases // 2)
-            chosen = [cases[i] for i in compose.choose(cases, kills, room)]
+            chosen = [cases[i] for i in compose.choose(cases, answer["kills"], room)]
             tests += compose.tests_of(name, chosen, taken)
             used += chosen
         return tests, used, tuple(notes)
@@ -181,14 +180,14 @@ class _Work:
         good = {i for i, seen in enumerate(written.get("tests", ())) if seen["outcome"] == "passed"}
         return {m for m, told in enumerate(written.get("kills", ())) if names and good & set(told)}
 
-    def _explore(self, name: str, calls: Sequence[str]) -> dict[str, Any]:
+    def _explore(self, name: str, calls: Sequence[str], mutants: Sequence[Mutant]) -> dict[str, Any]:
         left = max(2.0, self.deadline - time.monotonic())
         seconds = min(self.budget.explore_seconds, left)
         answer = self.runner.call(
             "explore.explore",
             {
                 "setup": self.setup, "source": self.source, "function": name, "limit": CASES, "seconds": seconds,
-                "seeds": _seeds(name, [self.source, *calls]), "mutants": [m.source for m in self.mutants],
+                "seeds": _seeds(name, [self.source, *calls]), "mutants": [m.source for m in mutants],
                 "mutant_seconds": min(self.budget.mutant_seconds, left),
             },
             seconds=seconds + self.budget.mutant_seconds + 60,

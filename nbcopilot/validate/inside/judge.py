@@ -48,24 +48,26 @@ def judge(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, An
 
 
 def _assert(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
-    source = str(example["source"])
+    tree = ast.parse(str(example["source"]))
+    for statement in tree.body:
+        if isinstance(statement, ast.Assert):  # keep what the comparison has on its left, to tell a failure
+            test = statement.test
+            if isinstance(test, ast.Compare):
+                test.left = _kept(test.left)
+            else:
+                statement.test = _kept(test)
     try:
-        exec(compile(source, "example", "exec"), namespace)
+        exec(compile(ast.fix_missing_locations(tree), "example", "exec"), namespace)
     except AssertionError:
-        got = _left_side(source, namespace)
-        return {"ok": False, "got": got, "error": "", "digest": ""}
+        return {"ok": False, "got": describe(namespace.get(_LEFT), 300)["repr"], "error": "", "digest": ""}
     return {"ok": True, "got": "", "error": "", "digest": ""}
 
 
-def _left_side(source: str, namespace: dict[str, Any]) -> str:
-    """The repr of what an `assert a == b` compared on its left, so that the failure can be told."""
-    try:
-        test = ast.parse(source).body[-1].test  # type: ignore[attr-defined]  # else there is nothing to show
-        left = test.left if isinstance(test, ast.Compare) else test
-        value = eval(compile(ast.Expression(left), "example", "eval"), namespace)
-        return str(describe(value, 300)["repr"])
-    except BaseException:
-        return ""
+_LEFT = "_nbcopilot_left"
+
+
+def _kept(value: ast.expr) -> ast.expr:
+    return ast.NamedExpr(ast.Name(_LEFT, ast.Store()), value)
 
 
 def _equal(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:

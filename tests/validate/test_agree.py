@@ -1,0 +1,60 @@
+"""The choice among candidates."""
+
+from __future__ import annotations
+
+from nbcopilot.types import Candidate, Finding, Verdict
+from nbcopilot.validate.agree import agree, behaviour, best
+from nbcopilot.validate.report import Outcome, RunError, RunReport, Shown
+
+PASSED = {"syntax": "ok", "names": "ok", "imports": "ok", "run": "passed"}
+
+
+def shows(digest: str) -> RunReport:
+    return RunReport(ok=True, result=Shown("int", digest, digest=digest))
+
+
+def judged(name: str, ok: bool = True, run: str = "passed", passed: int = 0, of: int = 0) -> tuple[Candidate, Verdict]:
+    findings = () if ok else (Finding("run", "error", "it failed"),)
+    evidence = {"examples": {"passed": passed, "of": of}} if of else {}
+    return Candidate(name), Verdict(ok, findings, {**PASSED, "run": run}, "rlimits", evidence)
+
+
+def test_the_value_that_most_runs_show_wins() -> None:
+    candidates = [judged("a"), judged("b"), judged("c")]
+    reports = {"a": shows("1"), "b": shows("2"), "c": shows("2")}
+    assert best(candidates, reports)[0].text == "b"
+
+
+def test_a_candidate_that_failed_is_outvoted_by_one_that_ran() -> None:
+    failed = RunReport(ok=False, error=RunError("ValueError", "no"))
+    candidates = [judged("a", ok=False, run="failed"), judged("b", ok=False, run="failed"), judged("c")]
+    assert best(candidates, {"a": failed, "b": failed, "c": shows("1")})[0].text == "c"
+
+
+def test_more_of_the_examples_is_better_than_fewer() -> None:
+    candidates = [judged("a", ok=False, passed=1, of=3), judged("b", ok=False, passed=2, of=3)]
+    assert best(candidates, {})[0].text == "b"
+
+
+def test_what_ran_is_better_than_what_could_not_be_run() -> None:
+    assert best([judged("a", run="not-run"), judged("b")], {})[0].text == "b"
+
+
+def test_the_earliest_of_equals_wins() -> None:
+    assert best([judged("a"), judged("b")], {})[0].text == "a"
+
+
+def test_an_empty_answer_is_the_last_choice() -> None:
+    empty = (Candidate(""), Verdict(False, (Finding("syntax", "error", "nothing"),)))
+    assert best([empty, judged("b", ok=False, run="failed")], {})[0].text == "b"
+
+
+def test_runs_that_fail_agree_with_nobody() -> None:
+    failed = RunReport(ok=False)
+    assert agree([failed, failed, shows("1"), None]) == (0.0, 0.0, 0.25, 0.0)
+
+
+def test_behaviour_does_not_depend_on_variable_names() -> None:
+    one = RunReport(ok=True, created={"a": Shown("int", "1", digest="x")}, outcomes=(Outcome(True, digest="d"),))
+    other = RunReport(ok=True, created={"b": Shown("int", "1", digest="x")}, outcomes=(Outcome(True, digest="d"),))
+    assert behaviour(one) == behaviour(other) != behaviour(shows("x"))
