@@ -1,0 +1,101 @@
+"""One request of the panel in a thread: events of the pipeline to a listener, Stop at the next token.
+
+Knows no widgets. The snapshot is taken before the thread starts: from then on nobody touches the shell.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, cast
+
+from nbcopilot.config import Config
+from nbcopilot.errors import InternalError, NbcopilotError
+from nbcopilot.events import CheckDone, Done, EditReady, Event, PromptReady
+from nbcopilot.judge import Judge, Judged
+from nbcopilot.notebook import live, targets
+from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.session import Session
+from nbcopilot.types import CellEdit, Notebook, Prompt, Target, Task, TaskKind
+
+Listener = Callable[["Event | NbcopilotError"], None]
+
+
+def read(
+    shell: Any, kind: TaskKind, instruction: str, about: str, config: Config, cell_id: str | None
+) -> tuple[Task, Notebook]:
+    """Task and Notebook of a press on a button. `about` names a cell or functions ("" the last cell that ran).
+
+    New cells go below the cell that it is about, or below the panel's own cell, `cell_id`.
+    Raises CellNotFoundError.
+    """
+    notebook = live.snapshot(shell, f"{instruction}\n{about}", cell_id, config)
+    if kind == "generate":
+        target = Target(cell_id=cell_id, position=notebook.index(cell_id))
+    elif kind == "fix" and not about.strip() and notebook.error is not None:
+        error = notebook.error
+        target = Target(error.source, error.cell_id, position=notebook.index(error.cell_id))
+    else:
+        target = targets.find(about, notebook)
+    return make_task(kind, config, instruction, target), notebook
+
+
+class Request:
+    """A running request. `listen` is called in its thread with every event, and with the error that ended it."""
+
+    def __init__(self, session: Session, config: Config, task: Task, notebook: Notebook, listen: Listener) -> None:
+        self.task, self.notebook = task, notebook
+        self.judged: list[tuple[int, Judged]] = []
+        self._session, self._config, self._listen = session, config, listen
+        self._copilot: Copilot | None = None
+        self._prompts: list[Prompt] = []
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="nbcopilot-panel", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cancel at the next token; what has come is kept."""
+        self._stopped.set()
+
+    def join(self, seconds: float | None = None) -> bool:
+        """Wait for the end; False when it did not come in time."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def edit(self, choice: int) -> CellEdit:
+        """The cells that candidate number `choice` (in the order of `judged`) would write."""
+        assert self._copilot is not None, "nothing was judged yet"
+        attempt, judged = self.judged[choice]
+        return self._copilot.plan_edit(self.task, self.notebook, self._prompts[attempt], judged)
+
+    def best(self, ready: EditReady) -> int:
+        """The number of the candidate that the pipeline chose."""
+        chosen = (ready.candidate, ready.verdict)
+        return next((i for i, (_, judged) in enumerate(self.judged) if judged == chosen), 0)
+
+    def _work(self) -> None:
+        try:
+            self._copilot = self._session.copilot(self._config)
+            # Without the live namespace: the user goes on executing cells in it.
+            events = self._copilot.stream(self.task, self.notebook, judge=Judge(self._config))
+            with closing(cast("Any", events)):
+                for event in events:
+                    self._take(event)
+                    if self._stopped.is_set():
+                        self._listen(Done("cancelled"))
+                        return
+        except NbcopilotError as exc:
+            self._listen(exc)
+        except Exception as exc:  # a thread has nobody to raise to
+            self._listen(InternalError(f"{type(exc).__name__}: {exc}", hint="please report it"))
+
+    def _take(self, event: Event) -> None:
+        if isinstance(event, PromptReady):
+            self._prompts.append(event.prompt)
+        elif isinstance(event, CheckDone):
+            self.judged.append((len(self._prompts) - 1, (event.candidate, event.verdict)))
+        self._listen(event)
