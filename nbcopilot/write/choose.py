@@ -75,8 +75,8 @@ def explain(answer: Answer) -> str:
 
 
 _SENTENCES: dict[Route, str] = {
-    "comm": "cells go in through the JupyterLab extension",
-    "payload": "the code goes into the next cell",
+    "comm": "written below, as one undo step",
+    "payload": "written into the next cell",
     "copy": "the text is below",
     "none": "there was nothing to write",
 }
