@@ -57,6 +57,7 @@ class Progress:
     def __init__(self, total: int, args: argparse.Namespace) -> None:
         self.total, self.count = total, 0
         self.dry_run = args.dry_run
+        self.counts_cells = args.command != "strip"
         self._started = time.monotonic()
         self._bar: RichProgress | None = None
 
@@ -115,8 +116,9 @@ class Progress:
         if outcome.error is not None:
             return str(outcome.error).removeprefix(f"{outcome.unit.path} ")
         count = outcome.cells_written
-        wrote = "would be written" if self.dry_run else "changed"
-        words = [f"{count} cell{'s' if count != 1 else ''} {wrote}"] if count else []
+        wrote = "would be written" if self.dry_run else "written"
+        # What strip did stands in its notes, role by role.
+        words = [f"{count} cell{'s' if count != 1 else ''} {wrote}"] if count and self.counts_cells else []
         if outcome.lacks:
             words.append(f"{len(outcome.lacks)} missing or outdated")
         return "; ".join([*words, *outcome.notes]) or ("skipped" if outcome.state == "skipped" else "nothing to do")

@@ -12,7 +12,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import evals
+from conftest import need
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +26,7 @@ from nbcopilot.write.cells import strip
 from nbcopilot.write.grounding import facts, ground
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "write"))
-from builders import code, file, markdown, raw, sources, stream
+from builders import COLLECTION, code, file, markdown, raw, sources, stream
 
 BIG = "def f(x):\n    y = x + 1\n    return y"
 BIG2 = "def g(x):\n    y = x + 2\n    return y"
@@ -280,7 +280,7 @@ def test_stop_ends_the_work_at_the_next_token() -> None:
 
 
 def all_notebooks() -> list[Path]:
-    return sorted((evals() / "notebooks").rglob("*.ipynb"))
+    return sorted(COLLECTION.rglob("*.ipynb"))
 
 
 @pytest.mark.parametrize("path", all_notebooks(), ids=lambda path: "/".join(path.parts[-2:]))
@@ -306,8 +306,6 @@ def test_every_notebook_of_the_collection_comes_back_as_the_contract_says(path: 
 
 @pytest.fixture(scope="module", autouse=True)
 def collection(request: pytest.FixtureRequest) -> None:
-    from conftest import need
-
     need(bool(all_notebooks()), "the notebooks of the collection are not beside the checkout")
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from nbcopilot.notebook import document
 from nbcopilot.notebook.document import NotebookFile
 from nbcopilot.types import Candidate, Cell, CellKind, ModelInfo, Notebook, Sampling, Target, Task, TaskKind, Verdict
 from nbcopilot.write.provenance import Provenance
+
+# The notebooks of real repositories beside the checkout, see their README.
+COLLECTION = Path(__file__).resolve().parents[3] / "shared" / "evals" / "notebooks"
 
 
 def code(
