@@ -2,7 +2,7 @@
 
 Static and approximate on purpose: nothing is run, and a call such as `prepare(df)` is not followed into to see
 whether it changes `df`. IPython syntax, top-level await and cell magics with Python bodies are understood
-(syntax.py, scopes.py); other languages get a rough reading by patterns.
+(syntax.py, scopes.py, cellnames.py); other languages get a rough reading by patterns.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nbcopilot.notebook import language as languages
-from nbcopilot.notebook.scopes import BUILTINS, Names, read_names
+from nbcopilot.notebook.cellnames import read_names
+from nbcopilot.notebook.scopes import BUILTINS, Names
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
 from nbcopilot.types import Cell, Notebook
 

@@ -21,6 +21,7 @@ from nbcopilot.errors import NotebookInvalidError, NotebookNotFoundError
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook import splice
 from nbcopilot.notebook.jsontext import Span, parse, same
+from nbcopilot.notebook.older import upgraded
 from nbcopilot.notebook.outputs import short, strip_ansi
 from nbcopilot.notebook.splice import Style
 from nbcopilot.types import Cell, CellKind, ErrorInfo, Notebook
@@ -176,7 +177,7 @@ def loads(data: bytes, path: str | Path | None = None) -> NotebookFile:
     text, encoding, mark = _decode(data, name)
     node, span = _parse(text, name)
     version, problems = _version(node, name)
-    content = node if version[0] == _NEWEST else _convert(node, text, name, version)
+    content = node if version[0] == _NEWEST else upgraded(node, text, name, version)
     problems += _problems(content, version)
     file = NotebookFile(
         path=where,
@@ -273,39 +274,6 @@ def _version(node: Mapping[str, Any], name: str) -> tuple[tuple[int, int], list[
             f'{name} is nbformat {major} but has no list of "cells"', hint="restore it from a checkpoint or a backup"
         )
     return (major, minor if isinstance(minor, int) else 0), problems
-
-
-def _convert(node: Mapping[str, Any], text: str, name: str, version: tuple[int, int]) -> dict[str, Any]:
-    """The v4 form of an older notebook, by nbformat, with ids that depend only on the content."""
-    import logging
-
-    import nbformat
-    import nbformat.reader
-    import nbformat.v4
-    from traitlets.log import get_logger
-
-    logger = get_logger()
-    was_disabled = isinstance(logger, logging.Logger) and logger.disabled
-    try:
-        logger.disabled = True  # type: ignore[union-attr]  # nbformat logs each oddity of the old file as an error
-        if version[0] == 3 and not isinstance(node.get("worksheets"), list):
-            text = json.dumps({**node, "worksheets": []})
-        old = nbformat.reader.reads(text)  # type: ignore[no-untyped-call]
-        converted = nbformat.convert(old, _NEWEST)  # type: ignore[no-untyped-call]
-        content = cast("dict[str, Any]", json.loads(json.dumps(converted)))
-    except Exception as exc:  # nbformat lets KeyError, AttributeError, RecursionError ... through for broken files
-        raise NotebookInvalidError(
-            f"{name} is nbformat {version[0]} and cannot be converted: {type(exc).__name__}: {exc}",
-            hint="open it in Jupyter and save it, or run `jupyter nbconvert --to notebook` on it",
-        ) from exc
-    finally:
-        logger.disabled = was_disabled  # type: ignore[union-attr]
-    for i, cell in enumerate(content["cells"]):
-        cell["id"] = hashlib.sha256(
-            f"{i}\0{multiline(cell.get('source'))}".encode("utf-8", "surrogatepass")
-        ).hexdigest()[:8]
-        cell["source"] = re.findall(r"[^\n]*\n|[^\n]+", multiline(cell.get("source")))
-    return content
 
 
 def _problems(content: Mapping[str, Any], version: tuple[int, int]) -> list[str]:

@@ -43,6 +43,7 @@ CASES = [
     ("with open(p) as fh, lock:\n    s = fh.read()", "fh s", "p lock", ""),
     ("[x * k for x in xs if (w := x)]", "w", "k xs", ""),
     ("{k: f(v) for k, v in d.items()}", "", "f d", ""),
+    ("def f():\n    return [n for n in rows] + [n]", "f", "rows n", ""),
     ("(lambda a, b=c: a + b + z)(1)", "", "c z", ""),
     ("def f(x: T = dflt, *args, **kw) -> R:\n    y = x\n    return y + helper(args)", "f", "T dflt R helper", ""),
     ("def f():\n    global total\n    total = 1", "f total", "", ""),

@@ -65,7 +65,11 @@ def test_without_a_running_cell_the_cursor_is_the_last(shell: Any, run: Callable
     shell.run_cell("x = 1", store_history=True)
     notebook = live.snapshot(shell, "", None, Config())
     assert notebook.cursor == 0 and notebook.history == ("x = 1",)
-    assert live.snapshot(InteractiveShell(), "", None, Config()).cursor is None
+
+
+def test_a_shell_that_ran_nothing_has_no_cells(shell: Any) -> None:
+    notebook = live.snapshot(shell, "", None, Config())
+    assert notebook.cells == () and notebook.cursor is None
 
 
 def test_the_same_text_run_twice_is_one_cell(run: Callable[..., Notebook]) -> None:
