@@ -244,7 +244,8 @@ class _Finder:
 
     def _variables(self, shown: set[str]) -> list[Piece]:
         found = []
-        for variable, reason, priority in rank.variables(self.task, self.notebook.namespace or (), self.needed):
+        used = rank.usage(self.notebook) if self.task.kind == "generate" else {}
+        for variable, reason, priority in rank.variables(self.task, self.notebook.namespace or (), self.needed, used):
             if variable.kind in ("function", "class") and self._defining_label(variable.name) in shown:
                 continue  # its source is there
             text = f"{variable.name}: {variable.summary}"

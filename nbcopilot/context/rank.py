@@ -6,7 +6,8 @@ Judges relevance only; `gather` turns the findings into pieces, `budget` makes t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 from nbcopilot.notebook import dependencies
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Task, Variable
@@ -149,13 +150,23 @@ def _bare(source: str) -> str:
     return re.sub(r"\A\s*%%[^\n]*\n", "", source).strip()
 
 
+def usage(notebook: Notebook) -> Counter[str]:
+    """How many cells that ran use each name."""
+    found: Counter[str] = Counter()
+    for cell in notebook.cells:
+        if cell.kind == "code" and cell.executed is not None:
+            found.update(dependencies.names(cell.source, notebook.language).used)
+    return found
+
+
 def variables(
-    task: Task, namespace: Sequence[Variable], needed: Sequence[str], fallback: int = 3
+    task: Task, namespace: Sequence[Variable], needed: Sequence[str], used: Mapping[str, int], fallback: int = 4
 ) -> list[tuple[Variable, str, float]]:
     """(variable, reason, priority) of those worth showing, in a stable order (that of their names).
 
-    Needed ones first; then frames with a column that the instruction names; when nothing is needed by name, the
-    `fallback` newest frames and arrays of a generate request.
+    Needed ones first; then frames with a column that the instruction names. A request for new code that names no
+    data also gets what the notebook is plainly about: the data that most cells use, and, when nothing else was
+    found, the newest `fallback` pieces of data. `namespace` has the newest first.
     """
     by_name = {variable.name: variable for variable in namespace}
     chosen: dict[str, tuple[str, float]] = {}
@@ -164,12 +175,16 @@ def variables(
             reason = "used by the code" if task.kind != "generate" else "named in the request"
             chosen[name] = (reason, 80.0)
     words = {word for word in _WORD.findall(task.instruction) if len(word) > 2}
-    data = [variable for variable in namespace if variable.kind in _DATA_KINDS and variable.name not in chosen]
+    data = [variable for variable in namespace if variable.kind in _DATA_KINDS]
+    names_data = any(variable.name in chosen for variable in data)
     for variable in data:
         shared = words & set(_WORD.findall(variable.summary.partition("columns")[2]))
-        if shared:
+        if shared and variable.name not in chosen:
             chosen[variable.name] = (f"has the column {sorted(shared)[0]}", 50.0)
-    if task.kind == "generate" and not chosen:
-        for variable in data[:fallback]:
-            chosen[variable.name] = ("the newest data", 30.0)
+    if task.kind == "generate" and data and not names_data:
+        if not chosen:
+            chosen |= {variable.name: ("the newest data", 30.0) for variable in data[:fallback]}
+        most = max(data, key=lambda variable: used.get(variable.name, 0))
+        if used.get(most.name):
+            chosen.setdefault(most.name, ("the data that most cells use", 35.0))
     return [(by_name[name], *chosen[name]) for name in sorted(chosen)]

@@ -78,11 +78,26 @@ FRAME = Variable("df", "DataFrame", "frame", "DataFrame, 2 rows × 2 columns\nco
 
 
 def test_frames_are_found_by_their_columns() -> None:
-    (found,) = rank.variables(Task("generate", "mean price per city"), [FRAME], [])
+    (found,) = rank.variables(Task("generate", "mean price per city"), [FRAME], [], {})
     assert found[0] is FRAME and found[1] == "has the column city"
 
 
-def test_modules_are_no_news_and_new_data_is_a_fallback_for_new_code_only() -> None:
-    module = Variable("np", "module", "module", "module numpy")
-    assert rank.variables(Task("generate", "go"), [module, FRAME], ["np"])[0][1] == "the newest data"
-    assert rank.variables(Task("explain", target=Target("x")), [module, FRAME], ["np"]) == []
+def frame(name: str) -> Variable:
+    return Variable(name, "DataFrame", "frame", "DataFrame, 1 rows × 1 columns\ncolumns: a int64")
+
+
+def chosen(task: Task, needed: list[str], used: dict[str, int]) -> list[str]:
+    namespace = [Variable("np", "module", "module", "module numpy"), *(frame(f"f{i}") for i in range(9))]
+    return [variable.name for variable, _, _ in rank.variables(task, namespace, needed, used)]
+
+
+def test_new_code_that_names_no_data_gets_the_newest_and_the_most_used() -> None:
+    assert chosen(Task("generate", "go on"), [], {"f8": 5, "f1": 2}) == ["f0", "f1", "f2", "f3", "f8"]
+
+
+def test_new_code_that_names_data_gets_that_and_no_more() -> None:
+    assert chosen(Task("generate", "plot f5"), ["np", "f5"], {"f8": 5}) == ["f5"]
+
+
+def test_code_in_question_gets_only_what_it_uses() -> None:
+    assert chosen(Task("explain", target=Target("x")), ["np"], {"f8": 5}) == []
