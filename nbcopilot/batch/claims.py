@@ -22,6 +22,8 @@ _CALLABLE = re.compile(r"`([A-Za-z_][\w.]*)(?:\(\))?`\s+(?:function|method|class
 _NO_BRACKETS = frozenset(
     {"haskell", "scheme", "ocaml", "f#", "bash", "powershell", "lisp", "clojure", "ruby", "idl", "sas"}
 )
+# Code of fewer words than this (`for f in *; do echo $f; done`) says too little to measure by.
+MIN_VOCABULARY = 8
 _WORD = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{2,}(?![a-z])")
 # Words that say nothing about which code it is.
 _COMMON = word_set(
@@ -46,7 +48,7 @@ def is_vague(sentence: str, known: frozenset[str]) -> bool:
 
     A small model likes to go on about what code of this kind usually does.
     """
-    if "`" in sentence or re.search(r"\d", sentence) or not sentence.isascii():
+    if "`" in sentence or re.search(r"\d", sentence) or not sentence.isascii() or len(known) < MIN_VOCABULARY:
         return False
     words = [word for word in re.findall(r"[A-Za-z]{4,}", sentence) if word.lower() not in _COMMON]
     return not any(_stem(word) in known for word in words)

@@ -46,7 +46,7 @@ _SUBJECT = re.compile(
 )
 # Sentences that are true of any cell: they say nothing about this one.
 _FILLER = re.compile(
-    r"\b(?:necessary (?:libraries|modules|packages|imports)|(?:libraries|modules|packages) (?:are )?(?:needed|required|necessary)"
+    r"^imports? (?:\w+ )?(?:libraries|modules|packages)\b[^`]*$|\b(?:necessary (?:libraries|modules|packages|imports)|(?:libraries|modules|packages) (?:are )?(?:needed|required|necessary)"
     r"|for (?:further|later|subsequent|future) (?:analysis|use|processing|calculations?|operations?)"
     r"|(?:easy|easier|simple) (?:to|and) (?:read|understand|use)|well[- ](?:structured|documented|commented)"
     r"|(?:useful|helpful|essential|important|crucial) (?:for|in|when|to|step|part)|(?:can|could|may|might) be (?:useful|used|helpful)"
@@ -57,6 +57,11 @@ _FILLER = re.compile(
     r"|no (?:further|additional) (?:explanation|context|information)|(?:in (?:summary|conclusion)|overall),"
     r"|does not (?:contain|have|include|provide|require|return|use|perform)|helps? (?:to )?(?:in )?(?:understand|visuali[sz]|organi[sz])"
     r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)",
+    re.I,
+)
+_DANGLING = re.compile(
+    r"(?:the (?:function|output|result|code|loop|method|class|values?|array|list|model|dataset|data|rest|other)s?\b|these|those|they|"
+    r"then|finally|also|in this|the (?:first|second|last)\b)",
     re.I,
 )
 _CLAUSE = re.compile(
@@ -90,6 +95,17 @@ def bounded(sentences: Sequence[str], limit: int = MAX_SENTENCES) -> str:
     return " ".join(kept)
 
 
+def standing(sentences: Sequence[str], first: str) -> list[str]:
+    """`sentences` without those at the start that speak of something said in a sentence that is gone.
+
+    first: the first sentence of the answer, which stands on its own.
+    """
+    kept = list(sentences)
+    while kept and kept[0] != first and _DANGLING.match(kept[0]):
+        del kept[0]
+    return kept
+
+
 def heading(answer: str) -> str:
     """A title of a few words from an answer, without mark-up; "" when there is none."""
     line = next((line for line in _plain(answer, keep_headings=True).split("\n") if line.strip(" #*-")), "")
@@ -100,7 +116,9 @@ def heading(answer: str) -> str:
     line = re.sub(
         r"(?:,? (?:in|with|using))?(?: (?:a|the))?(?: (?:jupyter|python|r|ipython))* notebook$", "", line, flags=re.I
     )
-    line = line.strip(" #*_.:-")
+    line = re.sub(r"^(?:the |an? )?(?:[\w+#.]+ )?notebook\s*[:-]\s*", "", line.strip(" #*_.:-"), flags=re.I).strip(
+        " #*_.:-"
+    )
     words = line.split()
     if (
         not 1 <= len(words) <= MAX_TITLE_WORDS
@@ -167,6 +185,8 @@ def _tidy(sentence: str) -> str:
     if _TALK.search(_SPAN.sub("`", text)) or text.endswith(":"):
         return ""
     text = _SUBJECT.sub("", text, count=1)
+    text = re.sub(r"^is (?=an? )", "", text)
+    text = re.sub(r"\b(?:the )?(?:necessary|required|needed) (?=(?:\w+ )?(?:librar|modul|packag|import))", "", text)
     trimmed = _CLAUSE.sub("", text.rstrip(".")).rstrip(" ,;")
     text = trimmed if len(trimmed.split()) >= 4 else text.rstrip(".")
     if text.count("`") % 2:

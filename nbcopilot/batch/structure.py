@@ -17,7 +17,7 @@ from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.patterns import word_set
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
 
-MAX_NAMES = 4
+MAX_NAMES = 6
 # Facts read of one cell: more could never be said.
 MAX_FACTS = 60
 MAX_CODE = 60
@@ -61,12 +61,14 @@ def quoted(sources: Sequence[str]) -> str:
     return f"Runs `{_cut(line)}`." if line else "Runs the code below."
 
 
-def is_imports_only(sources: Sequence[str], language: str) -> bool:
-    """Whether Python cells do nothing but import (magics aside)."""
+def is_imports(sources: Sequence[str], language: str) -> bool:
+    """Whether Python cells import and do little besides (magics aside): the imports themselves say it best."""
     modules = [tree(source) if language == "python" and cell_magic(source) is None else None for source in sources]
-    nodes = [node for module in modules if module is not None for node in module.body]
-    imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
-    return None not in modules and bool(imports) and all(node in imports or _is_magic(node) for node in nodes)
+    nodes = [node for module in modules if module is not None for node in module.body if not _is_magic(node)]
+    imports = sum(isinstance(node, (ast.Import, ast.ImportFrom)) for node in nodes)
+    others = [node for node in nodes if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    plain = all(isinstance(node, (ast.Expr, ast.Assign)) for node in others)
+    return None not in modules and imports > 0 and plain and 3 * len(others) <= imports
 
 
 def import_lines(sources: Sequence[str], language: str) -> list[str]:

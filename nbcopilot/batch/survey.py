@@ -120,8 +120,20 @@ def has_code(source: str, language: str) -> bool:
         return has_code(magic.body, language) if magic.name in PYTHON_CELL_MAGICS else bool(magic.body.strip())
     lines = [line for line in source.split("\n") if line.strip() and not _COMMENTS.match(line)]
     if language == "python":
+        module = tree(source) if lines else None
+        if module is not None and all(_is_text(statement) for statement in module.body):
+            return False
         lines = [line for line in lines if not re.match(r"\s*[%!?]|.*\?\s*$", line)]
     return any(re.search(r"\w", line) for line in lines)
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a bare string: a licence or a remark in quotes."""
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def is_glue(source: str, language: str) -> bool:

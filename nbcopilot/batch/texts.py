@@ -88,7 +88,7 @@ class Writer:
 
     def summaries(self, groups: Sequence[Group]) -> dict[Group, Text]:
         """A Text for each of `groups`: what the model says of it, asked twice if need be, else what its syntax says."""
-        asked = [g for g in groups if not structure.is_imports_only(self.sources(g), self.file.language)]
+        asked = [g for g in groups if not structure.is_imports(self.sources(g), self.file.language)]
         texts = self._asked(asked, bare=False)
         texts |= self._asked([group for group in asked if group not in texts], bare=True)
         return {group: texts.get(group) or self._from_syntax(group) for group in groups}
@@ -117,7 +117,8 @@ class Writer:
         if not title or ground(title, known).dropped:
             title = structure.title_from(self.page.title)
         title = self._safe(title)
-        kept = [s for s in self._kept(clean.prose(told), known) if s.strip(" .").lower() != title.lower()]
+        found = clean.prose(told)
+        kept = clean.standing(self._kept(found, known), found[0] if found else "")
         if kept:
             return title, Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompts[1].hash)
         sources = [source for group in self.found.groups for source in self.sources(group)]
@@ -135,7 +136,8 @@ class Writer:
         prompts = [self._prompt(group, bare=bare) for group in groups]
         texts: dict[Group, Text] = {}
         for group, prompt, answer in zip(groups, prompts, self._answers(prompts, SUMMARY_TOKENS), strict=True):
-            kept = self._about(group, clean.prose(answer))
+            found = clean.prose(answer)
+            kept = clean.standing(self._about(group, found), found[0] if found else "")
             if kept:
                 lines = sum(source.count("\n") + 1 for source in self.sources(group))
                 text = clean.bounded(kept, 2 if lines <= SHORT_LINES else clean.MAX_SENTENCES)

@@ -86,6 +86,9 @@ def test_length_is_bounded() -> None:
         ("# Monthly sales\n\nText.", "Monthly sales"),
         ('Title: "Monthly sales"', "Monthly sales"),
         ("**Monthly sales**", "Monthly sales"),
+        ("# R Notebook: Monthly sales", "Monthly sales"),
+        ("# 2.1 Monthly sales in a Jupyter notebook", "Monthly sales"),
+        ("# 2 to 8 word title for this notebook: Monthly sales", "Monthly sales"),
         ("# Notebook for monthly sales", "Monthly sales"),
         ("This notebook computes the monthly sales", ""),
         ("a b c d e f g h i j k l m", ""),
@@ -95,6 +98,11 @@ def test_length_is_bounded() -> None:
 )
 def test_titles_are_a_few_plain_words(answer: str, title: str) -> None:
     assert clean.heading(answer) == title
+
+
+def test_a_sentence_that_leans_on_one_that_is_gone_goes_too() -> None:
+    assert clean.standing(["The function returns `x`.", "Sorts `x`."], "Defines `f`.") == ["Sorts `x`."]
+    assert clean.standing(["The function returns `x`."], "The function returns `x`.") == ["The function returns `x`."]
 
 
 def test_names_in_prose_get_backticks_when_the_code_has_them() -> None:

@@ -39,7 +39,7 @@ def test_description(source: str, language: str, said: str) -> None:
 
 def test_long_lists_and_long_code_are_cut() -> None:
     text = structure.describe(["\n".join(f"import module{i}" for i in range(9))], "python")
-    assert text == "Imports `module0`, `module1`, `module2`, `module3` and more."
+    assert text == "Imports `module0`, `module1`, `module2`, `module3`, `module4`, `module5` and more."
     assert len(structure.describe(["x = " + " + ".join(f"name{i}" for i in range(99))], "python")) < 100
 
 

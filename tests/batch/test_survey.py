@@ -27,6 +27,7 @@ BIG2 = "def g(x):\n    y = x + 2\n    return y"
         ("", "python", False),
         ("# only a comment\n# and more", "python", False),
         ("%matplotlib inline\n!pip install x\nf?", "python", False),
+        ('"""A licence."""', "python", False),
         ("%load_ext a\nx = 1", "python", True),
         ("%%time\nf()", "python", True),
         ("%%time\n# nothing", "python", False),
