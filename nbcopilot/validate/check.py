@@ -244,6 +244,14 @@ class _Check:
         self._observe(report)
 
     def _examples(self) -> tuple[Example, ...]:
+        failed = self.notebook.error
+        if (
+            self.task.kind == "fix"
+            and failed is not None
+            and failed.source.strip() not in ("", self.task.target.source.strip())
+        ):
+            # The cell that failed must run after the mended one.
+            return (Example("assert", failed.source, shown=failed.source),)
         text = self.task.instruction if self.task.kind == "generate" else self.task.target.source
         functions = examples.functions_of(self.candidate.text)
         return examples.find_examples(text, functions) if text else ()

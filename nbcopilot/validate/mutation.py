@@ -41,6 +41,8 @@ _PAIRS = {"min": "max", "max": "min", "any": "all", "all": "any", "append": "ext
           "floor": "ceil", "ceil": "floor", "islower": "isupper", "isupper": "islower", "lstrip": "rstrip", "rstrip": "lstrip",
           "startswith": "endswith", "endswith": "startswith", "popleft": "pop", "find": "rfind", "rfind": "find", "keys": "values"}  # fmt: skip
 
+_COMMUTE = frozenset({"min", "max", "gcd", "lcm", "isclose", "hypot", "union", "intersection"})
+
 
 def mutants(source: str, names: Collection[str] = (), *, limit: int = MAX_MUTANTS) -> tuple[Mutant, ...]:
     """At most `limit` mutants of the functions and classes `names` (default: all), spread over the lines.
@@ -63,8 +65,14 @@ def mutants(source: str, names: Collection[str] = (), *, limit: int = MAX_MUTANT
             continue
         if print_ not in known:
             known.add(print_)
-            found.append(Mutant(ast.unparse(changed), getattr(node, "lineno", 0), operator, text))
+            found.append(Mutant(ast.unparse(changed), _line(node, field, index), operator, text))
     return tuple(_spread(found, limit))
+
+
+def _line(node: ast.AST, field: str, index: int | None) -> int:
+    """The line of what is changed, as near as the tree knows it."""
+    old = getattr(node, field) if index is None else getattr(node, field)[index]
+    return int(getattr(old, "lineno", 0) or getattr(node, "lineno", 0))
 
 
 def _spread(found: list[Mutant], limit: int) -> list[Mutant]:
@@ -241,7 +249,8 @@ def _of_call(node: ast.AST) -> Iterator[Change]:
         yield node, "func", None, "call", ast.Name(_PAIRS[func.id], ast.Load())
     elif isinstance(func, ast.Attribute) and func.attr in _PAIRS:
         yield node, "func", None, "call", ast.Attribute(func.value, _PAIRS[func.attr], ast.Load())
-    if len(node.args) >= 2 and not any(isinstance(a, ast.Starred) for a in node.args):
+    called = func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
+    if len(node.args) >= 2 and called not in _COMMUTE and not any(isinstance(a, ast.Starred) for a in node.args):
         swapped = [node.args[1], node.args[0], *node.args[2:]]
         yield node, "args", None, "arguments", swapped  # type: ignore[misc]  # a list of nodes stands for the field
     if isinstance(func, ast.Name) and func.id == "range" and node.args:

@@ -10,6 +10,7 @@ import ast
 import inspect
 import io
 import pickle
+import pickletools
 import sys
 import textwrap
 import time
@@ -117,7 +118,7 @@ class _Reader:
         else:
             self.room -= len(data)
             self.values[name] = data
-            more += [n for n in _classes_in(data) if n in self.namespace]
+            more += [n for n in _classes_in(data) if _is_of_notebook(self.namespace.get(n))]
         return more
 
     def _pickle(self, value: Any) -> tuple[bytes | None, str]:
@@ -207,18 +208,10 @@ def _size(value: Any) -> int:
 
 
 def _classes_in(data: bytes) -> set[str]:
-    """Names of classes and functions of `__main__` that a pickle refers to."""
-    import pickletools
-
-    found: set[str] = set()
+    """Texts in a pickle that may name classes and functions of `__main__`."""
     if b"__main__" not in data:
-        return found
-    texts: list[str] = []
-    for code, argument, _ in pickletools.genops(data):
-        if isinstance(argument, str):
-            texts.append(argument)
-            if len(texts) >= 2 and texts[-2] == "__main__":
-                found.add(argument.split(".")[0])
-        if code.name == "GLOBAL" and isinstance(argument, str) and argument.startswith("__main__ "):
-            found.add(argument.split(" ", 1)[1].split(".")[0])
-    return found
+        return set()
+    texts = [
+        argument for _, argument, _ in pickletools.genops(data) if isinstance(argument, str) and len(argument) < 100
+    ]
+    return {part.split(".")[0] for text in texts for part in text.split(" ")[-1:]}

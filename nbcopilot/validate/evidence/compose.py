@@ -9,6 +9,7 @@ from typing import Any
 from nbcopilot.validate.evidence.split import SingleTest
 
 PER_TEST = 8
+LEAST = 10  # assertions for a function whose few mutants are noticed by fewer
 MARK = "characterisation"
 
 Case = Mapping[str, Any]
@@ -46,6 +47,13 @@ def choose(cases: Sequence[Case], kills: Sequence[Sequence[int]], limit: int) ->
         if len(chosen) < limit and (key not in seen or cases[i]["fresh"] or cases[i]["seed"]):
             seen.add(key)
             chosen.append(i)
+    # Faults that no mutant stands for: a few more inputs, from short to long.
+    rest = sorted(
+        (i for i in left if i not in chosen and cases[i]["kind"] != "raise"), key=lambda i: len(cases[i]["args"])
+    )
+    missing = min(limit, LEAST) - len(chosen)
+    if missing > 0 and rest:
+        chosen += rest[:: max(1, len(rest) // missing)][:missing]
     return sorted(chosen, key=lambda i: (not cases[i]["seed"], len(cases[i]["args"]), i))
 
 
@@ -112,8 +120,16 @@ def _lines(name: str, case: Case, title: str, number: int) -> list[str]:
         call = _method_call(owner, method, case)
     if case["kind"] == "raise":
         return [f"    with pytest.raises({case['error']}):", f"        {call}"]
+    if case["wrap"] == "state":
+        made, count = f"made_{number}", int(case.get("first", 0))
+        values = case["values"]
+        return [
+            f"    {made} = {owner}({', '.join(values[:count])})",
+            f"    {made}.{method}({', '.join(values[count:])})",
+            f"    assert vars({made}) == {case['expected']}",
+        ]
     lines: list[str] = []
-    if case["after"]:
+    if case["after"] and not method:
         values = case["values"]
         for place in case["after"]:
             variable = f"given_{number}" if len(case["after"]) == 1 else f"given_{number}_{place}"
@@ -123,11 +139,11 @@ def _lines(name: str, case: Case, title: str, number: int) -> list[str]:
     if case["kind"] == "print":
         lines += [f"    with contextlib.redirect_stdout(io.StringIO()) as out_{number}:", f"        {call}"]
         lines.append(f"    assert out_{number}.getvalue() == {case['expected']}")
-    elif case["kind"] == "none" and case["after"]:
+    elif case["kind"] == "none" and case["after"] and not method:
         lines.append(f"    {call}")
     else:
         lines.append(f"    assert {_comparison(call, case)}")
-    for place, text in case["after"].items():
+    for place, text in case["after"].items() if not method else ():
         variable = f"given_{number}" if len(case["after"]) == 1 else f"given_{number}_{place}"
         lines.append(f"    assert {variable} == {text}")
     return lines

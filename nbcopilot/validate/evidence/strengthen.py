@@ -87,7 +87,7 @@ class _Work:
         if self.problem:
             return TestReport(source="", problem=self.problem)
         tops = {name.split(".")[0] for name in self.names}
-        self.mutants = mutation.mutants(self.source, tops, limit=self.budget.mutants)
+        self.mutants = mutation.mutants(self.source, _with_helpers(self.source, tops), limit=self.budget.mutants)
         given = split(tests, tops, _known(self.source, self.setup)) if tests.strip() else Tests()
         written = self._measure(given.preamble, [t for t in given.tests if not t.idle])
         kept, report = self._sorted(given, written)
@@ -266,6 +266,23 @@ def _callables(source: str, names: Sequence[str]) -> list[str]:
             found += [f"{name}.{m.name}" for m in methods if not m.name.startswith("_")]
         elif isinstance(node, ast.FunctionDef) or "." in name:
             found.append(name)
+    return found
+
+
+def _with_helpers(source: str, names: set[str]) -> set[str]:
+    """The names and those of the functions in the source that they call, directly or not."""
+    tops = {
+        n.name: n
+        for n in ast.parse(source).body
+        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    }
+    found, stack = set(names), list(names)
+    while stack:
+        node = tops.get(stack.pop())
+        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} if node else set()
+        new = (used & tops.keys()) - found
+        found |= new
+        stack += new
     return found
 
 

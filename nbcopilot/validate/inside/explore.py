@@ -193,7 +193,8 @@ def _search(
     for place in range(max(map(len, first))):
         if time.monotonic() > deadline:
             return
-        _try(pool, target, [values[place % len(values)] for values in first], chosen[0][0])
+        # Each parameter at its own pace, so that not all have the same value.
+        _try(pool, target, [values[place * (1 + at) % len(values)] for at, values in enumerate(first)], chosen[0][0])
     pick = maker.random
     weights = [weight for _, weight in chosen]
     stale = 0
@@ -250,7 +251,7 @@ def _load(source: str, name: str, session: Session, base: Mapping[str, Any]) -> 
     def construct_and_call(*arguments: Any) -> Any:
         instance = made(*arguments[:count])
         value = getattr(instance, method)(*arguments[count:])
-        return vars(instance) if value is None and hasattr(instance, "__dict__") else value
+        return observe.State(vars(instance)) if value is None and hasattr(instance, "__dict__") else value
 
     return construct_and_call
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+STATE = "state"  # the `wrap` of what a method left behind
 TARGET = "target"  # file name of the code under test
 MAX_EVENTS = 30_000  # lines that one call may execute; longer ones make poor tests
 MAX_SOURCE = 400  # characters of an expected value
@@ -98,6 +99,13 @@ def same(expected: Seen, value: Seen) -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class State:
+    """The attributes of an object after a method that returns nothing."""
+
+    values: dict[str, Any]
+
+
 class _Drained(list[Any]):
     """What an iterator gave."""
 
@@ -149,6 +157,8 @@ def _name(exc: BaseException) -> str:
 def _describe(value: Any, printed: str) -> Seen:
     if isinstance(value, _Drained):
         return _written(list(value), "list({})")
+    if isinstance(value, State):
+        return _written(value.values, STATE)
     if value is None:
         return Seen("print", repr(printed)) if printed and len(printed) <= MAX_SOURCE else Seen("none", "None")
     module = type(value).__module__.split(".")[0]

@@ -69,6 +69,7 @@ class Maker:
         self.ints = [int(v) + d for v in numbers for d in (0, -1, 1) if v == int(v)]
         self.floats = [float(v) for v in numbers if isinstance(v, float)]
         self.texts = [v for v in literals if isinstance(v, str) and len(v) <= 200 and "\n" not in v]
+        self.words = [v for v in self.texts if len(v) > 2 and v.isalpha()]  # names that the function knows
         self.marks = [v for v in self.texts if 0 < len(v) <= 2]
         self.brackets = [m for m in self.marks if m in "()[]{}<>"]
 
@@ -176,8 +177,8 @@ class Maker:
     def _str(self) -> str:
         pick = self.random
         chance = pick.random()
-        if self.texts and chance < 0.15:
-            return pick.choice(self.texts)
+        if self.texts and chance < (0.4 if len(self.words) > 2 else 0.15):
+            return pick.choice(self.words if len(self.words) > 2 else self.texts)
         if self.marks and chance < 0.4:
             return self._around_marks()
         if self.brackets and chance < 0.6:
