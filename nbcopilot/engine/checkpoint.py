@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from nbcopilot.engine.gguf_file import GGUFFile
+from nbcopilot.engine.gguf_file import FourBits, GGUFFile
 from nbcopilot.errors import ModelCorruptError, UnknownModelError
 
 
@@ -31,6 +31,10 @@ class Checkpoint(Protocol):
 
     def tensor(self, name: str) -> Tensor:
         """One tensor, on the CPU, in whatever type it was stored. Raises ModelCorruptError."""
+        ...
+
+    def four_bits(self, name: str) -> FourBits | None:
+        """The tensor as published when it was published in 4 bits, else None."""
         ...
 
 
@@ -74,6 +78,9 @@ class FolderCheckpoint:
             return self._readers[name](name)
         except KeyError:
             raise ModelCorruptError(f"{self._path} has no tensor {name}", hint="pull the model again") from None
+
+    def four_bits(self, name: str) -> None:
+        """None: transformers folders hold floats."""
 
 
 def open_tensors(path: Path) -> tuple[frozenset[str], Callable[[str], Tensor]]:
@@ -122,10 +129,17 @@ class GGUFCheckpoint:
                 f"{self.file.path.name} has no tensor {self._names.get(name, name)}", hint="pull it again"
             )
         weight = torch.from_numpy(self.file.tensor(self._names[name]).copy())
-        if self.config["model_type"] == "llama" and (match := re.search(r"self_attn\.(q|k)_proj", name)):
-            heads = self.config["num_attention_heads" if match[1] == "q" else "num_key_value_heads"]
-            weight = _unpermute(weight, heads)
-        return weight
+        heads = self._interleaved_heads(name)
+        return _unpermute(weight, heads) if heads else weight
+
+    def four_bits(self, name: str) -> FourBits | None:
+        """The tensor as published when it is of type Q4_K and its rows need no new order, else None."""
+        return None if self._interleaved_heads(name) else self.file.four_bits(self._names[name])
+
+    def _interleaved_heads(self, name: str) -> int:
+        if self.config["model_type"] != "llama" or not (match := re.search(r"self_attn\.(q|k)_proj", name)):
+            return 0
+        return int(self.config["num_attention_heads" if match[1] == "q" else "num_key_value_heads"])
 
 
 def _unpermute(weight: Tensor, heads: int) -> Tensor:

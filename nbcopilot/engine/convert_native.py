@@ -1,21 +1,23 @@
 """Published weights -> one flat file that the compiled kernels read where it lies, and its index.
 
 weights.bin: every tensor at a multiple of 4096 bytes. weights.json: {"shape", "bytes", "tensors": {name: {"offset",
-...}}}; linears have "bits", "n", "k", "group". Names: embed, norm, head, and `<layer>.qkv|o|gate_up|down|norm1|norm2|
+...}}}; linears have "bits", "n", "k", "group": 4 bits where they were published so (Q4_K), else 8. Names: embed, norm, head, and `<layer>.qkv|o|gate_up|down|norm1|norm2|
 query_norm|key_norm`, with `.scale` and `.bias` beside a linear.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from nbcopilot.engine.checkpoint import Checkpoint, open_checkpoint
+from nbcopilot.engine.gguf_file import FourBits
 from nbcopilot.engine.model import Array
-from nbcopilot.engine.native.pack import BLOCK, fits, group_size, pack8
+from nbcopilot.engine.native.pack import BLOCK, fits, group_size, pack4, pack8
 from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.errors import UnknownModelError
@@ -51,6 +53,13 @@ def convert_native(source: Path, folder: Path, progress: Progress | None = None)
     report(shape.layers + 1, shape.layers + 1, "converted to int8")
 
 
+_MATRICES = {
+    "o": ("self_attn.o_proj",),
+    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+    "down": ("mlp.down_proj",),
+}
+
+
 class _Writer:
     """Appends tensors to the file and remembers where they are."""
 
@@ -64,12 +73,21 @@ class _Writer:
         self._file.write(np.ascontiguousarray(values).data)
 
     def linear(self, name: str, weight: Array, bias: Array | None = None) -> None:
+        """A float matrix, rounded to 8 bits."""
         values, scales = pack8(weight)
         outputs, inputs = values.shape[0] * BLOCK, weight.shape[1]
         self.add(name, values, bits=8, n=outputs, k=inputs, group=group_size(inputs))
         self.add(f"{name}.scale", scales)
         if bias is not None:
             self.add(f"{name}.bias", np.pad(bias, (0, outputs - len(bias))))
+
+    def linear4(self, name: str, parts: Sequence[FourBits]) -> None:
+        """Matrices that were published in 4 bits, one below the other, as they are."""
+        q, scale, lowest = (np.concatenate([getattr(part, f) for part in parts]) for f in ("q", "scale", "lowest"))
+        values, scales, minima, factor = pack4(q, scale, lowest)
+        self.add(name, values, bits=4, n=q.shape[0], k=q.shape[1], group=group_size(q.shape[1]), factor=factor)
+        self.add(f"{name}.scale", scales)
+        self.add(f"{name}.lowest", minima)
 
 
 def _layer(out: _Writer, source: Checkpoint, shape: Shape, number: int) -> None:
@@ -81,9 +99,13 @@ def _layer(out: _Writer, source: Checkpoint, shape: Shape, number: int) -> None:
     heads = [f"self_attn.{name}_proj" for name in "qkv"]
     bias = joined(*(f"{name}.bias" for name in heads)) if shape.bias else None
     out.linear(f"{number}.qkv", joined(*(f"{name}.weight" for name in heads)), bias)
-    out.linear(f"{number}.o", joined("self_attn.o_proj.weight"))
-    out.linear(f"{number}.gate_up", joined("mlp.gate_proj.weight", "mlp.up_proj.weight"))
-    out.linear(f"{number}.down", joined("mlp.down_proj.weight"))
+    for name, members in _MATRICES.items():
+        published = [source.four_bits(f"{at}{member}.weight") for member in members]
+        parts = [part for part in published if part is not None and len(part.q) % BLOCK == 0]
+        if len(parts) == len(members):
+            out.linear4(f"{number}.{name}", parts)
+        else:
+            out.linear(f"{number}.{name}", joined(*(f"{member}.weight" for member in members)))
     out.add(f"{number}.norm1", joined("input_layernorm.weight"))
     out.add(f"{number}.norm2", joined("post_attention_layernorm.weight"))
     if shape.query_norm:

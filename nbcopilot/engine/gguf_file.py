@@ -35,6 +35,15 @@ class TensorInfo:
     offset: int
 
 
+@dataclass(frozen=True)
+class FourBits:
+    """A matrix in groups of 32 inputs: value = scale * q - lowest. q (outputs, inputs) uint8 of 0 .. 15."""
+
+    q: Array
+    scale: Array
+    lowest: Array
+
+
 class GGUFFile:
     """An open .gguf file, memory-mapped. Raises ModelCorruptError when it is not one."""
 
@@ -65,6 +74,18 @@ class GGUFFile:
     def tensor(self, name: str) -> Array:
         """The whole tensor in float32."""
         return np.concatenate(list(self.rows(name))).reshape(self.tensors[name].shape)
+
+    def four_bits(self, name: str) -> FourBits | None:
+        """The tensor as published when it is of type Q4_K, else None."""
+        info = self.tensors[name]
+        if info.kind != gguf.GGMLQuantizationType.Q4_K:
+            return None
+        outputs, inputs = info.shape
+        size = outputs * inputs // 256 * 144
+        raw = self._bytes[info.offset : info.offset + size]
+        if raw.size != size:
+            raise ModelCorruptError(f"{self.path.name} ends inside {name}", hint="pull it again")
+        return _four_bits(raw.reshape(-1, 144), outputs)
 
     # ---------------------------------------------------------------- the header
 
@@ -120,3 +141,14 @@ def _dequantize(raw: Array, kind: gguf.GGMLQuantizationType) -> Array:
     if kind == gguf.GGMLQuantizationType.F16:
         return raw.view(np.float16).astype(np.float32)
     return cast(Array, gguf.dequantize(raw, kind))
+
+
+def _four_bits(blocks: Array, outputs: int) -> FourBits:
+    """Q4_K: 256 inputs a block as d, dmin (float16), eight 6-bit pairs of scale and minimum, 128 bytes of nibbles."""
+    d, dmin = (blocks[:, at : at + 2].copy().view(np.float16).astype(np.float32) for at in (0, 2))
+    packed, nibbles = blocks[:, 4:16], blocks[:, 16:].reshape(-1, 4, 1, 32)
+    first, second, third = packed[:, :4], packed[:, 4:8], packed[:, 8:12]
+    scale = np.concatenate([first & 63, (third & 15) | (first >> 6 << 4)], axis=1)
+    lowest = np.concatenate([second & 63, (third >> 4) | (second >> 6 << 4)], axis=1)
+    q = np.concatenate([nibbles & 15, nibbles >> 4], axis=2)
+    return FourBits(q.reshape(outputs, -1), (d * scale).reshape(outputs, -1), (dmin * lowest).reshape(outputs, -1))

@@ -25,7 +25,7 @@ from nbcopilot.models.files import tree_bytes
 from nbcopilot.models.store import LocalModel, Store
 
 # Part of the folders' names: raise it with every change of what `convert` or `convert_native` writes.
-FORMAT = 1
+FORMAT = 2
 # Precisions of the store: what the kernels read, and a tokenizer beside a model that transformers loads itself.
 NATIVE, TOKENIZER = "int8-native", "tokenizer"
 

@@ -16,8 +16,8 @@ from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job, Request
 from nbcopilot.engine.model import Model, Segment
 from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, OutOfMemoryError
 
-# Answers decoded together: 8 rows of int8 cost about 1.3 times one row on a CPU (benchmarks/results).
-MAX_ROWS = 8
+# Answers decoded together: 8 rows cost about twice as much as one, 16 about three times (benchmarks/results).
+MAX_ROWS = 16
 
 
 class Scheduler:

@@ -43,6 +43,20 @@ def pack8(weight: Array) -> tuple[Array, Array]:
     return np.ascontiguousarray(blocks), blocked(scales)
 
 
+def pack4(q: Array, scale: Array, lowest: Array) -> tuple[Array, Array, Array, float]:
+    """(bytes, scales, lowest, factor) of a matrix in groups of 32 inputs with values scale * q - lowest, q of 0 .. 15.
+
+    outputs must be a multiple of 16. Scales are kept in half precision relative to `factor`, a power of two.
+    """
+    outputs, inputs = q.shape
+    factor = float(2.0 ** np.floor(np.log2(max(float(scale.max()), float(np.abs(lowest).max()), 1e-30) / 1024)))
+    # (block, output, group, half of the group, quad, input of the quad)
+    parts = q.reshape(outputs // BLOCK, BLOCK, inputs // 32, 2, 4, 4)
+    nibbles = parts[:, :, :, 0] | parts[:, :, :, 1] << 4
+    scales, minima = (blocked((part / np.float32(factor)).astype(np.float16)) for part in (scale, lowest))
+    return np.ascontiguousarray(nibbles.transpose(0, 2, 3, 1, 4)), scales, minima, factor
+
+
 def blocked(scales: Array) -> Array:
     """(outputs, groups) -> (outputs / 16, groups, 16)."""
     outputs, groups = scales.shape
