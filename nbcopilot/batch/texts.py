@@ -23,7 +23,7 @@ from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.outputs import short
 from nbcopilot.notebook.redact import redact
-from nbcopilot.types import Prompt, Sampling, Usage
+from nbcopilot.types import Prompt, Sampling, Usage, text_hash
 from nbcopilot.write.grounding import Facts, facts, ground
 from nbcopilot.write.markdown import headings
 from nbcopilot.write.provenance import ours
@@ -34,6 +34,9 @@ SUMMARY_TOKENS = 100
 SHORT_LINES = 8
 OUTPUT_CHARS = 400
 TEMPLATE_TOKENS = 96
+
+
+NOTHING = text_hash("")
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Text:
-    """A text for a cell: `checks` says how it came about, `prompt_sha256` what the model saw ("" nothing)."""
+    """A text for a cell: `checks` says how it came about, `prompt_sha256` what the model saw (the hash of
+    the empty text when it saw nothing)."""
 
     text: str
     checks: Mapping[str, Any]
-    prompt_sha256: str = ""
+    prompt_sha256: str = NOTHING
 
 
 class Cancelled(Exception):

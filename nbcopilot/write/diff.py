@@ -42,8 +42,8 @@ def notebook_diff(before: Sequence[tuple[str, str]], after: Sequence[tuple[str, 
                 cell_diff(
                     left[0][1] if left else None,
                     right[0][1] if right else None,
-                    f"{name} cell {old_from + at} ({kind})" if left else "nothing",
-                    f"{name} cell {new_from + at} ({kind})" if right else "nothing",
+                    f"{name} cell #{old_from + at + 1} ({kind})" if left else "nothing",
+                    f"{name} cell #{new_from + at + 1} ({kind})" if right else "nothing",
                 )
             )
     return "".join(parts)

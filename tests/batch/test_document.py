@@ -226,6 +226,17 @@ def test_a_cell_of_ten_thousand_lines_is_shown_in_part_and_said() -> None:
     assert max(engine.count("\n".join(m.content for m in p.messages)) for p in engine.prompts) <= OPTIONS.budget
 
 
+def test_pictures_in_outputs_stay_out_of_the_prompt() -> None:
+    plot = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"image/png": "iVBORw0KGgo" * 9000, "text/html": "<b>x</b>"},
+    }
+    engine = FakeEngine()
+    document(file(code(BIG, outputs=[plot]), code(BIG2)), engine, OPTIONS)
+    assert not any("iVBORw0KGgo" in m.content or "<b>" in m.content for p in engine.prompts for m in p.messages)
+
+
 def test_the_prompt_names_the_language_of_the_code() -> None:
     engine = FakeEngine()
     document(

@@ -194,6 +194,17 @@ def test_labels_can_be_left_out(book: Path) -> None:
     assert b"<sub>" not in book.read_bytes()
 
 
+def test_pre_commit_reads_our_hooks_and_they_name_real_commands() -> None:
+    from pre_commit.clientlib import load_manifest
+
+    root = Path(__file__).parents[2]
+    hooks = load_manifest(str(root / ".pre-commit-hooks.yaml"))
+    assert [hook["id"] for hook in hooks] == ["nbcopilot-check", "nbcopilot-strip"]
+    for hook in hooks:
+        program, *words = hook["entry"].split()
+        assert program == "nbcopilot" and command(*words, "no-such.ipynb") == 2
+
+
 def test_whole_collection_in_one_run_and_back(
     evals_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
