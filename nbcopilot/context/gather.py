@@ -23,6 +23,8 @@ from nbcopilot.types import Cell, Context, Notebook, Snippet, Task
 
 # Cells shown for their nearness alone, when code is asked for.
 RECENT_CELLS = 2
+# Steps up to which a cell that the request stands on is shown whole; further ones only by what they define.
+FULL_STEPS = 2
 # Lines of an upstream cell that are shown; longer ones keep their head and say so.
 _CELL_LINES = 120
 _MARKDOWN_CHARACTERS = 1500
@@ -171,37 +173,43 @@ class _Finder:
             found.append(Piece("markdown", f"text above, {self.label(cell)}", "stands right above", tuple(levels)))
         return found
 
-    def _upstream(self) -> tuple[Cell, ...]:
+    def _upstream(self) -> dict[str, tuple[Cell, int]]:
+        """The cells that the request stands on by id, each with its distance in steps."""
         source = self.task.target.source if self.task.kind != "generate" else ""
-        cells = dependencies.slice_for(self.notebook, self.needed, source, self.end)
-        return tuple(cell for cell in cells if not self._is_target(cell) and not rank.is_prompt(cell))
+        found = dependencies.ancestry(self.notebook, self.needed, source, self.end)
+        return {
+            cell.id: (cell, steps) for cell, steps in found if not self._is_target(cell) and not rank.is_prompt(cell)
+        }
 
     def _cells(self) -> list[Piece]:
-        chosen = {cell.id: (cell, "the request stands on it") for cell in self._upstream()}
+        chosen = self._upstream()
         if self.task.kind in ("generate", "complete", "document"):
             limit = RECENT_CELLS if self.task.kind != "document" else 1
             for cell in rank.recent(self.notebook, self.end, limit):
                 if not self._is_target(cell):
-                    chosen.setdefault(cell.id, (cell, "stands just before"))
+                    chosen.setdefault(cell.id, (cell, 0))
         order = {cell.id: i for i, cell in enumerate(self.notebook.cells)}
         ranked = sorted(chosen.values(), key=lambda pair: order.get(pair[0].id, -1))
-        found = [
-            self._cell(cell, reason, distance=len(ranked) - i, near=reason != "the request stands on it")
-            for i, (cell, reason) in enumerate(ranked)
-        ]
+        found = [self._cell(cell, steps, len(ranked) - i) for i, (cell, steps) in enumerate(ranked)]
         imports = self._imports(set(chosen))
-        return [imports, *found] if imports else found
+        return [piece for piece in (imports, *found) if piece is not None]
 
-    def _cell(self, cell: Cell, reason: str, *, distance: int, near: bool) -> Piece:
+    def _cell(self, cell: Cell, steps: int, distance: int) -> Piece | None:
+        """A cell that the request stands on (`steps` away), or one that merely stands before it (0)."""
         text = cell.source.strip("\n").rstrip()
         lines = text.split("\n")
         if len(lines) > _CELL_LINES:
             text = "\n".join(lines[:_CELL_LINES]) + f"\n# … {len(lines) - _CELL_LINES} more lines"
-        base = (40.0 if near else 60.0) - min(distance, 15) * 0.5
-        levels = [Level(text, base)]
+        base = (66.0 - 6 * steps if steps else 40.0) - min(distance, 10) * 0.5
         outline = self._outline(cell)
-        if outline and len(outline) < 0.7 * len(text):
+        levels = [Level(text, base)] if steps <= FULL_STEPS else []
+        if outline and (not levels or len(outline) < 0.7 * len(text)):
             levels.append(Level(outline, base + 12))
+        if not levels:
+            return None
+        reason = (
+            f"the request stands on it{f', {steps} steps away' if steps > 1 else ''}" if steps else "stands just before"
+        )
         return Piece("cell", self.label(cell), reason, tuple(levels))
 
     def _outline(self, cell: Cell) -> str:
@@ -233,7 +241,8 @@ class _Finder:
         own = self.notebook.cell(self.task.target.cell_id)
         cells = [own] if own is not None and self.task.kind in ("explain", "document") else []
         if self.notebook.namespace is None and self.task.kind in ("generate", "complete"):
-            cells += [*self._upstream()[-2:], *rank.recent(self.notebook, self.end, 1)]
+            near = [cell for cell, steps in self._upstream().values() if steps == 1]
+            cells += [*near[-2:], *rank.recent(self.notebook, self.end, 1)]
         found: dict[str, Piece] = {}
         for cell in cells:
             text = "\n".join(o.text for o in cell.outputs if o.kind != "error" and o.text.strip())

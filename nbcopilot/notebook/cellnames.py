@@ -30,6 +30,26 @@ def read_names(source: str, language: str = languages.DEFAULT) -> Names:
         return reader.names()
 
 
+@functools.lru_cache(maxsize=1024)
+def read_statements(source: str, language: str = languages.DEFAULT) -> tuple[Names, ...] | None:
+    """The Names of each top-level statement of a Python cell, in order; None for anything else."""
+    magic = cell_magic(source)
+    if language != languages.DEFAULT or (magic is not None and magic.name not in PYTHON_CELL_MAGICS):
+        return None
+    module = tree(magic.body if magic is not None else source)
+    if module is None:
+        return None
+    found = []
+    try:
+        for statement in module.body:
+            reader = _CellReader()
+            reader.visit(statement)
+            found.append(reader.names())
+    except RecursionError:
+        return None
+    return tuple(found)
+
+
 def _read_cell(reader: _CellReader, source: str, language: str) -> None:
     magic = cell_magic(source)
     if magic is None:

@@ -9,17 +9,27 @@ from __future__ import annotations
 
 import ast
 from bisect import bisect_left
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from nbcopilot.notebook import language as languages
-from nbcopilot.notebook.cellnames import read_names
+from nbcopilot.notebook.cellnames import read_names, read_statements
 from nbcopilot.notebook.scopes import BUILTINS, Names
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
 from nbcopilot.types import Cell, Notebook
 
-__all__ = ["BUILTINS", "Definition", "Names", "definitions", "execution_order", "find_definition", "names", "upstream"]
+__all__ = [
+    "BUILTINS",
+    "Definition",
+    "Names",
+    "ancestry",
+    "definitions",
+    "execution_order",
+    "find_definition",
+    "names",
+    "upstream",
+]
 
 
 def names(source: str, language: str = languages.DEFAULT) -> Names:
@@ -50,21 +60,29 @@ def execution_order(notebook: Notebook, position: int | None = None) -> list[Cel
 
 
 def upstream(notebook: Notebook, source: str, position: int | None = None) -> tuple[Cell, ...]:
-    """The cells that `source` stands on, in execution order: those that bind or change the names that it needs.
+    """The cells that must run for `source` to run, in execution order: those that bind or change what it needs.
 
-    `position` counts the cells above `source`; None is the end of the notebook. A cell at `position` with this very
-    source is `source` itself: it is left out, and cells that ran after it do not count unless they stand above it.
+    Whole cells count: what another statement of a cell needs is needed to run it. `position` counts the cells above
+    `source`; None is the end of the notebook. A cell at `position` with this very source is `source` itself: it is
+    left out, and cells that ran after it do not count unless they stand above it.
     """
-    return slice_for(notebook, names(source, notebook.language).used, source, position)
-
-
-def slice_for(
-    notebook: Notebook, needed: Iterable[str], source: str = "", position: int | None = None
-) -> tuple[Cell, ...]:
-    """As `upstream`, for names instead of a source."""
     order = _before(notebook, source, position)
-    reads = [read_names(cell.source, notebook.language) for cell in order]
-    return tuple(order[i] for i in sorted(_Slicer(reads).run(needed)))
+    slicer = _Slicer(order, notebook.language)
+    return tuple(order[i] for i in sorted(slicer.run(names(source, notebook.language).used, whole=True)))
+
+
+def ancestry(
+    notebook: Notebook, needed: Iterable[str], source: str = "", position: int | None = None
+) -> tuple[tuple[Cell, int], ...]:
+    """The cells that the names `needed` come from, in execution order, each with its distance in steps.
+
+    1 binds or changes one of them; 2 does so for what the statements in question of such a cell need, and so on.
+    For showing where things come from, precise to the statement; `upstream` says what must run. `source` and
+    `position` as there.
+    """
+    order = _before(notebook, source, position)
+    found = _Slicer(order, notebook.language).run(needed, whole=False)
+    return tuple((order[i], found[i]) for i in sorted(found))
 
 
 def _before(notebook: Notebook, source: str, position: int | None) -> list[Cell]:
@@ -84,12 +102,14 @@ def _before(notebook: Notebook, source: str, position: int | None) -> list[Cell]
 class _Slicer:
     """Walks back from needed names to the cells that bind or change them."""
 
-    def __init__(self, reads: Sequence[Names]) -> None:
-        self.reads = reads
+    def __init__(self, order: Sequence[Cell], language: str) -> None:
+        self.order = order
+        self.language = language
+        self.reads = [read_names(cell.source, language) for cell in order]
         self.binds: dict[str, list[int]] = defaultdict(list)
         self.changes: dict[str, list[int]] = defaultdict(list)
         self.stars: list[int] = []
-        for i, read in enumerate(reads):
+        for i, read in enumerate(self.reads):
             for name in read.defined:
                 self.binds[name].append(i)
             for name in read.modified | read.deleted:
@@ -97,23 +117,43 @@ class _Slicer:
             if read.stars:
                 self.stars.append(i)
 
-    def run(self, needed: Iterable[str]) -> set[int]:
-        found: set[int] = set()
+    def run(self, needed: Iterable[str], *, whole: bool) -> dict[int, int]:
+        """The cells by their index in the order, with the steps that lead to them."""
+        found: dict[int, int] = {}
         seen: set[tuple[str, int]] = set()
-        todo = [(name, len(self.reads)) for name in needed]
+        todo = deque((name, len(self.reads), 1) for name in needed)
         while todo:
-            name, before = todo.pop()
+            name, before, step = todo.popleft()
             if (name, before) in seen:
                 continue
             seen.add((name, before))
             for i in self._makers(name, before):
-                if i in found:
+                if whole and i in found:
                     continue
-                found.add(i)
-                read = self.reads[i]
+                found.setdefault(i, step)
+                late = self.reads[i].late
+                uses = self.reads[i].used if whole else self._uses(i, name)
                 # Names in function bodies are looked up when called: anything bound by then will do.
-                todo += [(used, len(self.reads) if used in read.late else i) for used in read.used]
+                todo.extend((used, len(self.reads) if used in late else i, step + 1) for used in uses)
         return found
+
+    def _uses(self, i: int, name: str) -> frozenset[str]:
+        """What the statements of cell `i` that make `name` need from before the cell."""
+        statements = read_statements(self.order[i].source, self.language)
+        if statements is None:
+            return self.reads[i].used
+        need, late = {name}, set[str]()
+        for _ in range(4):  # functions of one cell may call each other, in any order
+            before = set(late)
+            need |= late
+            for statement in reversed(statements):
+                if need & (statement.defined | statement.modified | statement.deleted):
+                    need -= statement.defined - statement.maybe
+                    need |= statement.used
+                    late |= statement.late
+            if late == before:
+                break
+        return self.reads[i].used & need
 
     def _makers(self, name: str, before: int) -> list[int]:
         """Cells before `before` that made `name` what it is there: its last binding and the changes since."""

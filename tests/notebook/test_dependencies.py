@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbcopilot.notebook import document
-from nbcopilot.notebook.dependencies import definitions, execution_order, find_definition, names, upstream
+from nbcopilot.notebook.dependencies import ancestry, definitions, execution_order, find_definition, names, upstream
 from nbcopilot.types import Cell, Notebook
 
 NOTEBOOKS = Path(__file__).parent.parent / "data" / "notebooks"
@@ -169,6 +169,20 @@ def test_star_imports_answer_for_names_that_nothing_binds() -> None:
 
 def test_cells_that_need_each_other_end() -> None:
     assert ids(upstream(notebook("def f(): return g()", "def g(): return f()"), "f()")) == ["c0", "c1"]
+
+
+# --------------------------------------------------------------------------- ancestry
+
+
+def test_ancestry_counts_steps_and_is_precise_to_the_statement() -> None:
+    found = notebook("raw = 1", "junk = 2", "df = raw\nother = junk", "df['x'] = 1")
+    assert [(cell.id, steps) for cell, steps in ancestry(found, ["df"])] == [("c0", 2), ("c2", 1), ("c3", 1)]
+    assert ids(upstream(found, "df")) == ["c0", "c1", "c2", "c3"]  # to run c2, c1 must run
+
+
+def test_ancestry_follows_functions_of_one_cell_in_any_order() -> None:
+    found = notebook("rate = 2\nunused = 1", "def f(): return g()\ndef g(): return rate\ndef h(): return unused")
+    assert [(cell.id, steps) for cell, steps in ancestry(found, ["f"])] == [("c0", 2), ("c1", 1)]
 
 
 # --------------------------------------------------------------------------- definitions
