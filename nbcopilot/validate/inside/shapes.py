@@ -182,6 +182,14 @@ def _of_use(function: ast.AST, name: str) -> Iterator[tuple[Shape, float]]:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in aliases:
             aliases |= {t.id for t in node.targets if isinstance(t, ast.Name)}
     items = set(_loop_names(function, aliases))
+    constants: dict[str, ast.expr] = {
+        target.id: node.value
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.value, (ast.Tuple, ast.List, ast.Set, ast.Dict, ast.Constant))
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
     def is_it(node: ast.AST, among: set[str] = aliases) -> bool:
         return isinstance(node, ast.Name) and node.id in among
@@ -202,6 +210,7 @@ def _of_use(function: ast.AST, name: str) -> Iterator[tuple[Shape, float]]:
             yield from _of_operator(node, is_it, is_item)
         elif isinstance(node, ast.Compare):
             yield from _of_comparison(node, is_it, is_item)
+            yield from _of_membership(node, is_it, is_item, constants)
         elif isinstance(node, ast.Subscript):
             if is_it(node.value):
                 yield from ((INTS, 2.0), (STR, 1.5), (STRS, 1.0))
@@ -288,6 +297,24 @@ def _of_comparison(node: ast.Compare, is_it: Any, is_item: Any) -> Iterator[tupl
         elif is_item(side):
             yield from [(STR, 3.0), (STRS, 2.0)] * texts
             yield from [(INTS, 3.0)] * (numbers or ordered)
+
+
+def _of_membership(
+    node: ast.Compare, is_it: Any, is_item: Any, constants: dict[str, ast.expr]
+) -> Iterator[tuple[Shape, float]]:
+    """`p in ("a", "b")`, also when the tuple has a name: the parameter is like its members."""
+    if not isinstance(node.ops[0], (ast.In, ast.NotIn)) or not (is_it(node.left) or is_item(node.left)):
+        return
+    group = node.comparators[0]
+    group = constants.get(group.id, group) if isinstance(group, ast.Name) else group
+    members: list[Any] = list(getattr(group, "elts", None) or getattr(group, "keys", None) or [])
+    if isinstance(group, ast.Constant) and isinstance(group.value, str):
+        members = [group]
+    shape = of_value(members[0]) if members else None
+    if shape:
+        yield (shape, 7.0) if is_it(node.left) else (("list", shape), 4.0)
+        if shape == STR and not is_it(node.left):
+            yield STR, 5.0
 
 
 def _of_call(node: ast.Call, is_it: Any, is_item: Any) -> Iterator[tuple[Shape, float]]:

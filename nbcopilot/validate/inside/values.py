@@ -100,6 +100,8 @@ class Maker:
                 ["x", "x"],
                 list(self.texts[:4]),
                 ["aa", "b", "ccc", "dd"],
+                ["ab", "ba", "cab"],
+                ["Ab", "ab", "B"],
                 [""],
             ]
         if kind == "array":
@@ -186,7 +188,8 @@ class Maker:
         alphabet = pick.choice(
             ("ab", "abc", "abcdef", "aAbB", "0123456789", "01", "abc 12", "abcxyz ABC", "aeioubcd", "AEIOUxyz")
         )
-        return "".join(pick.choice(alphabet) for _ in range(pick.randrange(9)))
+        length = pick.randrange(9) if pick.random() < 0.8 else pick.randrange(18)
+        return "".join(pick.choice(alphabet) for _ in range(length))
 
     def _around_marks(self) -> str:
         """Numbers and words with marks of the source between them: "12-31-2000", "a, b"."""
