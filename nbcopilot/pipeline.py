@@ -22,6 +22,7 @@ from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.notebook import dependencies
+from nbcopilot.notebook.fault import at_fault
 from nbcopilot.prompts.render import render
 from nbcopilot.types import (
     Candidate,
@@ -77,6 +78,8 @@ class Copilot:
         """
         if not (task.instruction.strip() or task.target.source.strip()):
             raise EmptyPromptError(f"there is nothing to {task.kind}", hint=_HINTS[task.kind])
+        task, notices = _aim(task, notebook)
+        yield from notices
         context = gather(task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config)
         yield ContextReady(context)
         yield from _context_notices(context)
@@ -188,6 +191,20 @@ def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Tar
         think=config.think,
         check=config.check,
     )
+
+
+def _aim(task: Task, notebook: Notebook) -> tuple[Task, tuple[Notice, ...]]:
+    """For a fix of the cell that failed: the task aimed at the cell at fault, and what the user is told of it."""
+    error = notebook.error
+    if task.kind != "fix" or error is None or error.cell_id is None or task.target.cell_id != error.cell_id:
+        return task, ()
+    cell = at_fault(notebook)
+    if cell is None or cell.id == error.cell_id:
+        return task, ()
+    position = notebook.index(cell.id)
+    number = f"[{cell.executed}]" if cell.executed is not None else f"#{(position or 0) + 1}"
+    aimed = replace(task, target=Target(cell.source, cell.id, position=position))
+    return aimed, (Notice(f"the cell that failed only shows it: the fault is looked for in cell {number}"),)
 
 
 def upstream(notebook: Notebook, candidate: Candidate, task: Task) -> tuple[str, ...]:

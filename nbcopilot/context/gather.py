@@ -287,10 +287,12 @@ class _Finder:
         if error is None:
             return []
         last = f"{error.name}: {error.message}" if error.message else error.name
-        levels = [Level(error.traceback or last, 85)]
-        if error.traceback and len(last) < 0.6 * len(error.traceback):
-            levels.append(Level(last, 95))
         cell = self.notebook.cell(error.cell_id)
+        # When another cell is to be mended, the one that failed says what is expected of it.
+        failed = f"{error.source.strip()}\n\n" if error.source and self.task.target.cell_id != error.cell_id else ""
+        levels = [Level(failed + (error.traceback or last), 85)]
+        if error.traceback and len(last) < 0.6 * len(error.traceback):
+            levels.append(Level(failed + last, 95))
         source = f"error of {self.label(cell)}" if cell else "the last error"
         return [Piece("error", source, "the request is about it", tuple(levels))]
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from nbcopilot.notebook import dependencies
+from nbcopilot.notebook.fault import at_fault
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Task, Variable
 
 # Cells that ask nbcopilot for something; they hold no state of the notebook's.
@@ -132,9 +133,12 @@ def relevant_error(task: Task, notebook: Notebook) -> ErrorInfo | None:
     if error is None:
         return None
     if task.kind == "fix":
-        # A target of its own that did not raise it is another matter.
+        # A target of its own that did not raise it, and is not at fault for it, is another matter.
         own = not task.target.source.strip() or not error.source.strip() or _same_code(task.target.source, error.source)
-        return error if own or error.cell_id == task.target.cell_id else None
+        if own or error.cell_id == task.target.cell_id:
+            return error
+        guilty = at_fault(notebook)
+        return error if guilty is not None and guilty.id == task.target.cell_id else None
     if task.kind in ("explain", "document", "testgen"):
         about = error.cell_id is not None and error.cell_id == task.target.cell_id
         return error if about or (task.kind == "explain" and _ABOUT_ERROR.search(task.instruction)) else None

@@ -19,7 +19,7 @@ from nbcopilot.events import CandidateReady, EditReady, PromptReady
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.serve.complete import Completer, Gap
-from nbcopilot.types import Candidate, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
+from nbcopilot.types import Candidate, CellEdit, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
 from nbcopilot.validate.check import check
 
 # A fenced block, closed or cut off at the end of the answer.
@@ -185,12 +185,18 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
             usage = _sum(usage, event.completion.usage)
         elif isinstance(event, EditReady):
             chosen = (event.candidate, event.verdict)
-            cell_id = event.edit.replaces[0] if event.edit.replaces else ""
+            cell_id = _cell_id(event.edit) if task.kind == "fix" else ""
     if chosen is None:
         return Answer("", usage, generations, False if task.check else None, ("no usable answer",))
     candidate, verdict = chosen
     findings = tuple(f"{f.check}: {f.message}" for f in verdict.findings if f.severity == "error")
     return Answer(candidate.text, usage, generations, verdict.ok if task.check else None, findings, cell_id)
+
+
+def _cell_id(edit: CellEdit) -> str:
+    """The cell that a fix is for: the new cell goes below it and says so in its metadata."""
+    record = edit.cells[0].metadata.get("nbcopilot", {}) if edit.cells else {}
+    return str(record.get("source_cell") or "")
 
 
 def _sum(total: Usage, other: Usage) -> Usage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,13 @@ def questions(item: FixItem) -> Iterator[Question]:
 def failed_notebook(sources: Sequence[str], failing: int, error: Mapping[str, Any]) -> Notebook:
     """The notebook as it stands after the cell at index `failing` raised `error`: cells are called cell-0, cell-1 …"""
     shown = str(error.get("traceback_plain", ""))
+    # The failed cell has the number that its traceback says, and the others were run in a row before it.
+    number = re.search(r"In ?\[(\d+)\]|<ipython-input-(\d+)-", shown)
+    count = int(number[1] or number[2]) if number else len(sources)
     cells = tuple(
-        Cell(f"cell-{i}", "code", source, (Output("error", shown),) if i == failing else (), executed=i + 1)
+        Cell(
+            f"cell-{i}", "code", source, (Output("error", shown),) if i == failing else (), executed=count - failing + i
+        )
         for i, source in enumerate(sources)
     )
     info = ErrorInfo(str(error["ename"]), str(error["evalue"]), shown, cells[failing].id, cells[failing].source)

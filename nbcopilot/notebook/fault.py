@@ -1,0 +1,86 @@
+"""Which cell is at fault for an error: often not the one that failed, but the one that defines what it called.
+
+Reads the traceback and the sources only; whether mending that cell helps is found out by running it (validate).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from nbcopilot.notebook import dependencies
+from nbcopilot.notebook.syntax import tree
+from nbcopilot.types import Cell, ErrorInfo, Notebook
+
+# A frame in a cell, by IPython's version: 9 and 8, 8.0 to 8.4, 7 and older, ipykernel's temporary files, plain Python.
+_FRAMES = (
+    re.compile(r"^\s*(?:Cell )?In ?\[(?P<count>\d+)\],? line (?P<line>\d+)(?:, in (?P<function>[\w.]+)\()?"),
+    re.compile(r"^\s*Input In \[(?P<count>\d+)\], in (?:<cell line: (?P<line>\d+)>|(?P<function>[\w.]+))\("),
+    re.compile(r"^\s*<ipython-input-(?P<count>\d+)-\w+> in (?P<function>[\w.<>]+)"),
+    re.compile(r"^\s*(?:File )?\S*ipykernel_\d+[/\\]\d+\.py in (?P<function>[\w.<>]+)"),
+    re.compile(r'^\s*File "<ipython-input-(?P<count>\d+)-\w+>", line (?P<line>\d+), in (?P<function>[\w.<>]+)'),
+)
+# Errors that say: what was computed is wrong, or never ends. The cell that shows it is seldom the one to mend.
+_SHOWN_ELSEWHERE = ("AssertionError", "KeyboardInterrupt", "TimeoutError", "RecursionError")
+
+
+def at_fault(notebook: Notebook) -> Cell | None:
+    """The cell to mend for `notebook.error`: the failed one, or the one above that defines what it called.
+
+    That is the cell of the deepest frame of the traceback; for a failed assertion, or a cell that did not end, the
+    cell that defines the function which the failing statement calls. None when the failed cell is not known.
+    """
+    error = notebook.error
+    failed = notebook.cell(error.cell_id) if error is not None else None
+    if error is None or failed is None or notebook.language != "python":
+        return failed
+    found, line = _deepest(error, notebook, failed)
+    if found.id != failed.id:
+        return found
+    if error.name not in _SHOWN_ELSEWHERE:
+        return failed
+    for name in _called(failed.source, line):
+        definition = dependencies.find_definition(notebook, name)
+        cell = notebook.cell(definition.cell_id) if definition is not None else None
+        if cell is not None and cell.id != failed.id:
+            return cell
+    return failed
+
+
+def _deepest(error: ErrorInfo, notebook: Notebook, failed: Cell) -> tuple[Cell, int | None]:
+    """The cell of the last frame that lies in a cell, and the line of the last frame in the failed one."""
+    cell, line = failed, None
+    for row in error.traceback.splitlines():
+        match = next((m for pattern in _FRAMES if (m := pattern.match(row))), None)
+        if match is None:
+            continue
+        groups = match.groupdict()
+        cell = _cell(groups.get("count"), groups.get("function"), notebook, failed)
+        if cell.id == failed.id and groups.get("line"):
+            line = int(groups["line"])
+    return cell, line
+
+
+def _cell(count: str | None, function: str | None, notebook: Notebook, failed: Cell) -> Cell:
+    """The cell of a frame: by its number among the executions, else by the function that it is in."""
+    if count is not None:
+        return next((c for c in notebook.cells if c.executed == int(count)), failed)
+    definition = dependencies.find_definition(notebook, function) if function and "<" not in function else None
+    cell = notebook.cell(definition.cell_id) if definition is not None else None
+    return cell or failed
+
+
+def _called(source: str, line: int | None) -> list[str]:
+    """Names of what the statement at `line` calls, outermost first; of the statements before it when it calls nothing."""
+    module = tree(source)
+    if module is None:
+        return []
+    last = next((i for i, s in enumerate(module.body) if line and s.lineno <= line <= (s.end_lineno or 0)), None)
+    body = module.body if last is None else module.body[: last + 1]
+    names: dict[str, None] = {}
+    for statement in reversed(body):
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Call):
+                names.setdefault(ast.unparse(node.func).split("(")[0].split("[")[0], None)
+    dotted = list(names)
+    return dotted + [name.split(".")[0] for name in dotted if "." in name]
