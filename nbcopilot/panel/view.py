@@ -43,11 +43,11 @@ _GOOD, _BAD, _PLAIN = (
 )
 
 
-class Panel(widgets.VBox):
+class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     """The panel of one notebook. `settings` as for `nbcopilot.panel`."""
 
     def __init__(self, **overrides: Any) -> None:
-        shell = get_ipython()  # type: ignore[no-untyped-call]  # IPython has no types here
+        shell = get_ipython()
         if shell is None:
             raise UsageError(
                 "there is no kernel for a panel", hint="call it in a notebook, or use `nbcopilot generate`"

@@ -169,6 +169,23 @@ class Lab:
         self.page.goto(f"{self.server.url}/{place}?{query}")
         self.ready(kernel=kernel)
 
+    def reopen(self, name: str) -> None:
+        """The notebook as it is on disk, in a page without answers; opens it where it is not open."""
+        for _ in range(self.page.locator(".nbc-Answer").count()):
+            self.page.get_by_label("Remove this answer").first.click()
+        self.page.evaluate(
+            """async name => { const app = window.jupyterapp;
+            await app.commands.execute('docmanager:open', { path: name });
+            const panel = app.shell.currentWidget;
+            await panel.context.ready; await panel.context.revert();
+            panel.content.model.readOnly = false;
+            await panel.sessionContext.ready;
+            if (!panel.sessionContext.session?.kernel) await panel.sessionContext.startKernel();
+            panel.content.activeCellIndex = 0; }""",
+            name,
+        )
+        self.idle()
+
     def ready(self, *, kernel: bool = True) -> None:
         self.page.wait_for_function(
             "() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')", timeout=60000
