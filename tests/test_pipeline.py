@@ -117,3 +117,11 @@ def test_rulers_and_rows_are_no_loops(text: str) -> None:
 @pytest.mark.parametrize("unit", ["a b ", "assert f(1) == 2\n", "    # test case: x is 3, low is 1, high is 2\n"])
 def test_an_answer_that_only_repeats_itself_is_a_loop(unit: str) -> None:
     assert is_looping("def test():\n" + unit * 60)
+
+
+def test_numbered_repeats_are_a_loop_and_different_lines_are_not() -> None:
+    lines = "".join(
+        f"    # Test case {i}: a single backslash in the text\n    assert f('a') == 1\n\n" for i in range(9)
+    )
+    assert is_looping("def test():\n" + lines)
+    assert not is_looping("".join(f"    assert f({i}, '{chr(97 + i) * (i + 3)}') == {i}\n" for i in range(26)))

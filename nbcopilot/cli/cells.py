@@ -19,6 +19,7 @@ from nbcopilot.pipeline import make_task
 from nbcopilot.session import Session
 from nbcopilot.types import Cell, CellEdit, ErrorInfo, Notebook, Target, Verdict
 from nbcopilot.write import files
+from nbcopilot.write.provenance import checked
 
 KINDS = ("generate", "explain", "testgen", "fix")
 _SETTINGS = ("model", "engine", "temperature", "candidates", "max_tokens", "seed", "precision")
@@ -74,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report(args, ready, written), ensure_ascii=False))
     else:
-        print(f"\n{_verdict_line(ready.verdict)}", file=sys.stderr)
+        print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
+        print(ready.candidate.text, flush=True)
+        print(_verdict_line(ready.verdict), file=sys.stderr)
         if written:
             print(f"written to {written}", file=sys.stderr)
     return 0 if ready.verdict.ok else 1
@@ -181,15 +184,16 @@ def _cell_index(notebook: Notebook, text: str, path: Path) -> int:
 
 
 def _answer(session: Session, task: Any, notebook: Notebook, *, quiet: bool) -> EditReady | None:
-    """Stream the answer to stdout (not with --json); notices go to stderr."""
+    """The answer. On a terminal it is seen as it comes (stderr); what the checks made of it goes to stdout at the end."""
     session.ask = terminal.asker()
     with terminal.Bar() as bar:
         session.progress = bar
         copilot = session.copilot()
     ready: EditReady | None = None
+    live = not quiet and sys.stderr.isatty()
     for event in copilot.stream(task, _with_error(task, notebook)):
-        if isinstance(event, Token) and not quiet and event.index == 0 and event.attempt == 0:
-            print(event.text, end="", flush=True)
+        if isinstance(event, Token) and live and event.index == 0:
+            print(event.text, end="", file=sys.stderr, flush=True)
         elif isinstance(event, Notice):
             print(f"nbcopilot: {event.message}" + (f" ({event.hint})" if event.hint else ""), file=sys.stderr)
         elif isinstance(event, EditReady):
@@ -226,9 +230,7 @@ def _write(path: Path | None, edit: CellEdit, kind: str) -> str:
 
 
 def _verdict_line(verdict: Verdict) -> str:
-    states = ", ".join(f"{name} {state}" for name, state in verdict.checks.items() if isinstance(state, str))
-    problems = "; ".join(f.message for f in verdict.findings if f.severity == "error")
-    return f"checks: {states or 'none'}" + (f"; {problems}" if problems else "")
+    return "nbcopilot: " + (" · ".join(checked(verdict)) or "not checked")
 
 
 def _model_id(edit: CellEdit) -> str:
