@@ -58,6 +58,9 @@ class Config:
     check: bool = _setting(True, "validate what is generated before it is shown as done")
     check_seconds: float = _setting(10.0, "wall time of one sandboxed run", low=0.1, high=3600)
     check_memory_mb: int = _setting(4096, "memory of one sandboxed run", low=64)
+    check_fork: bool = _setting(
+        False, "run checks in a fork of the live kernel where that is safe: sees every variable"
+    )
     check_total_seconds: float = _setting(30.0, "wall time of all checks of one request", low=0.1, high=3600)
     repairs: int = _setting(2, "repair rounds after a failed check", low=0, high=2)
     label: bool = _setting(True, "one line in every generated cell that names the model and the checks")

@@ -36,14 +36,47 @@ def agree(reports: Sequence[RunReport | None]) -> tuple[float, ...]:
     return tuple(counts[key] / len(keys) if key else 0.0 for key in keys)
 
 
-def best(judged: Sequence[Judged], reports: Mapping[str, RunReport]) -> Judged:
+def agree_on(outcomes: Sequence[Sequence[str]]) -> tuple[float, ...]:
+    """For each version the mean share of inputs on which it gives what another one gives; 0 for one that gave nothing.
+
+    outcomes: for each version one text per input, as `vote.outcomes` has them. Inputs that all versions refuse with
+    an error say nothing and do not count.
+    """
+    telling = [i for i in range(max(map(len, outcomes), default=0)) if any(not _refused(o, i) for o in outcomes)]
+
+    def share(one: Sequence[str], other: Sequence[str]) -> float:
+        if not one or not other or not telling:
+            return 0.0
+        return sum(one[i] == other[i] for i in telling) / len(telling)
+
+    others = max(1, len(outcomes) - 1)
+    return tuple(
+        sum(share(one, other) for j, other in enumerate(outcomes) if j != i) / others for i, one in enumerate(outcomes)
+    )
+
+
+def _refused(outcome: Sequence[str], place: int) -> bool:
+    return place >= len(outcome) or outcome[place].startswith("raise ")
+
+
+def best(
+    judged: Sequence[Judged], reports: Mapping[str, RunReport], votes: Mapping[str, float] | None = None
+) -> Judged:
     """The candidate to show: accepted and run before accepted, fewer problems, more agreement, then the earliest.
 
-    reports: by the candidate's text, where there is one.
+    reports and votes (agreement on generated inputs): by the candidate's text, where there is one.
     """
     shares = agree([reports.get(candidate.text) for candidate, _ in judged])
-    order = sorted(range(len(judged)), key=lambda i: (*rank(judged[i][1]), -shares[i], i))
+    voted = [(votes or {}).get(candidate.text, 0.0) for candidate, _ in judged]
+    order = sorted(range(len(judged)), key=lambda i: (*rank(judged[i][1]), -voted[i], -shares[i], i))
     return judged[order[0]]
+
+
+def tied(judged: Sequence[Judged]) -> list[Judged]:
+    """The candidates that the checks find equally good, best ones only; texts that are the same count once."""
+    ranks = [rank(verdict) for _, verdict in judged]
+    top = min(ranks)
+    return list({c.text: (c, v) for (c, v), place in zip(judged, ranks, strict=True) if place == top}.values())
 
 
 def rank(verdict: Verdict) -> tuple[float, ...]:

@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.config import Config
+from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import agree, examples, mend, policy, syntax
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate.evidence import compose
 from nbcopilot.validate.evidence.report import Budget, TestReport
-from nbcopilot.validate.evidence.strengthen import strengthen
+from nbcopilot.validate.evidence.strengthen import seeds, strengthen
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
-from nbcopilot.validate.runner import Runner, as_finding
+from nbcopilot.validate.runner import Runner, as_finding, preload
 from nbcopilot.validate.static import check_static
 
 Judged = tuple[Candidate, Verdict]
+VOTE_SECONDS = 1.5  # for finding inputs on which several versions of a function can differ
 MAX_SHOWN = 3  # failing examples that are told one by one
 
 
@@ -106,6 +108,8 @@ class Checker:
         self.namespace = namespace
         self._policy = policy.load(config.policy)
         self._reports: dict[str, RunReport] = {}
+        self._asked: dict[str, _Check] = {}
+        self._voted: dict[tuple[str, ...], dict[str, float]] = {}
 
     def runner(self, notebook: Notebook) -> Runner:
         """The Runner for a notebook: its folder readable, the live namespace where there is one."""
@@ -124,6 +128,7 @@ class Checker:
         verdict = work.verdict()
         if work.report is not None:
             self._reports[candidate.text] = work.report
+            self._asked[candidate.text] = work
         return verdict
 
     def check_tests(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
@@ -133,8 +138,40 @@ class Checker:
         return check_tests(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
 
     def best(self, judged: Sequence[Judged]) -> Judged:
-        """The candidate to show; see `agree.best`."""
-        return agree.best(judged, self._reports)
+        """The candidate to show; see `agree.best`. Functions that tie are called with the same generated inputs."""
+        return agree.best(judged, self._reports, self._votes(judged))
+
+    def _votes(self, judged: Sequence[Judged]) -> dict[str, float]:
+        """Agreement on generated inputs of the candidates that the checks cannot tell apart (three at least)."""
+        tied = [candidate for candidate, verdict in agree.tied(judged) if verdict.checks.get("run") == "passed"]
+        works = [self._asked[candidate.text] for candidate in tied if candidate.text in self._asked]
+        if len(works) < 3 or works[0].runner is None:
+            return {}
+        key = tuple(work.candidate.text for work in works)
+        if key not in self._voted:
+            self._voted[key] = _vote(works, works[0].runner)
+        return self._voted[key]
+
+
+def _vote(works: Sequence[_Check], runner: Runner) -> dict[str, float]:
+    """How much each candidate agrees with the others on generated inputs; {} when they have no function in common."""
+    tables = [examples.functions_of(work.candidate.text) for work in works]
+    common = [name for name in tables[0] if all(name in table for table in tables)]
+    promised = examples.promised_names(works[0].task.instruction, frozenset())
+    name = next((n for n in common if n in promised), common[-1] if common else "")
+    if not name:
+        return {}
+    sources = [syntax.transform(work.candidate.text) for work in works]
+    payload = {
+        "setup": [syntax.transform(cell) for cell in works[0].upstream], "sources": sources, "function": name,
+        "seeds": seeds(name, [works[0].task.instruction]), "seconds": VOTE_SECONDS, "limit": 60,
+    }  # fmt: skip
+    try:
+        answer = runner.call("vote.outcomes", payload, seconds=60, preload=preload(sources))
+    except (SandboxUnavailableError, SyntaxError):
+        return {}
+    shares = agree.agree_on(answer["outcomes"]) if isinstance(answer, dict) and answer.get("inputs") else ()
+    return {work.candidate.text: share for work, share in zip(works, shares, strict=False)}
 
 
 class _Check:

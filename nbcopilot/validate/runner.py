@@ -15,7 +15,7 @@ from typing import Any
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Finding
-from nbcopilot.validate import names, sandbox, syntax
+from nbcopilot.validate import livefork, names, sandbox, syntax
 from nbcopilot.validate.policy import Policy
 from nbcopilot.validate.replica import Replica, replicate
 from nbcopilot.validate.report import Job, Limits, RunReport
@@ -119,6 +119,8 @@ class Runner:
         )
         if live is None:
             return self.sandbox.run(job)
+        if self.config.check_fork and not livefork.obstacle() and self.policy.allows_level(livefork.LEVEL):
+            return livefork.run(job, live, self.data_dir)
         replica = replicate(live, _needed(codes_plain, examples), setup)
         reports = self.sandbox.run(_with_replica(job, replica, live))
         reports = tuple(_explained(report, replica.left_out) for report in reports)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nbcopilot.types import Candidate, Finding, Verdict
-from nbcopilot.validate.agree import agree, behaviour, best
+from nbcopilot.validate.agree import agree, agree_on, behaviour, best
 from nbcopilot.validate.report import Outcome, RunError, RunReport, Shown
 
 PASSED = {"syntax": "ok", "names": "ok", "imports": "ok", "run": "passed"}
@@ -58,3 +58,19 @@ def test_behaviour_does_not_depend_on_variable_names() -> None:
     one = RunReport(ok=True, created={"a": Shown("int", "1", digest="x")}, outcomes=(Outcome(True, digest="d"),))
     other = RunReport(ok=True, created={"b": Shown("int", "1", digest="x")}, outcomes=(Outcome(True, digest="d"),))
     assert behaviour(one) == behaviour(other) != behaviour(shows("x"))
+
+
+def test_agreement_on_inputs_counts_only_inputs_that_say_something() -> None:
+    a, b, c = (
+        ["value 1", "raise TypeError", "value 3"],
+        ["value 1", "raise TypeError", "value 4"],
+        ["value 2", "raise TypeError", "value 3"],
+    )
+    assert agree_on([a, b, c]) == (0.5, 0.25, 0.25)
+    assert agree_on([a, [], a]) == (0.5, 0.0, 0.5)
+    assert agree_on([["raise KeyError"], ["raise KeyError"]]) == (0.0, 0.0)
+
+
+def test_votes_decide_between_candidates_that_the_checks_find_equal() -> None:
+    candidates = [judged("a"), judged("b"), judged("c", ok=False, run="failed")]
+    assert best(candidates, {}, {"a": 0.2, "b": 0.7, "c": 1.0})[0].text == "b"

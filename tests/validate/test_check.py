@@ -175,6 +175,20 @@ def test_the_best_of_several_is_the_one_that_most_agree_with() -> None:
     assert checker.best(judged)[0].text == "w = 2\nw"
 
 
+def test_functions_that_tie_are_called_with_the_same_inputs() -> None:
+    checker = Checker(CONFIG)
+    task = Task("generate", "Write a function. Your code should satisfy: assert total([1]) == 1")
+    codes = [
+        "def total(xs):\n    return xs[0]",
+        "def total(xs):\n    return sum(xs)",
+        "def total(xs):\n    t = 0\n    for x in xs:\n        t += x\n    return t",
+        "def total(xs):\n    return max(xs)",
+    ]
+    judged = [(Candidate(c), checker.check(Candidate(c), task, NONE, ())) for c in codes]
+    assert all(v.ok for _, v in judged)
+    assert checker.best(judged)[0].text == codes[1]
+
+
 SOURCE = "def clamp(x, low, high):\n    return max(low, min(x, high))\n"
 
 

@@ -187,7 +187,7 @@ class _Work:
             "explore.explore",
             {
                 "setup": self.setup, "source": self.source, "function": name, "limit": CASES, "seconds": seconds,
-                "seeds": _seeds(name, [self.source, *calls]), "mutants": [m.source for m in mutants],
+                "seeds": seeds(name, [self.source, *calls]), "mutants": [m.source for m in mutants],
                 "mutant_seconds": min(self.budget.mutant_seconds, left),
             },
             seconds=seconds + self.budget.mutant_seconds + 60,
@@ -295,7 +295,7 @@ def _known(source: str, setup: Sequence[str]) -> set[str]:
     return found
 
 
-def _seeds(name: str, sources: Sequence[str]) -> list[str]:
+def seeds(name: str, sources: Sequence[str]) -> list[str]:
     """Argument lists of calls of `name` whose arguments are written out, in the sources and in docstring examples."""
     found: dict[str, None] = {}
     for source in sources:

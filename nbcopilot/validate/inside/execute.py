@@ -36,8 +36,16 @@ class TimeLimit(BaseException):
 class Session:
     """A namespace in which cells run one after the other, with their output on a tape."""
 
-    def __init__(self, tape: Tape, watch: Watch, *, may_start_programs: bool, files_known: bool) -> None:
-        self.module = types.ModuleType("__main__")
+    def __init__(
+        self,
+        tape: Tape,
+        watch: Watch,
+        *,
+        may_start_programs: bool,
+        files_known: bool,
+        module: types.ModuleType | None = None,
+    ) -> None:
+        self.module = module or types.ModuleType("__main__")
         self.namespace: dict[str, Any] = self.module.__dict__
         self.tape = tape
         self.watch = watch
@@ -45,8 +53,10 @@ class Session:
         sys.modules["__main__"] = self.module
         self.shell = Shell(self.namespace, self._line, may_start_programs=may_start_programs)
         self.own = {"get_ipython": lambda: self.shell, "display": display, "exit": _leave, "quit": _leave}
-        self.namespace.update(self.own, In=[""], Out={}, _="", __="", ___="")
-        self._hidden = set(self.namespace)
+        self._hidden = {*self.own, *vars(types.ModuleType("__main__")), "In", "Out"}
+        self.namespace.update(self.own)
+        for name, value in (("In", [""]), ("Out", {}), ("_", ""), ("__", ""), ("___", "")):
+            self.namespace.setdefault(name, value)
         self._redirect()
 
     def names(self) -> list[str]:

@@ -89,7 +89,7 @@ def explore(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[
             }
     base = dict(session.namespace)
     try:
-        cases, executed = in_child(lambda: _collect(payload, session, base), float(payload["seconds"]) + 8)
+        cases, executed = in_child(lambda: collect(payload, session, base), float(payload["seconds"]) + 8)
     except ChildDied:
         return {"cases": [], "kills": [], "executed": 0, "problem": "the function ended the process that called it"}
     if isinstance(executed, str):
@@ -102,11 +102,11 @@ def explore(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[
 # --------------------------------------------------------------------------- finding cases
 
 
-def _collect(payload: Mapping[str, Any], session: Session, base: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
+def collect(payload: Mapping[str, Any], session: Session, base: dict[str, Any]) -> tuple[list[dict[str, Any]], Any]:
     source, name = str(payload["source"]), str(payload["function"])
     try:
         tree = ast.parse(source)
-        target = _load(source, name, session, base)
+        target = load(source, name, session, base)
         guesses = _guesses(tree, name)
     except Exception as exc:
         return [], f"{type(exc).__name__}: {exc}"
@@ -114,7 +114,7 @@ def _collect(payload: Mapping[str, Any], session: Session, base: dict[str, Any])
     pool = Pool()
     deadline = time.monotonic() + float(payload["seconds"])
     for text in payload.get("seeds", ()):
-        arguments = _evaluate(text, session.namespace)
+        arguments = evaluate(text, session.namespace)
         if arguments is not None:
             _try(pool, target, arguments, seed=True)
     if not guesses:
@@ -237,7 +237,7 @@ def _spread(cases: list[Case], limit: int) -> list[Case]:
 # --------------------------------------------------------------------------- loading and judging
 
 
-def _load(source: str, name: str, session: Session, base: Mapping[str, Any]) -> Callable[..., Any]:
+def load(source: str, name: str, session: Session, base: Mapping[str, Any]) -> Callable[..., Any]:
     """The callable that `name` means after `source` was executed on a copy of the base namespace."""
     session.namespace.clear()
     session.namespace.update(base)
@@ -276,7 +276,7 @@ def _definition(tree: ast.Module, name: str) -> ast.AST | None:
     return next((n for n in reversed(tree.body) if isinstance(n, kinds) and n.name == name), None)
 
 
-def _evaluate(text: str, namespace: Mapping[str, Any]) -> list[Any] | None:
+def evaluate(text: str, namespace: Mapping[str, Any]) -> list[Any] | None:
     """The arguments that a piece of source stands for; None when it needs names that are not there."""
     try:
         scope = {k: v for k, v in namespace.items() if k in ("np", "pd", "numpy", "pandas")}
@@ -297,11 +297,11 @@ def _steady(
     """The cases that give the same again, in another process and another order."""
 
     def again() -> list[int]:
-        target = _load(str(payload["source"]), str(payload["function"]), session, base)
+        target = load(str(payload["source"]), str(payload["function"]), session, base)
         same = []
         for place, case in reversed(list(enumerate(cases))):
             expected = expectation(case)
-            arguments = _evaluate(case["args"], session.namespace)
+            arguments = evaluate(case["args"], session.namespace)
             if arguments is not None and observe.same(expected, observe.call(target, arguments, trace=False)):
                 same.append(place)
         return same
@@ -345,13 +345,13 @@ def _told(
     mark: Callable[[int], None],
 ) -> list[int]:  # fmt: skip
     try:
-        target = _load(source, name, session, base)
+        target = load(source, name, session, base)
     except BaseException:
         return list(range(len(cases)))
     found, slow = [], 0
     for index, case in enumerate(cases):
         mark(index)
-        arguments = _evaluate(case["args"], session.namespace)
+        arguments = evaluate(case["args"], session.namespace)
         if arguments is None:
             continue
         seen = observe.call(target, arguments, seconds=0.15, trace=False)

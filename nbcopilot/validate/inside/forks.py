@@ -10,10 +10,9 @@ import signal
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from nbcopilot.validate.inside.audit import PAUSED
-from nbcopilot.validate.inside.output import Clock
 
 MAX_ANSWER = 8 << 20  # bytes of JSON; a longer answer is an error, not a truncation
 
@@ -28,7 +27,15 @@ class ChildDied(Exception):
         self.late = late
 
 
-def in_child(work: Callable[[], Any], seconds: float, clock: Clock | None = None) -> Any:
+class Deadline(Protocol):
+    """Something that says when it is enough: a Clock, or one with more to look at."""
+
+    def is_over(self) -> bool:
+        """Whether the child must end now."""
+        ...
+
+
+def in_child(work: Callable[[], Any], seconds: float, clock: Deadline | None = None) -> Any:
     """What `work` returns (as JSON allows), computed in a fork; ended after `seconds`, or when `clock` is over.
 
     Raises ChildDied.
@@ -89,7 +96,7 @@ def answer_and_exit(work: Callable[[], Any], writer: int) -> None:
         os._exit(0)
 
 
-def read_all(reader: int, deadline: float, clock: Clock | None = None) -> tuple[bytes, bool]:
+def read_all(reader: int, deadline: float, clock: Deadline | None = None) -> tuple[bytes, bool]:
     """(what the other side wrote until its end mark, it closed, or time was up; whether it was the time)."""
     parts: list[bytes] = []
     size = 0

@@ -45,7 +45,7 @@ def work(
     examples = job.get("examples") or [[] for _ in job["codes"]]
     alone = len(job["codes"]) == 1
     runs = [
-        _run(session, job, code, list(wanted), clock if alone else None)
+        run_cell(session, job, code, list(wanted), clock if alone else None)
         for code, wanted in zip(job["codes"], examples, strict=True)
     ]
     return {"level": level, "setup": ready, "runs": runs}
@@ -89,7 +89,7 @@ def _restore(session: Session, name: str, data: bytes) -> bool:
     return True
 
 
-def _run(
+def run_cell(
     session: Session, job: Mapping[str, Any], code: str, examples: list[dict[str, Any]], alone: Clock | None
 ) -> dict[str, Any]:
     """The report of one cell, run in a fork; or here, when it is the only one (`alone` is the keeper's clock)."""

@@ -61,7 +61,7 @@ class Keeper:
             self.send({"warm": True})
             return True
         scratch = str(self.place["scratch"])
-        before = _fill(scratch, self.place.get("data"))
+        before = fill(scratch, self.place.get("data"))
         reader, writer = os.pipe()
         clock = Clock()
         pid = forks.fork()
@@ -71,7 +71,7 @@ class Keeper:
         os.close(writer)
         reply, alive = self._watch(pid, reader, request["limits"], clock)
         os.close(reader)
-        reply["files"] = list(_written(scratch, before))
+        reply["files"] = list(written(scratch, before))
         self._kill_all(pid)
         clean = _wipe(scratch) and all(_wipe(str(folder)) for folder in self.place.get("wipe", ()))
         if alive:
@@ -102,7 +102,7 @@ class Keeper:
             elif clock.is_over() or time.monotonic() > deadline:
                 why = "time"
             else:
-                why = self._excess(pid, limits)
+                why = excess(pid, limits, str(self.place["scratch"]), alone=self.alone)
         answer = forks.parse(b"".join(parts))
         if isinstance(answer, dict):
             return {"answer": answer}, True
@@ -115,42 +115,6 @@ class Keeper:
             "status": 0 if number else status >> 8,
         }, True
 
-    def _excess(self, pid: int, limits: dict[str, Any]) -> str:
-        """ "processes", "memory" or "disk" when the job has more than it may, else ""."""
-        count = pages = 0
-        for entry in self._members(pid):
-            count += 1
-            with (
-                contextlib.suppress(OSError, ValueError, IndexError),
-                open(f"/proc/{entry}/statm", encoding="ascii") as file,
-            ):
-                fields = file.read().split()
-                pages += int(fields[1]) - int(fields[2]) * (count > 1)  # pages shared by a fork are counted once
-        if count > int(limits["processes"]):
-            return "processes"
-        if pages * os.sysconf("SC_PAGE_SIZE") > int(limits["memory_mb"]) << 20:
-            return "memory"
-        if not self.alone and _disk_use(str(self.place["scratch"])) > int(limits["disk_mb"]) << 20:
-            return "disk"
-        return ""
-
-    def _members(self, pid: int) -> Iterator[int]:
-        """Process ids that belong to the job: all but ours in our own namespace, else those of its session."""
-        if sys.platform != "linux":
-            return
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit() or int(entry) == os.getpid():
-                continue
-            if self.alone:
-                yield int(entry)
-                continue
-            with (
-                contextlib.suppress(OSError, ValueError, IndexError),
-                open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as file,
-            ):
-                if int(file.read().rsplit(")", 1)[1].split()[3]) == pid:
-                    yield int(entry)
-
     def _kill_all(self, pid: int) -> None:
         """End all that the job left: twice, since the first time something may be in the middle of a fork."""
         for _ in range(50):
@@ -159,12 +123,12 @@ class Keeper:
                     os.kill(-1, signal.SIGKILL)
                 else:
                     os.killpg(pid, signal.SIGKILL)
-                    for member in self._members(pid):
+                    for member in members(pid, self.alone):
                         os.kill(member, signal.SIGKILL)
             with contextlib.suppress(ChildProcessError):
                 while os.waitpid(-1, os.WNOHANG)[0]:
                     pass
-            if not any(True for _ in self._members(pid)):
+            if not any(True for _ in members(pid, self.alone)):
                 return
             time.sleep(0.002)
 
@@ -197,6 +161,44 @@ class Keeper:
             view = view[os.write(self.writer, view) :]
 
 
+def excess(pid: int, limits: dict[str, Any], scratch: str, *, alone: bool = False) -> str:
+    """ "processes", "memory" or "disk" when the job `pid` has more of it than it may, else "".
+
+    alone: all processes that can be seen belong to it (a process namespace of its own).
+    """
+    count = pages = 0
+    for entry in members(pid, alone):
+        count += 1
+        with (
+            contextlib.suppress(OSError, ValueError, IndexError),
+            open(f"/proc/{entry}/statm", encoding="ascii") as file,
+        ):
+            fields = file.read().split()
+            pages += int(fields[1]) - int(fields[2]) * (count > 1)  # pages shared by a fork are counted once
+    if count > int(limits["processes"]):
+        return "processes"
+    if pages * os.sysconf("SC_PAGE_SIZE") > int(limits["memory_mb"]) << 20:
+        return "memory"
+    if not alone and _disk_use(scratch) > int(limits["disk_mb"]) << 20:
+        return "disk"
+    return ""
+
+
+def members(pid: int, alone: bool) -> Iterator[int]:
+    """Process ids of the job: all but ours in our own namespace, else those of its session."""
+    if sys.platform != "linux":
+        return
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        if alone:
+            yield int(entry)
+            continue
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{entry}/stat", "rb") as file:
+            if int(file.read().rsplit(b")", 1)[1].split()[3]) == pid:
+                yield int(entry)
+
+
 def _preload(module: str) -> None:
     """Import a well-known module here, so that every later job has it at once; failing is the job's business."""
     if module in sys.modules:
@@ -211,7 +213,7 @@ def _preload(module: str) -> None:
 # --------------------------------------------------------------------------- the scratch folder
 
 
-def _fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
+def fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
     """Show the notebook's folder in the scratch folder: small files as copies that may be changed, the rest as links."""
     _wipe(scratch)
     os.makedirs(scratch, exist_ok=True)
@@ -249,7 +251,7 @@ def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
                     yield os.path.relpath(entry.path, folder), (info.st_size, info.st_mtime_ns)
 
 
-def _written(folder: str, before: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
+def written(folder: str, before: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
     for path, seen in sorted(_files(folder))[:2000]:
         if before.get(path) != seen and "__pycache__" not in path:
             yield {"path": path[:200], "bytes": seen[0], "new": path not in before}

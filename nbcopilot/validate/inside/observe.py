@@ -243,6 +243,17 @@ def has_float(value: Any, depth: int = 0) -> bool:
     return depth < 5 and isinstance(value, dict) and any(has_float(item, depth + 1) for item in value.values())
 
 
+def rounded(value: Any) -> str:
+    """The value as text with floats to six digits, so that the same result by another way reads the same."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        return f"{type(value).__name__}({', '.join(rounded(item) for item in value)})"
+    if isinstance(value, dict):
+        return f"dict({', '.join(f'{key!r}: {rounded(item)}' for key, item in value.items())})"
+    return repr(value)
+
+
 def near(value: Any, expected: Any) -> bool:
     """Equality with 1e-6 relative for floats, as pytest.approx has it; other parts exactly."""
     if isinstance(expected, float) or isinstance(value, float):
