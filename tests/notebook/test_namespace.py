@@ -128,10 +128,9 @@ def test_classes_show_bases_fields_and_public_methods() -> None:
     class Color(enum.Enum):
         RED = 1
 
-    assert summary(
-        Point
-    ) == "class Point - A place.\nfields: x: int, y: float\nmethods: norm(self, p: int = 2) -> float" or (
-        "fields: x, y" in summary(Point)  # annotations as text
+    # Annotations of this module are text, and shown as such.
+    assert summary(Point) == (
+        "class Point - A place.\nfields: x: int, y: float\nmethods: norm(self, p: int = 2) -> float"
     )
     assert summary(Color) == "class Color(Enum)\nmembers: RED"
 
