@@ -63,6 +63,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._build()
         super().__init__([self._title, self._box, self._row, self._actions, self._status, self._answer, self._choice,
                           self._checks, self._decision, self._said, self._sent])  # fmt: skip
+        self.add_class("nbc-panel")
 
     # ------------------------------------------------------------------ parts
 

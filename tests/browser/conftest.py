@@ -258,6 +258,11 @@ class Lab:
 
 
 @pytest.fixture(scope="session")
+def needed() -> Callable[[bool, str], None]:
+    return need
+
+
+@pytest.fixture(scope="session")
 def chromium_path() -> str:
     path, reason = find_browser()
     need(path is not None, reason)
@@ -307,5 +312,5 @@ def server(new_server: Callable[..., Server]) -> Server:
 def lab(browser: Any, server: Server) -> Lab:
     """A page of JupyterLab that the tests of a module share."""
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-    page.set_default_timeout(30000)
+    page.set_default_timeout(20000)
     return Lab(page, server)
