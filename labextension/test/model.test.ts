@@ -1,0 +1,121 @@
+import * as assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { Signal } from '@lumino/signaling';
+
+import { SidebarModel, replacement } from '../src/model';
+import type { IEdit, ServerEvent } from '../src/wire';
+import { applied, refused } from '../src/wire';
+
+const trans = { __: (text: string, ...args: any[]) => text.replace(/%(\d)/g, (_, n) => String(args[n - 1])) } as any;
+const EDIT: IEdit = {
+  schema: 1, type: 'edit', group: 'g', cell_id: null, after: 'c0', replaces: [], previous: null, expected: {}, overwrite: false,
+  cells: [{ kind: 'code', source: '# label\nx = 1', metadata: {} }]
+}; // prettier-ignore
+const ANSWER: ServerEvent[] = [
+  { type: 'token', text: 'x = 1', index: 0, attempt: 0 },
+  { type: 'candidate', index: 0, attempt: 0, text: 'x = 1', answer: 'code', prose: '', complete: true },
+  { type: 'edit', index: 0, attempt: 0, best: true, edit: EDIT },
+  { type: 'done', finish: 'ok', usage: null }
+];
+
+class FakeHost {
+  changed = new Signal<any, void>(this);
+  written: IEdit[][] = [];
+  open = true;
+  reply = (edit: IEdit): any => applied(edit.group, edit.cells.map((_, i) => `new-${i}`), []);
+  subject = (): any => (this.open ? { path: 'a.ipynb', cellId: 'c0' } : null);
+  read = async (): Promise<any> =>
+    this.open ? { target: { source: 'x', cell_id: 'c0', names: [], position: 0 }, notebook: { path: 'a.ipynb' }, sources: { c0: 'x' } } : null;
+  write = (_: string, edits: IEdit[]): any[] => {
+    this.written.push(edits);
+    return edits.map(this.reply);
+  };
+  label = (): string => '[1]';
+  reveal = (): void => undefined;
+}
+
+function make(events: ServerEvent[] = ANSWER, yes = true) {
+  const host = new FakeHost();
+  const questions: string[] = [];
+  const saved: string[][] = [];
+  const client = {
+    status: async () => ({ version: '0', model: { ready: true } }),
+    async *stream(_: unknown, signal: AbortSignal) {
+      for (const event of events) {
+        if (signal.aborted) {
+          throw new Error('aborted');
+        }
+        yield event;
+        await new Promise(resolve => setTimeout(resolve, 1));
+      }
+    }
+  };
+  const model = new SidebarModel(host as any, client as any, async (_, body) => (questions.push(body), yes), trans, h => saved.push(h));
+  return { host, model, questions, saved };
+}
+
+describe('SidebarModel', () => {
+  it('writes nothing before the user accepts', async () => {
+    const { host, model } = make();
+    await model.ask('generate', 'set x');
+    assert.equal(host.written.length, 0);
+    await model.acceptAll(model.answers[0].key);
+    assert.equal(host.written.length, 1);
+    assert.deepEqual(model.answers[0].candidates[0].decisions, ['accepted']);
+    assert.deepEqual(model.answers[0].candidates[0].written, ['new-0']);
+  });
+  it('unless the user said so in the settings', async () => {
+    const { host, model } = make();
+    model.setOptions({ candidates: 1, insertAtOnce: true });
+    await model.ask('generate', 'set x');
+    assert.equal(host.written.length, 1);
+  });
+  it('asks before it overwrites, and takes a no', async () => {
+    const { host, model, questions } = make(ANSWER, false);
+    await model.ask('generate', 'set x');
+    host.reply = edit => refused(edit.group, 'conflict', ['c0'], 'changed');
+    await model.acceptAll(model.answers[0].key);
+    assert.equal(questions.length, 1);
+    assert.deepEqual(model.answers[0].candidates[0].decisions, ['open']);
+    assert.match(model.answers[0].notices[0].message, /not written/);
+  });
+  it('a fix changes the cell that was asked about: its text alone', async () => {
+    const { host, model } = make();
+    await model.ask('fix', '');
+    const edit = replacement(model.answers[0], model.answers[0].candidates[0], 0);
+    assert.deepEqual(edit?.replaces, ['c0']);
+    assert.deepEqual(edit?.cells, [{ kind: 'code', source: 'x = 1', metadata: {} }]);
+    await model.acceptAll(model.answers[0].key);
+    assert.deepEqual(host.written[0][0].replaces, ['c0']);
+  });
+  it('stops', async () => {
+    const { model } = make();
+    const running = model.ask('generate', 'set x');
+    await new Promise(resolve => setTimeout(resolve, 2));
+    model.stop();
+    await running;
+    assert.equal(model.answers[0].phase, 'stopped');
+  });
+  it('an answer that breaks off is not taken for a whole one', async () => {
+    const { model } = make(ANSWER.slice(0, 1));
+    await model.ask('generate', 'set x');
+    assert.equal(model.answers[0].failure?.code, 'cut');
+  });
+  it('says what is missing in a card', async () => {
+    const { host, model } = make();
+    await model.ask('generate', '');
+    assert.equal(model.answers[0].failure?.code, 'empty');
+    host.open = false;
+    await model.ask('explain', '');
+    assert.equal(model.answers[0].failure?.code, 'no-notebook');
+  });
+  it('remembers instructions once each, the latest last', async () => {
+    const { model, saved } = make();
+    for (const text of ['a', 'b', 'a']) {
+      await model.ask('generate', text);
+    }
+    assert.deepEqual(model.history, ['b', 'a']);
+    assert.deepEqual(saved[saved.length - 1], ['b', 'a']);
+  });
+});
