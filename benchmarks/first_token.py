@@ -52,7 +52,9 @@ def first_token_seconds(model: str, runtime: str) -> float:
 def bare_seconds() -> float:
     """Seconds of a new process that imports IPython's shell and nothing of ours: what is not ours in the numbers."""
     started = time.time()
-    subprocess.run([sys.executable, "-c", "from IPython.core.interactiveshell import InteractiveShell as S; S()"], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "from IPython.core.interactiveshell import InteractiveShell as S; S()"], check=True
+    )
     return time.time() - started
 
 
@@ -72,7 +74,9 @@ def main() -> None:
     bare = statistics.median(bare_seconds() for _ in range(args.runs))
     second, rest = again[0], statistics.median(again)
     print(f"{args.model}, seconds from the start of the process to the first token:\n")
-    print(f"| first time (engine starts) | second time | median of {args.runs} | a bare IPython shell alone |\n| --- | --- | --- | --- |")
+    print(
+        f"| first time (engine starts) | second time | median of {args.runs} | a bare IPython shell alone |\n| --- | --- | --- | --- |"
+    )
     print(f"| {first:.2f} | {second:.2f} | {rest:.2f} | {bare:.2f} |")
     print(json.dumps({"bench": "first_token", "model": args.model, "first": round(first, 3), "second": round(second, 3),
                       "median": round(rest, 3), "bare_shell": round(bare, 3), "runs": args.runs}))  # fmt: skip

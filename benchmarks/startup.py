@@ -66,10 +66,16 @@ def main() -> int:
     print(f"python -c pass: {1000 * bare:.0f} ms (median of {runs})\n")
     print("| what | ms added | limit | ratio to `python -c pass` | heavy modules |\n| --- | --- | --- | --- | --- |")
     for name, limit in LIMITS_MS.items():
-        print(f"| {name} | {1000 * added[name]:.0f} | {limit} | {added[name] / bare:.2f} | {', '.join(loaded[name]) or 'none'} |")
+        print(
+            f"| {name} | {1000 * added[name]:.0f} | {limit} | {added[name] / bare:.2f} | {', '.join(loaded[name]) or 'none'} |"
+        )
     ok = all(1000 * added[name] <= limit and not loaded[name] for name, limit in LIMITS_MS.items())
     row = {name: {"ms": round(1000 * added[name], 1), "ratio": round(added[name] / bare, 3)} for name in LIMITS_MS}
-    print(json.dumps({"bench": "startup", "pass_ms": round(1000 * bare, 1), **row, "heavy": loaded, "runs": runs, "ok": ok}))
+    print(
+        json.dumps(
+            {"bench": "startup", "pass_ms": round(1000 * bare, 1), **row, "heavy": loaded, "runs": runs, "ok": ok}
+        )
+    )
     return 0 if ok else 1
 
 

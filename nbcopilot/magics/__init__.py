@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 def register(shell: InteractiveShell) -> None:
     """Add the magics to `shell`. Loads neither the model nor torch."""
     from nbcopilot.magics.magics import CopilotMagics
+    from nbcopilot.notebook.tracking import watch
     from nbcopilot.write.comm import connect
 
     shell.register_magics(CopilotMagics)
+    watch(shell)
     # The front end answers after this cell: by the first magic it is known which way cells can take.
     connect(shell)
 
@@ -25,7 +27,9 @@ def register(shell: InteractiveShell) -> None:
 def unregister(shell: InteractiveShell) -> None:
     """Take the magics away and let the engine go."""
     from nbcopilot.magics.magics import CELL_MAGICS, LINE_MAGICS
+    from nbcopilot.notebook.tracking import unwatch
 
+    unwatch(shell)
     for name in CELL_MAGICS:
         shell.magics_manager.magics["cell"].pop(name, None)
     for name in LINE_MAGICS:
