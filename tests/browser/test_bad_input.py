@@ -48,7 +48,7 @@ def page_lab(opened: Any, server: Any, scripted: Any) -> Iterator[Any]:
 
 def slow(server: Any, scripted: Any, words: int = 240) -> None:
     """An engine that takes its time: code, so that it is shown from the first word on."""
-    scripted.answer, scripted.pause = "```python\n# words and more" + " words" * words + "\n```", 0.2
+    scripted.answer, scripted.pause = "```python\ntext = 'words and more" + " words" * words + "'\n```", 0.1
     server.configure(model="scripted", engine=scripted.url, check=False)
 
 
@@ -149,6 +149,7 @@ def test_a_kernel_of_another_language(page_lab: Any, server: Any) -> None:
         answer = page_lab.ask("Explain")
     assert '"language":"R"' in sent.value.post_data
     assert "R cell" in answer.inner_text() or "x" in answer.inner_text()
+    page_lab.notebook("panel.context.model.dirty = false; panel.close(); panel.dispose()")
 
 
 def test_the_page_is_reloaded_during_an_answer(page_lab: Any, server: Any, scripted: Any) -> None:
