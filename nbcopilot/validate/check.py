@@ -113,7 +113,10 @@ class Checker:
 
     def runner(self, notebook: Notebook) -> Runner:
         """The Runner for a notebook: its folder readable, the live namespace where there is one."""
-        folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
+        try:
+            folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
+        except OSError:  # the working folder is gone
+            folder = None
         return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
 
     def mend(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Candidate:
@@ -310,6 +313,8 @@ class _Check:
 
     def _observe(self, report: RunReport) -> None:
         self.evidence["seconds"] = round(report.seconds, 3)
+        if report.setup_seconds >= 0.001:
+            self.evidence["setup_seconds"] = round(report.setup_seconds, 3)
         lists = {
             "creates": sorted(report.created),
             "changes": sorted(report.changed),

@@ -25,6 +25,7 @@ VALUE_BYTES = 256 << 20
 TOTAL_BYTES = 512 << 20
 SECONDS = 2.0
 MAX_NAMES = 500
+_OF_THE_SHELL = names.SHELL_NAMES | {"open"}  # the run has its own
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class _Reader:
         stack = list(wanted)
         while stack and len(self.seen) < MAX_NAMES:
             name = stack.pop()
-            if name in self.seen or name not in self.namespace or name.startswith("__"):
+            if name in self.seen or name not in self.namespace or name.startswith("__") or name in _OF_THE_SHELL:
                 continue
             self.seen.add(name)
             stack += self._one(name, self.namespace[name])

@@ -24,6 +24,11 @@ from nbcopilot.validate.report import Job, Limits, RunReport
 HEAVY = frozenset({"numpy", "pandas", "scipy", "sklearn", "matplotlib", "seaborn", "torch", "sympy", "statsmodels", "PIL", "plotly",
                    "hypothesis", "pytest", "coverage", "networkx", "polars", "xarray", "skimage", "nltk", "spacy", "IPython"})  # fmt: skip
 
+# Cell magics that show something and define nothing, ours that ask the model among them.
+_DEFINE_NOTHING = frozenset(
+    {"html", "markdown", "latex", "javascript", "js", "svg", "generate", "explain", "document", "fix"}
+)
+
 
 class Runner:
     """Runs code for one notebook. Keep it for the session: its child process stays warm.
@@ -170,8 +175,8 @@ def _plain(sources: Sequence[str]) -> tuple[list[str], bool]:
     """(sources as plain Python, whether one of them is not to be had as such)."""
     plain = []
     for source in sources:
-        if syntax.foreign_magic(source) in ("html", "markdown", "latex", "javascript", "js", "svg"):
-            plain.append("")  # shows something and defines nothing
+        if syntax.foreign_magic(source) in _DEFINE_NOTHING:
+            plain.append("")
             continue
         try:
             plain.append(syntax.transform(source))
@@ -200,9 +205,7 @@ def _needed(codes: Sequence[str], examples: Sequence[Sequence[Mapping[str, Any]]
 def _with_replica(job: Job, replica: Replica, live: Mapping[str, Any]) -> Job:
     """The job with values in place of a replay of the cells that made them."""
     travelled = {*replica.values, *replica.modules}
-    others = {
-        n for n in live if not n.startswith("_") and n not in travelled and n not in ("In", "Out", "exit", "quit")
-    }
+    others = {n for n in live if not n.startswith("_") and n not in travelled and n not in names.SHELL_NAMES}
     own = {name for source in replica.definitions for name in _defined(source)}
     return replace(
         job,

@@ -15,7 +15,7 @@ PYTHON_NAMES = frozenset({"python", "python3", "ipython", "ipython3", "py", "py3
 
 # Cell magics whose body is Python that runs in the namespace: looked through by every check.
 TRANSPARENT_MAGICS = frozenset(
-    {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "debug", "py", "python"}
+    {"time", "timeit", "capture", "prun", "memit", "mprun", "lprun", "debug", "py", "python", "testgen"}
 )
 
 _CELL_MAGIC = re.compile(r"\s*%%(\w[\w.]*)([^\n]*)\n?", re.ASCII)
