@@ -49,9 +49,9 @@ class GGUFFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
         self._at = 0
         try:
+            self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
             self.metadata, self.tensors = self._header()
         except (struct.error, UnicodeDecodeError, ValueError, KeyError, IndexError) as exc:
             raise ModelCorruptError(f"{path.name} is not a readable GGUF file: {exc}", hint="pull it again") from exc

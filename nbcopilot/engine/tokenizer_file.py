@@ -25,6 +25,8 @@ _SPLITS = {
     "starcoder": [r"\p{N}", _GPT2],
     "gpt-2": [_GPT2],
 }
+# What a tokenizer without tokenizer.json is kept in; transformers reads these.
+_OLD_FILES = ("tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tekken.json")
 _CONTROL, _USER_DEFINED, _UNUSED = 3, 4, 5
 
 
@@ -42,6 +44,8 @@ def write_tokenizer(source: Path, folder: Path) -> None:
 def _from_folder(source: Path, folder: Path) -> dict[str, Any]:
     if (source / "tokenizer.json").is_file():
         shutil.copyfile(source / "tokenizer.json", folder / "tokenizer.json")
+    elif not any((source / name).is_file() for name in _OLD_FILES):
+        raise ValueError("there is none")
     else:
         from transformers import AutoTokenizer
 

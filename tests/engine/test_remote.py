@@ -17,7 +17,6 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.engine.remote import RemoteEngine, estimate
 from nbcopilot.errors import (
     ContextOverflowError,
-    DiskFullError,
     EngineError,
     EngineUnavailableError,
     NbcopilotError,

@@ -10,12 +10,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { MAX_THREADS = 64, SPINS = 2000 };
+enum { MAX_THREADS = 64, SPINS = 2000, COUNT_BITS = 20, MAX_PIECES = (1 << COUNT_BITS) - 1 };
 
 struct pool {
-    /* generation << 32 | next piece: a late thread cannot take a piece of a newer job */
+    /* generation, count of pieces and next piece in one word: a late thread, which has read it before a new job
+     * began, can neither take a piece of the new job nor mistake the new count for the old one */
     _Atomic uint64_t ticket;
-    atomic_int done, count, sleeping;
+    atomic_int done, sleeping;
     piece f;
     void *context;
     pthread_mutex_t lock;
@@ -30,18 +31,24 @@ typedef struct {
     int number;
 } start_info;
 
+static uint64_t ticket_of(uint32_t generation, int count) {
+    return (uint64_t)generation << (2 * COUNT_BITS) | (uint64_t)count << COUNT_BITS;
+}
+
+static uint32_t generation_in(uint64_t ticket) { return (uint32_t)(ticket >> (2 * COUNT_BITS)); }
+
 static void relax(void) { __builtin_ia32_pause(); }
 
 /* Work on job `generation` until its pieces are taken. */
 static void help(pool *p, uint32_t generation) {
     for (;;) {
         uint64_t ticket = atomic_load(&p->ticket);
-        int count = atomic_load(&p->count);
-        if ((uint32_t)(ticket >> 32) != generation || (int)(uint32_t)ticket >= count) return;
+        int count = (int)(ticket >> COUNT_BITS & MAX_PIECES), next = (int)(ticket & MAX_PIECES);
+        if (generation_in(ticket) != generation || next >= count) return;
         piece f = p->f;
         void *context = p->context;
         if (!atomic_compare_exchange_weak(&p->ticket, &ticket, ticket + 1)) continue;
-        f(context, (int)(uint32_t)ticket);
+        f(context, next);
         if (atomic_fetch_add(&p->done, 1) + 1 == count) {
             pthread_mutex_lock(&p->lock);
             pthread_cond_signal(&p->finished);
@@ -50,7 +57,7 @@ static void help(pool *p, uint32_t generation) {
     }
 }
 
-static uint32_t generation_of(pool *p) { return (uint32_t)(atomic_load(&p->ticket) >> 32); }
+static uint32_t generation_of(pool *p) { return generation_in(atomic_load(&p->ticket)); }
 
 static void *worker(void *argument) {
     start_info info = *(start_info *)argument;
@@ -115,17 +122,16 @@ void nbc_pool_free(pool *p) {
 }
 
 void pool_run(pool *p, piece f, void *context, int count) {
-    if (count == 1 || atomic_load(&p->wanted) == 1) {
+    if (count == 1 || count > MAX_PIECES || atomic_load(&p->wanted) == 1) {
         for (int i = 0; i < count; i++) f(context, i);
         return;
     }
-    uint32_t generation = generation_of(p) + 1;
-    /* Nobody can take a piece between these lines: the old job has none left. */
+    uint32_t generation = (generation_of(p) + 1) & 0xFFFFFF; /* what is left of the word: 24 bits */
+    /* Nobody can take a piece between these lines: the old ticket says that none is left. */
     p->f = f;
     p->context = context;
     atomic_store(&p->done, 0);
-    atomic_store(&p->count, count);
-    atomic_store(&p->ticket, (uint64_t)generation << 32);
+    atomic_store(&p->ticket, ticket_of(generation, count));
     if (atomic_load(&p->sleeping)) {
         pthread_mutex_lock(&p->lock);
         pthread_cond_broadcast(&p->wake);
