@@ -19,9 +19,8 @@ from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import agree, examples, mend, policy, syntax
 from nbcopilot.validate import names as scopes
-from nbcopilot.validate.evidence import compose
-from nbcopilot.validate.evidence.report import Budget, TestReport
-from nbcopilot.validate.evidence.strengthen import seeds, strengthen
+from nbcopilot.validate.evidence.offer import offer
+from nbcopilot.validate.evidence.under_test import seeds
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
 from nbcopilot.validate.runner import Runner, as_finding, preload
@@ -47,57 +46,6 @@ def check(
     notebook, of the runner's namespace and of these cells.
     """
     return _Check(candidate, task, notebook, config, upstream, runner).verdict()
-
-
-def check_tests(
-    candidate: Candidate,
-    task: Task,
-    notebook: Notebook,
-    config: Config,
-    *,
-    upstream: Sequence[str] = (),
-    runner: Runner,
-) -> Judged:
-    """The tests that may be offered for the task's target, and what is known of them.
-
-    Tests that pass twice stay, behaviour that they leave unnoticed is recorded beside them; tests that disagree with
-    the code stand below as comments, with the question whether it is a bug. `ok` is False when nothing is left.
-    """
-    budget = Budget(total_seconds=config.check_total_seconds)
-    report = strengthen(
-        task.target.source,
-        task.target.names,
-        candidate.text,
-        budget,
-        runner=runner,
-        setup=upstream,
-        calls=[cell.source for cell in notebook.cells if cell.kind == "code"],
-    )
-    findings = [Finding("tests", "warning", f"disagrees with the code: {d.name}: {d.message}") for d in report.disagree]
-    findings += [Finding("tests", "info", f"left out: {name}: {reason}") for name, reason in report.dropped]
-    findings += [Finding("tests", "info", f"left out: {name}: not the same from run to run") for name in report.flaky]
-    findings += [Finding("tests", "info", note) for note in report.notes]
-    if not report.passed:
-        reason = report.problem or "no test that passes on the code could be made"
-        kept = replace(candidate, text=_apart(report)) if report.disagree else candidate
-        return kept, Verdict(False, (Finding("tests", "error", reason), *findings), {"run": "failed"}, report.level)
-    text = report.source + _apart(report)
-    if notebook.path is None or notebook.path.suffix == ".ipynb":
-        text += "\n\n" + compose.runner_line(report.names, plain=report.plain)
-    evidence = {**report.counts(), "tests": report.passed, "disagree": len(report.disagree), "seconds": report.seconds}
-    checks = {"syntax": "ok", "run": "passed", "tests": report.counts()}
-    return replace(candidate, text=text), Verdict(True, tuple(findings), checks, report.level, evidence)
-
-
-def _apart(report: TestReport) -> str:
-    """The tests that disagree, as comments below the others."""
-    if not report.disagree:
-        return ""
-    parts = ["\n\n# These disagree with the code. Is it a bug, or is the test wrong?"]
-    for test in report.disagree[:5]:
-        parts += [f"# {line}".rstrip() for line in test.source.strip().split("\n")]
-        parts.append("#")
-    return "\n".join(parts[:-1]) + "\n"
 
 
 class Checker:
@@ -138,7 +86,7 @@ class Checker:
         """The tests of the candidate that hold, strengthened, as a new candidate with their evidence."""
         if not task.check or not syntax.is_python(notebook.language):
             return candidate, check(candidate, task, notebook, self.config, upstream=upstream)
-        return check_tests(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
+        return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
 
     def best(self, judged: Sequence[Judged]) -> Judged:
         """The candidate to show; see `agree.best`. Functions that tie are called with the same generated inputs."""

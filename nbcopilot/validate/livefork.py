@@ -25,7 +25,8 @@ from typing import Any
 from nbcopilot.validate.inside import forks, guard, job, keeper, landlock
 from nbcopilot.validate.inside.execute import Session
 from nbcopilot.validate.inside.output import Clock, Tape
-from nbcopilot.validate.report import FileWrite, Job, RunError, RunReport, read_report
+from nbcopilot.validate.replies import read_report
+from nbcopilot.validate.report import FileWrite, Job, RunError, RunReport
 from nbcopilot.validate.surroundings import home, look
 
 LEVEL = "landlock"

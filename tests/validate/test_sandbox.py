@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.validate import bubblewrap, sandbox
+from nbcopilot.validate import bubblewrap, child
 from nbcopilot.validate.inside import landlock
 from nbcopilot.validate.policy import LEVELS
 from nbcopilot.validate.report import Job, Limits, RunReport
@@ -181,10 +181,10 @@ def test_a_run_that_ends_its_process_is_a_report(box: Sandbox) -> None:
 
 def test_a_child_that_was_killed_is_replaced(box: Sandbox) -> None:
     assert run(box, "1").ok
-    child = box._child
-    assert child is not None
-    child._process.kill()
-    child._process.wait()
+    process = box._child
+    assert process is not None
+    process._process.kill()
+    process._process.wait()
     assert run(box, "2").ok
 
 
@@ -242,8 +242,8 @@ def test_a_data_folder_that_holds_the_home_folder_is_not_shared(
 def test_nothing_is_left_when_it_is_closed(tmp_path: Path) -> None:
     made = Sandbox(level=HERE[0], data_dir=tmp_path)
     made.warm()
-    child = made._child
-    assert child is not None
+    process = made._child
+    assert process is not None
     made.close()
-    assert child._process.poll() is not None
-    assert child not in sandbox._children
+    assert process._process.poll() is not None
+    assert process not in child.alive

@@ -16,10 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.validate import examples, mutation, syntax
+from nbcopilot.validate import mutation, syntax
 from nbcopilot.validate.evidence import compose
 from nbcopilot.validate.evidence.report import Budget, Disagreement, TestReport
 from nbcopilot.validate.evidence.split import SingleTest, Tests, split
+from nbcopilot.validate.evidence.under_test import callables, known_names, seeds, testable, with_helpers
 from nbcopilot.validate.mutation import Mutant
 from nbcopilot.validate.runner import Runner, preload
 
@@ -56,7 +57,7 @@ def observed_tests(
     budget: Budget | None = None,
 ) -> TestReport:  # fmt: skip
     """Characterisation tests alone. inputs: argument lists to start from, as written in a call ("[1, 2], 3")."""
-    names = tuple(names) or tuple(_testable(source))
+    names = tuple(names) or tuple(testable(source))
     calls = [f"{name}({arguments})" for name in names for arguments in inputs]
     return strengthen(source, names, "", budget, runner=runner, calls=calls)
 
@@ -76,7 +77,7 @@ class _Work:
             self.setup = tuple(syntax.transform(cell) for cell in setup)
         except SyntaxError as exc:
             self.source, self.setup, self.problem = "", (), f"the code is not valid Python ({exc.msg})"
-        there = _testable(self.source)
+        there = testable(self.source)
         self.names = names or tuple(there)
         self.mutants: tuple[Mutant, ...] = ()
         if not self.problem and not any(name.split(".")[0] in there for name in self.names):
@@ -87,8 +88,8 @@ class _Work:
         if self.problem:
             return TestReport(source="", problem=self.problem)
         tops = {name.split(".")[0] for name in self.names}
-        self.mutants = mutation.mutants(self.source, _with_helpers(self.source, tops), limit=self.budget.mutants)
-        given = split(tests, tops, _known(self.source, self.setup)) if tests.strip() else Tests()
+        self.mutants = mutation.mutants(self.source, with_helpers(self.source, tops), limit=self.budget.mutants)
+        given = split(tests, tops, known_names(self.source, self.setup)) if tests.strip() else Tests()
         written = self._measure(given.preamble, [t for t in given.tests if not t.idle])
         kept, report = self._sorted(given, written)
         auto, cases, notes = self._recorded(calls, kept, written)
@@ -157,7 +158,7 @@ class _Work:
         tests: list[SingleTest] = []
         used: list[dict[str, Any]] = []
         notes: list[str] = []
-        for name in _callables(self.source, self.names):
+        for name in callables(self.source, self.names):
             if time.monotonic() > self.deadline:
                 notes.append(f"there was no time left for `{name}`")
                 break
@@ -237,92 +238,6 @@ def _share(found: Mapping[str, Any], what: str) -> float | None:
     if what not in found:
         return None
     return found[f"{what}_covered"] / found[what] if found[what] else 1.0
-
-
-def _testable(source: str) -> list[str]:
-    """Names of the functions and classes at the top level that are there to be called."""
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
-        return []
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return list(
-        dict.fromkeys(
-            n.name
-            for n in body
-            if isinstance(n, kinds) and not n.name.startswith("_") and not n.name.startswith("test")
-        )
-    )
-
-
-def _callables(source: str, names: Sequence[str]) -> list[str]:
-    """What is called: functions, and for classes each public method as `Class.method`."""
-    found = []
-    tops = {n.name: n for n in ast.parse(source).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
-    for name in names:
-        node = tops.get(name)
-        if isinstance(node, ast.ClassDef):
-            methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and not n.decorator_list]
-            found += [f"{name}.{m.name}" for m in methods if not m.name.startswith("_")]
-        elif isinstance(node, ast.FunctionDef) or "." in name:
-            found.append(name)
-    return found
-
-
-def _with_helpers(source: str, names: set[str]) -> set[str]:
-    """The names and those of the functions in the source that they call, directly or not."""
-    tops = {
-        n.name: n
-        for n in ast.parse(source).body
-        if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    }
-    found, stack = set(names), list(names)
-    while stack:
-        node = tops.get(stack.pop())
-        used = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} if node else set()
-        new = (used & tops.keys()) - found
-        found |= new
-        stack += new
-    return found
-
-
-def _known(source: str, setup: Sequence[str]) -> set[str]:
-    from nbcopilot.validate import names as scopes
-
-    found: set[str] = set()
-    for text in (source, *setup):
-        found |= scopes.defined(ast.parse(text))
-    return found
-
-
-def seeds(name: str, sources: Sequence[str]) -> list[str]:
-    """Argument lists of calls of `name` whose arguments are written out, in the sources and in docstring examples."""
-    found: dict[str, None] = {}
-    for source in sources:
-        texts = [source]
-        for example in examples.find_examples(source, examples.functions_of(source)):
-            texts += [example.call, example.call.removeprefix("assert ")]
-        for text in texts:
-            try:
-                tree = syntax.parse(text)
-            except SyntaxError:
-                continue
-            for node in ast.walk(tree):
-                if (
-                    isinstance(node, ast.Call)
-                    and ast.unparse(node.func) == name
-                    and not node.keywords
-                    and _is_written_out(node)
-                ):
-                    found[", ".join(ast.unparse(a) for a in node.args)] = None
-    return list(found)[:30]
-
-
-def _is_written_out(node: ast.Call) -> bool:
-    allowed = {"np", "pd", "float", "set", "frozenset", "range", "list", "dict", "tuple"}
-    return all(n.id in allowed for a in node.args for n in ast.walk(a) if isinstance(n, ast.Name)) and not any(
-        isinstance(a, ast.Starred) for a in node.args
-    )
 
 
 def _with_values(case: dict[str, Any], source: str, name: str) -> dict[str, Any]:
