@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from nbcopilot.engine.jobs import Request
+from nbcopilot.engine.model import Array, Segment
+from nbcopilot.engine.scheduler import Scheduler, mapped
+from nbcopilot.errors import EngineUnavailableError, InternalError, OutOfMemoryError
+from nbcopilot.types import Chunk, Sampling
+
+
+class Counting:
+    """A model that waits for permission before each pass and notes who was in it."""
+
+    context, reuses, kind = 512, False, "counting"
+
+    def __init__(self) -> None:
+        self.passes: list[list[str]] = []
+        self.go = threading.Semaphore(0)
+
+    def wait_for_pass(self) -> None:
+        """Return when the first pass has been computed."""
+        self.go.release(1)
+        while not self.passes:
+            time.sleep(0.001)
+
+    def forward(self, segments: list[Segment]) -> Array:
+        self.go.acquire(timeout=10)
+        self.passes.append([segment.cache for segment in segments])
+        return np.zeros((sum(segment.wanted for segment in segments), 4), np.float32)
+
+    def use_threads(self, threads: int) -> None: ...
+
+    def new_cache(self, capacity: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Steps:
+    """A job of `left` decoding steps, known by its request's position."""
+
+    reading = False
+
+    def __init__(self, request: Request) -> None:
+        self.request, self.finished = request, False
+        self.left = request.sampling.max_tokens
+        self.rows = request.candidates
+
+    def segments(self, prefill_rows: int, other_rows: int) -> list[Segment]:
+        return [Segment(f"job {self.request.position}", [1])]
+
+    def take(self, logits: Array) -> None:
+        self.left -= 1
+        if not self.left:
+            self.finished = True
+            self.request.out.put((self.request.position, Chunk("", finish="stop")))
+
+    def cancel(self) -> None:
+        self.finished = True
+        self.request.out.put((self.request.position, Chunk("", finish="cancelled")))
+
+
+def asked(position: int, steps: int, *, candidates: int = 1, urgent: bool = False) -> Request:
+    return Request([1], Sampling(max_tokens=steps), (), queue.SimpleQueue(), position, candidates, urgent)
+
+
+@pytest.fixture
+def model() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def scheduler(model: Counting):
+    made = Scheduler(model, Steps, None, lambda: 1)  # type: ignore[arg-type]
+    yield made
+    model.go.release(1000)
+    made.close()
+
+
+def test_requests_share_passes_and_finish_in_their_own_time(model: Counting, scheduler: Scheduler) -> None:
+    long, short = asked(1, 3), asked(2, 1)
+    scheduler.submit(long)
+    model.go.release(1)
+    scheduler.submit(short)
+    model.go.release(9)
+    assert long.out.get(timeout=10)[1].finish == short.out.get(timeout=10)[1].finish == "stop"
+    assert ["job 1", "job 2"] in model.passes
+
+
+def test_an_urgent_request_does_not_wait_behind_a_full_engine(model: Counting, scheduler: Scheduler) -> None:
+    batch, second, inline = asked(1, 50, candidates=16), asked(2, 1, candidates=16), asked(3, 1, urgent=True)
+    for request in (batch, second, inline):
+        scheduler.submit(request)
+    model.go.release(5)
+    assert inline.out.get(timeout=10)[1].finish == "stop"
+    assert not any("job 2" in names for names in model.passes)
+
+
+def test_a_cancelled_request_leaves_at_the_next_step(model: Counting, scheduler: Scheduler) -> None:
+    request = asked(1, 1000)
+    scheduler.submit(request)
+    model.wait_for_pass()
+    request.cancelled = True
+    model.go.release(2)
+    assert request.out.get(timeout=10)[1].finish == "cancelled"
+    assert len(model.passes) < 10
+
+
+def test_a_cancelled_request_is_never_begun(model: Counting, scheduler: Scheduler) -> None:
+    running, gone = asked(1, 3), asked(2, 3)
+    scheduler.submit(running)
+    model.wait_for_pass()
+    gone.cancelled = True
+    scheduler.submit(gone)
+    model.go.release(9)
+    running.out.get(timeout=10)
+    assert not any("job 2" in names for names in model.passes)
+
+
+def test_closing_ends_every_request(model: Counting, scheduler: Scheduler) -> None:
+    running, waiting = asked(1, 1000, candidates=16), asked(2, 5, candidates=16)
+    scheduler.submit(running)
+    model.wait_for_pass()
+    scheduler.submit(waiting)
+    model.go.release(50)
+    scheduler.close()
+    assert running.out.get(timeout=10)[1].finish == "cancelled"
+    assert isinstance(waiting.out.get(timeout=10), EngineUnavailableError)
+    with pytest.raises(EngineUnavailableError):
+        scheduler.submit(asked(3, 1))
+
+
+def test_errors_of_torch_are_told_as_ours() -> None:
+    assert isinstance(mapped(MemoryError()), OutOfMemoryError)
+    assert isinstance(
+        mapped(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")), OutOfMemoryError
+    )
+    fault = mapped(KeyError("x"))
+    assert isinstance(fault, InternalError) and "the model failed" in fault.message
