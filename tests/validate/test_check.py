@@ -10,6 +10,8 @@ import pytest
 from nbcopilot.config import Config
 from nbcopilot.types import Candidate, Cell, Notebook, Target, Task, Verdict
 from nbcopilot.validate.check import Checker, check
+from nbcopilot.validate.evidence.offer import offer
+from nbcopilot.validate.policy import load
 from nbcopilot.validate.runner import Runner
 
 CONFIG = Config(check_seconds=5.0)
@@ -134,9 +136,7 @@ def test_a_policy_rejects_before_anything_runs(tmp_path: Path) -> None:
 def test_a_policy_can_ask_for_a_level(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('run_at = "bubblewrap"')
-    runner = Runner(
-        CONFIG, level="rlimits", policy=__import__("nbcopilot.validate.policy", fromlist=["load"]).load(policy)
-    )
+    runner = Runner(CONFIG, level="rlimits", policy=load(policy))
     found = check(Candidate("1"), Task("generate", "x"), NONE, CONFIG, runner=runner)
     assert (
         found.ok
@@ -225,3 +225,22 @@ def test_a_test_file_gets_no_runner_lines(tmp_path: Path) -> None:
 def test_code_without_anything_to_test_is_one_sentence() -> None:
     _, found = made("def test_a():\n    assert x == 1", source="x = 1")
     assert not found.ok and errors(found) == ["tests: there is no `clamp` in the code"]
+
+
+def test_without_a_sandbox_the_tests_are_shown_as_not_run(tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('run_at = "bubblewrap"')
+    runner = Runner(CONFIG, level="rlimits", policy=load(policy))
+    task = Task("testgen", target=Target(SOURCE, "c1"))
+    given = Candidate("def test_a():\n    assert clamp(1, 0, 2) == 1")
+    candidate, found = offer(given, task, NONE, CONFIG, runner=runner)
+    assert candidate is given and found.ok and found.checks["run"] == "not-run"
+
+
+def test_tests_that_all_disagree_are_reasons_for_a_repair() -> None:
+    source = "import random\ndef clamp(x):\n    return random.SystemRandom().random()\n"
+    candidate, found = made("def test_a():\n    assert clamp(1) == 7", source=source)
+    assert not found.ok and "disagrees with the code: test_a: assert clamp(1) == 7" in [
+        f.message for f in found.findings if f.severity == "error"
+    ]
+    assert candidate.text.lstrip().startswith("# These disagree")

@@ -41,8 +41,14 @@ def offer(
     findings += [Finding("tests", "info", f"left out: {name}: {reason}") for name, reason in report.dropped]
     findings += [Finding("tests", "info", f"left out: {name}: not the same from run to run") for name in report.flaky]
     findings += [Finding("tests", "info", note) for note in report.notes]
+    if not report.ran:
+        why = Finding("tests", "warning", f"the tests were not run: {report.problem}")
+        return candidate, Verdict(True, (why,), {"syntax": "ok", "run": "not-run"}, "", {"not_run": report.problem})
     if not report.passed:
         reason = report.problem or "no test that passes on the code could be made"
+        findings = [
+            replace(finding, severity="error") if finding.severity == "warning" else finding for finding in findings
+        ]
         kept = replace(candidate, text=_apart(report)) if report.disagree else candidate
         return kept, Verdict(False, (Finding("tests", "error", reason), *findings), {"run": "failed"}, report.level)
     text = report.source + _apart(report)

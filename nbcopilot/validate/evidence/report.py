@@ -38,7 +38,8 @@ class TestReport:
     passed: their number; characterisation: how many of them only record what the code does today. disagree: tests
     that fail (offered apart, never bent). dropped: (name, reason) of tests that say nothing or cannot run.
     Coverage is of the functions under test, 0 to 1, None when it was not measured. survivors: mutants that no test
-    noticed; untried: mutants that there was no time for (they count neither as killed nor as survivors).
+    noticed; untried: mutants that there was no time for (they count neither as killed nor as survivors). ran: False
+    when there was no sandbox to run them in.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
@@ -58,6 +59,7 @@ class TestReport:
     untried: int = 0
     survivors: tuple[Mutant, ...] = ()
     problem: str = ""
+    ran: bool = True
     level: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()

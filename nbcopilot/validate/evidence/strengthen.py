@@ -48,7 +48,7 @@ def strengthen(
     try:
         report = work.report(tests, calls)
     except SandboxUnavailableError as exc:
-        report = TestReport(source="", problem=exc.message)
+        report = TestReport(source="", problem=exc.message, ran=False)
     return replace(report, seconds=round(time.monotonic() - started, 2))
 
 
