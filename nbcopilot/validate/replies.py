@@ -5,6 +5,7 @@ The child's word is taken for what it says, never for what type it has: whatever
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,20 +23,20 @@ def reports(reply: Mapping[str, Any], level: str, count: int, limits: Limits) ->
     setup = answer.get("setup")
     setup = setup if isinstance(setup, dict) else {}
     files = tuple(
-        FileWrite(str(f.get("path")), int(f.get("bytes", 0)), f.get("new") is True)
-        for f in reply.get("files", ())
+        FileWrite(_text(f.get("path"), 300), int(_number(f.get("bytes"))), f.get("new") is True)
+        for f in _items(reply.get("files"))
         if isinstance(f, dict)
     )
     shared = {
         "level": level,
         "files": files if count == 1 else (),
-        "setup_seconds": float(setup.get("seconds") or 0.0),
-        "skipped": tuple(str(name) for name in setup.get("skipped") or ()),
+        "setup_seconds": _number(setup.get("seconds")),
+        "skipped": tuple(str(name) for name in _items(setup.get("skipped"))),
     }
     if setup.get("error"):
         failed = read_report({"error": setup["error"], "needs": setup.get("needs")}, {**shared, "ran": False})
         return (replace(failed, error=None, setup_error=failed.error),) * count
-    runs = [run for run in answer.get("runs") or () if isinstance(run, dict)]
+    runs = [run for run in _items(answer.get("runs")) if isinstance(run, dict)]
     reports = [read_report(run, shared) for run in runs[:count]]
     return (*reports, *(_ended(reply, level, limits) for _ in range(count - len(reports))))
 
@@ -81,12 +82,12 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
         changed=_shown_map(raw.get("changed")),
         deleted=_texts(raw.get("deleted")),
         imported=_texts(raw.get("imported")),
-        plots=int(raw["plots"]) if isinstance(raw.get("plots"), int) else 0,
-        seconds=float(raw["seconds"]) if isinstance(raw.get("seconds"), (int, float)) else 0.0,
+        plots=int(_number(raw.get("plots"))),
+        seconds=_number(raw.get("seconds")),
         warnings=_texts(raw.get("warnings")),
         timed_out=raw.get("timed_out") is True,
         memory_exceeded=raw.get("memory_exceeded") is True,
-        outcomes=tuple(_outcome(item) for item in raw.get("examples") or () if isinstance(item, dict)),
+        outcomes=tuple(_outcome(item) for item in _items(raw.get("examples")) if isinstance(item, dict)),
         **shared,
     )
 
@@ -135,3 +136,11 @@ def _text(raw: Any, limit: int) -> str:
 
 def _texts(raw: Any) -> tuple[str, ...]:
     return tuple(item[:500] for item in raw[:200] if isinstance(item, str)) if isinstance(raw, list) else ()
+
+
+def _items(raw: Any) -> list[Any]:
+    return raw if isinstance(raw, list) else []
+
+
+def _number(raw: Any) -> float:
+    return float(raw) if isinstance(raw, (int, float)) and math.isfinite(raw) else 0.0
