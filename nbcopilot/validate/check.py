@@ -121,7 +121,10 @@ def _vote(works: Sequence[_Check], runner: Runner) -> dict[str, float]:
         answer = runner.call("vote.outcomes", payload, seconds=60, preload=preload(sources))
     except (SandboxUnavailableError, SyntaxError):
         return {}
-    shares = agree.agree_on(answer["outcomes"]) if isinstance(answer, dict) and answer.get("inputs") else ()
+    found = answer.get("outcomes") if isinstance(answer, dict) else None
+    if not isinstance(found, list) or len(found) != len(works):
+        return {}
+    shares = agree.agree_on([[str(text) for text in some] if isinstance(some, list) else [] for some in found])
     return {work.candidate.text: share for work, share in zip(works, shares, strict=False)}
 
 

@@ -32,7 +32,7 @@ from nbcopilot.validate.surroundings import home, look
 LEVEL = "landlock"
 # Threads that ipykernel and IPython have; they hold nothing that a cell needs.
 _KERNEL_THREADS = re.compile(
-    r"MainThread|IOPub|Heartbeat|Control|IPythonHistorySavingThread|Watcher|Subshell|fsevents|tqdm_monitor|asyncio_|Thread-\d+"
+    r"MainThread|IOPub|Heartbeat|Control|Shell channel|IPythonHistorySavingThread|Watcher|Subshell|fsevents|tqdm_monitor|asyncio_|Thread-\d+"
 )
 _GPU_MODULES = ("cupy", "pycuda", "jax", "tensorflow", "numba.cuda.cudadrv.driver")
 

@@ -253,7 +253,7 @@ def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 def written(folder: str, before: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
     for path, seen in sorted(_files(folder))[:2000]:
-        if before.get(path) != seen and "__pycache__" not in path:
+        if before.get(path) != seen and "__pycache__" not in path and not path.startswith("."):
             yield {"path": path[:200], "bytes": seen[0], "new": path not in before}
 
 
