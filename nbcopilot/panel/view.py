@@ -77,10 +77,15 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             placeholder="What should the next cell do?", layout=widgets.Layout(width="100%", height="64px")
         )
         self._box.add_class("nbc-panel-instruction")
-        self._about = widgets.Text(placeholder="cell number or name; empty: the last cell", layout=wide)
-        self._count = widgets.BoundedIntText(1, min=1, max=8, layout=widgets.Layout(width="60px"))
-        labels = [widgets.Label("About"), widgets.Label("Answers")]
-        self._row = widgets.HBox([labels[0], self._about, labels[1], self._count])
+        # Labels by `description`: the only ones that a screen reader connects with their field.
+        narrow = {"description_width": "initial"}
+        self._about = widgets.Text(
+            description="About", placeholder="cell number or name; empty: the last cell", layout=wide, style=narrow
+        )
+        self._count = widgets.BoundedIntText(
+            1, description="Answers", min=1, max=8, style=narrow, layout=widgets.Layout(width="130px")
+        )
+        self._row = widgets.HBox([self._about, self._count])
         self._buttons = {kind: self._button(kind) for kind in ACTIONS}
         self._stop = widgets.Button(description="Stop", disabled=True, tooltip="stop at the next token")
         self._stop.layout.width = "72px"

@@ -160,7 +160,7 @@ class Lab:
     def __init__(self, page: Any, server: Server, *, classic: bool = False) -> None:
         self.page, self.server, self.classic = page, server, classic
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(f"{error} {getattr(error, 'stack', '')}"))
 
     def open(self, name: str, *, kernel: bool = True, workspace: str = "") -> None:
         """Open a notebook in a fresh workspace and wait for its kernel."""

@@ -63,7 +63,7 @@ def test_every_control_is_reached_by_tab(page_lab: Any) -> None:
     for _ in range(40):
         lab.page.keyboard.press("Tab")
         name = lab.page.evaluate(
-            "() => document.activeElement.closest('#nbcopilot-sidebar') && (document.activeElement.innerText || document.activeElement.tagName)"
+            "() => document.activeElement.closest('#nbcopilot-sidebar') && (document.activeElement.tagName === 'BUTTON' ? document.activeElement.innerText : document.activeElement.tagName)"
         )
         if name is None:
             break
