@@ -54,7 +54,7 @@ def command(place: Surroundings, disk_mb: int) -> list[str]:
     line += ["--size", size, "--tmpfs", "/tmp", "--size", size, "--tmpfs", HOME, "--size", size, "--tmpfs", SCRATCH]
     line += [*_interpreter(place), *_font_cache()]
     for folder in (*place.local, *([place.data] if place.data else [])):
-        line += ["--ro-bind", folder, folder, *_masks(folder)]
+        line += ["--ro-bind-try", folder, folder, *_masks(folder)]
     return [*line, "--remount-ro", "/", "--chdir", SCRATCH]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -66,6 +67,13 @@ class Checker:
         except OSError:  # the working folder is gone
             folder = None
         return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
+
+    def warm(self, notebook: Notebook) -> None:
+        """Start the sandbox and load what the notebook imports, in the background: before the first answer is there."""
+        sources = [cell.source for cell in notebook.cells if cell.kind == "code"]
+        threading.Thread(
+            target=self.runner(notebook).warm, args=(sources,), daemon=True, name="Thread-0 (warm)"
+        ).start()
 
     def mend(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Candidate:
         """The candidate with a missing import, helper or head added; see `mend.mend`."""

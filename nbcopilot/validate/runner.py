@@ -160,8 +160,8 @@ def preload(sources: Sequence[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for source in sources:
         try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError):
+            tree = syntax.parse(source)
+        except SyntaxError:
             continue
         for node in ast.walk(tree):
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []

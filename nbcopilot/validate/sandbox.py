@@ -8,7 +8,7 @@ Levels, best first. The verdict carries the level; `policy.run_at` says which is
     rlimits     elsewhere (macOS): rlimits and an audit hook in the interpreter
 
 Not covered at any level: faults of the kernel, side channels (timing, load), code that forges its own report, and
-reading what it is shown, which is the notebook's folder without hidden files. Not covered by `landlock`: seeing the
+reading what it is shown, which is the notebook's folder without the hidden files at its top. Not covered by `landlock`: seeing the
 names and sizes of files (stat) and the list of processes. Not covered by `rlimits`: native code, tampering with the
 interpreter, reading ordinary files, several processes together exceeding the memory limit; use it for code by a
 model that errs, not for code by an enemy. Windows has no level: runs are "not-run" there.

@@ -244,3 +244,9 @@ def test_tests_that_all_disagree_are_reasons_for_a_repair() -> None:
         f.message for f in found.findings if f.severity == "error"
     ]
     assert candidate.text.lstrip().startswith("# These disagree")
+
+
+def test_the_sandbox_can_be_warmed_while_the_model_writes() -> None:
+    checker = Checker(CONFIG)
+    checker.warm(Notebook(cells=(Cell("c", "code", "import json\n%matplotlib inline"),)))
+    assert checker.check(Candidate("1"), Task("generate", "x"), NONE, ()).checks["run"] == "passed"
