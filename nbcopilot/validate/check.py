@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +57,7 @@ class Checker:
         self.config = config
         self.namespace = namespace
         self._policy = policy.load(config.policy)
+        self._spent = 0.0  # seconds of the request's `check_total_seconds`
         self._reports: dict[str, RunReport] = {}
         self._asked: dict[str, _Check] = {}
         self._voted: dict[tuple[str, ...], dict[str, float]] = {}
@@ -83,8 +85,15 @@ class Checker:
 
     def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Verdict:
         """The Verdict on one candidate; see `check`."""
-        work = _Check(candidate, task, notebook, self.config, upstream, self.runner(notebook))
+        left = self.config.check_total_seconds - self._spent
+        runner = self.runner(notebook) if left > 0 else None
+        work = _Check(candidate, task, notebook, self.config, upstream, runner)
+        started = time.monotonic()
         verdict = work.verdict()
+        self._spent += time.monotonic() - started
+        if runner is None and verdict.ok:
+            why = f"the {self.config.check_total_seconds:g} s for the checks of one request are used up"
+            verdict = replace(verdict, evidence={**verdict.evidence, "not_run": why})
         if work.report is not None:
             self._reports[candidate.text] = work.report
             self._asked[candidate.text] = work
