@@ -6,7 +6,7 @@ Turns prompts into ids, hands them to the scheduler's thread, and gives the chun
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from nbcopilot.config import Config
 from nbcopilot.engine.beam import BeamSearch
@@ -53,13 +53,13 @@ class LocalEngine:
             self._threads = lambda: config.threads
         self._scheduler = Scheduler(model, self._job, pace, self._threads)
 
-    def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:
+    def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Generator[Chunk, None, None]:
         """Stream the answers; see Engine.generate. The prompt is checked now, not at the first chunk."""
         out: queue.SimpleQueue[tuple[int, Chunk] | BaseException] = queue.SimpleQueue()
         request = self._request(prompt, sampling, out, candidates=candidates)
         return (chunk for _, chunk in self._answers([request], out))
 
-    def generate_batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[tuple[int, Chunk]]:
+    def generate_batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Generator[tuple[int, Chunk], None, None]:
         """Answer several prompts together; yields (position of the prompt, chunk)."""
         out: queue.SimpleQueue[tuple[int, Chunk] | BaseException] = queue.SimpleQueue()
         requests = [self._request(prompt, sampling, out, position=i) for i, prompt in enumerate(prompts)]
@@ -88,6 +88,10 @@ class LocalEngine:
                 "logprobs": True,
             },
         )
+
+    def read_bytes(self) -> int:
+        """Bytes of weights that decoding one token reads, for the distance to the memory's limit; 0 when not known."""
+        return int(getattr(self._loaded.model, "read_bytes", 0))
 
     def close(self) -> None:
         """End the engine's thread and free the model; running requests are cancelled."""
@@ -118,7 +122,7 @@ class LocalEngine:
 
     def _answers(
         self, requests: Sequence[Request], out: queue.SimpleQueue[tuple[int, Chunk] | BaseException]
-    ) -> Iterator[tuple[int, Chunk]]:
+    ) -> Generator[tuple[int, Chunk], None, None]:
         open_answers = sum(request.candidates for request in requests)
         try:
             for request in requests:

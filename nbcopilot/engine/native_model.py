@@ -76,6 +76,8 @@ class NativeModel:
         self._layers = (binding.Layer * self.shape.layers)(*map(self._layer, range(self.shape.layers)))
         self._head = self._linear("head")
         self._model = self._struct()
+        # All but the embedding, of which a token reads one row.
+        self.read_bytes = self._map.size - 2 * self.shape.vocab * self.shape.hidden
 
     def new_cache(self, capacity: int) -> NativeCache:
         """Room for one sequence of up to `capacity` tokens. Raises OutOfMemoryError."""

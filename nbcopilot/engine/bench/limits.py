@@ -1,0 +1,117 @@
+"""How far from the machine's limits: bytes of weights per token against memory bandwidth; growth with the context; a soak.
+
+Figures of our engine alone, beside the comparison in `figures`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any
+
+import numpy as np
+import psutil
+
+from nbcopilot.engine.bench.prompts import FREE, Notes
+from nbcopilot.engine.local import LocalEngine
+from nbcopilot.errors import ContextOverflowError
+from nbcopilot.types import Prompt, Sampling
+
+BANDWIDTH_BYTES = 1 << 28
+
+
+def bandwidth(threads: int) -> float:
+    """Bytes per second that `threads` threads read from memory; the best of five."""
+    data = np.ones(BANDWIDTH_BYTES // 8, np.int64)
+    parts = np.array_split(data, threads)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(np.sum, parts))
+        best = math.inf
+        for _ in range(5):
+            began = time.perf_counter()
+            list(pool.map(np.sum, parts))
+            best = min(best, time.perf_counter() - began)
+    return BANDWIDTH_BYTES / best
+
+
+def decode_rate(engine: LocalEngine, text: str, count: int = 96) -> float:
+    """Tokens per second after the first one, without drafts."""
+    pace, engine._shared.pace = engine._shared.pace, None
+    try:
+        *_, last = engine.generate(Prompt(text=text), Sampling(max_tokens=count))
+    finally:
+        engine._shared.pace = pace
+    usage = last.usage
+    assert usage is not None
+    return (usage.completion_tokens - 1) / (usage.seconds - usage.first_token_seconds)
+
+
+def limit(engine: LocalEngine, threads: int) -> dict[str, float]:
+    """Bytes read per token times tokens per second, as a share of what memory gives."""
+    read, speed = engine.read_bytes(), bandwidth(threads)
+    rate = median(decode_rate(engine, FREE.format(mark=n)) for n in range(3))
+    return {
+        "bandwidth_bytes_per_second": round(speed),
+        "bytes_per_token": read,
+        "tokens_per_second": round(rate, 2),
+        "share_of_bandwidth": round(read * rate / speed, 3),
+    }
+
+
+def growth(engine: LocalEngine, notes: Notes, lengths: Sequence[int] = (512, 2048, 8192, 16384)) -> dict[str, Any]:
+    """Seconds of prefill and per decoded token at growing contexts, and the exponent fitted to each."""
+    rows = []
+    filler = notes.ask("") * 64
+    for length in lengths:
+        text = filler[: int(length * len(filler) / engine.count(filler))]
+        try:
+            *_, last = engine.generate(Prompt(text=f"{length} {text}"), Sampling(max_tokens=24))
+        except ContextOverflowError:
+            break
+        usage = last.usage
+        assert usage is not None
+        token = (usage.seconds - usage.first_token_seconds) / max(1, usage.completion_tokens - 1)
+        rows.append(
+            {"tokens": usage.prompt_tokens, "prefill_seconds": usage.first_token_seconds, "token_seconds": token}
+        )
+    exponents = {}
+    if len(rows) > 1:
+        x = np.log([row["tokens"] for row in rows])
+        for key in ("prefill_seconds", "token_seconds"):
+            exponents[key] = round(float(np.polyfit(x, np.log([row[key] for row in rows]), 1)[0]), 3)
+    return {"rows": rows, "exponents": exponents}
+
+
+def soak(engine: LocalEngine, notes: Notes, requests: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Mixed requests one after the other and together, some cancelled; memory after each tenth of them."""
+    process, chance = psutil.Process(os.getpid()), random.Random(0)
+    resident: list[int] = []
+    for number in range(requests):
+        text = notes.marked(str(chance.randrange(20))).ask(
+            f"Question {number}: what does cell {chance.randrange(8)} do?"
+        )
+        sampling = Sampling(max_tokens=chance.randrange(1, 24), temperature=chance.choice([0.0, 0.8]), seed=number)
+        if number % 10 == 0:
+            list(
+                engine.generate_batch(
+                    [Prompt(text=text[: chance.randrange(200, len(text))]) for _ in range(4)], sampling
+                )
+            )
+        elif number % 7 == 0:
+            stream = engine.generate(Prompt(text=text), sampling, candidates=2)
+            next(stream)
+            stream.close()
+        elif number % 5 == 0:
+            list(engine.generate(Prompt(text=text[:500], suffix=text[600:900]), sampling))
+        else:
+            list(engine.generate(Prompt(text=text), sampling))
+        if (number + 1) % max(1, requests // 10) == 0:
+            resident.append(process.memory_info().rss)
+            say(f"soak: {number + 1} of {requests} requests, {resident[-1] / 1e6:.0f} MB")
+    later = resident[len(resident) // 2 :]
+    return {"requests": requests, "resident_bytes": resident, "growth_in_second_half": round(later[-1] / later[0], 4)}
