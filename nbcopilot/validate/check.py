@@ -87,7 +87,7 @@ class Checker:
         """The Verdict on one candidate; see `check`."""
         left = self.config.check_total_seconds - self._spent
         runner = self.runner(notebook) if left > 0 else None
-        work = _Check(candidate, task, notebook, self.config, upstream, runner)
+        work = _Check(candidate, task, notebook, self.config, upstream, runner, self.namespace)
         started = time.monotonic()
         verdict = work.verdict()
         self._spent += time.monotonic() - started
@@ -156,7 +156,9 @@ class _Check:
         config: Config,
         upstream: Sequence[str],
         runner: Runner | None,
+        namespace: Mapping[str, Any] | None = None,
     ) -> None:
+        self.namespace = namespace if runner is None else runner.namespace
         self.candidate = candidate
         self.task = task
         self.notebook = notebook
@@ -193,7 +195,7 @@ class _Check:
         return not any(finding.severity == "error" for finding in self.findings)
 
     def _names(self) -> frozenset[str]:
-        return known_names(self.notebook, self.upstream, self.runner.namespace if self.runner is not None else None)
+        return known_names(self.notebook, self.upstream, self.namespace)
 
     def _static(self) -> None:
         folders = [self.notebook.path.resolve().parent] if self.notebook.path else []

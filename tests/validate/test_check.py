@@ -253,8 +253,8 @@ def test_the_sandbox_can_be_warmed_while_the_model_writes() -> None:
 
 
 def test_a_request_has_a_budget_for_all_its_checks() -> None:
-    checker = Checker(replace(CONFIG, check_seconds=0.5, check_total_seconds=0.4))
+    checker = Checker(replace(CONFIG, check_seconds=0.5, check_total_seconds=0.4), namespace={"live": 1})
     first = checker.check(Candidate("while True: pass"), Task("generate", "x"), NONE, ())
-    second = checker.check(Candidate("1"), Task("generate", "x"), NONE, ())
+    second = checker.check(Candidate("live"), Task("generate", "x"), NONE, ())
     assert first.checks["run"] == second.checks["run"] == "not-run"
     assert second.ok and second.evidence["not_run"] == "the 0.4 s for the checks of one request are used up"
