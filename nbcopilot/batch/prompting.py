@@ -45,7 +45,22 @@ _EXAMPLES = (
         "regularization.",
     ),
 )
-_LEAD = "This code"
+# How the answers begin, (a summary's, an overview's), by language: a small model stays in the language it is led into.
+_LEADS = {
+    "": ("This code", "This notebook"),
+    "German": ("Dieser Code", "Dieses Notebook"),
+    "French": ("Ce code", "Ce notebook"),
+    "Spanish": ("Este código", "Este cuaderno"),
+    "Portuguese": ("Este código", "Este caderno"),
+    "Italian": ("Questo codice", "Questo notebook"),
+    "Dutch": ("Deze code", "Dit notebook"),
+    "Russian": ("Этот код", "Этот блокнот"),
+    "Chinese": ("这段代码", "这个笔记本"),
+    "Japanese": ("このコードは", "このノートブックは"),
+    "Korean": ("이 코드는", "이 노트북은"),
+    "Arabic": ("هذا الكود", "هذا الدفتر"),
+    "Hebrew": ("קוד זה", "מחברת זו"),
+}
 _STOP = ("\n\n", "\n#", "\n```")
 
 
@@ -97,8 +112,9 @@ def cell_prompt(
     if result.strip():
         parts.append(f"Its output:\n<data>\n{result}\n</data>")
     messages = (*_head(page), Message("user", "\n\n".join(parts)))
-    prefill = "" if page.spoken else _LEAD
-    return Prompt(messages, prefill=prefill, stop=_STOP, answer="markdown", language=language), whole
+    return Prompt(
+        messages, prefill=_LEADS.get(page.spoken, ("", ""))[0], stop=_STOP, answer="markdown", language=language
+    ), whole
 
 
 def top_prompts(
@@ -126,7 +142,7 @@ def top_prompts(
         messages = (Message("system", SYSTEM), Message("user", f"{shared}\n\n{ask}"))
         return Prompt(messages, prefill=prefill, stop=stop, answer="markdown", language=page.language)
 
-    return prompt(title, "#", ("\n",)), prompt(overview, "" if page.spoken else "This notebook", _STOP)
+    return prompt(title, "#", ("\n",)), prompt(overview, _LEADS.get(page.spoken, ("", ""))[1], _STOP)
 
 
 def quoted(text: str) -> str:
@@ -141,7 +157,10 @@ def _head(page: Page) -> tuple[Message, ...]:
     turns = [Message("system", SYSTEM)]
     for language, source, answer in _EXAMPLES:
         ask = _ASK.format(language=_name(language), spoken="")
-        turns += [Message("user", f"{ask}\n\n{_fence(source, language)}"), Message("assistant", f"{_LEAD} {answer}")]
+        turns += [
+            Message("user", f"{ask}\n\n{_fence(source, language)}"),
+            Message("assistant", f"{_LEADS[''][0]} {answer}"),
+        ]
     return tuple(turns)
 
 

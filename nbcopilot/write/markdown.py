@@ -88,6 +88,8 @@ def sentences(text: str) -> list[str]:
     for match in _END.finditer(hidden + " "):
         if match.group() == "." and _ABBREVIATION.search(hidden[start : match.end()]):
             continue
+        if match.group()[0] in "!?." and match.group() != "." and re.match(r"\s+[a-z]", hidden[match.end() :]):
+            continue  # 'prints "Hello!" and ends'
         found.append(text[start : match.end()].strip())
         start = match.end()
     return [sentence for sentence in [*found, text[start:].strip()] if sentence]

@@ -93,6 +93,10 @@ def test_sentences_end_where_a_reader_would_end_them() -> None:
     ]
 
 
+def test_a_quotation_in_the_middle_does_not_end_a_sentence() -> None:
+    assert sentences("Prints 'Hello!' and ends. Done.") == ["Prints 'Hello!' and ends.", "Done."]
+
+
 def test_headings_of_every_form_are_found() -> None:
     text = "# One\n\nTwo\n===\n\n<h3 id='x'>Three</h3>\n\n```\n# no\n```\n\n- item\n---"
     assert headings(text) == [(1, "One"), (1, "Two"), (3, "Three")]
