@@ -8,10 +8,11 @@ Writes nothing: the surface applies the edit.
 
 from __future__ import annotations
 
+import itertools
 import re
 import uuid
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -44,6 +45,8 @@ from nbcopilot.validate.extract import extract
 from nbcopilot.write.plan import plan
 from nbcopilot.write.provenance import Provenance
 
+# Temperature of answers that are to differ from the greedy one.
+SPREAD = 0.8
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
 
@@ -62,6 +65,15 @@ class Result:
     notices: tuple[Notice, ...]
     usage: Usage
     attempts: int
+
+
+@dataclass(frozen=True)
+class Draw:
+    """`count` answers to one prompt."""
+
+    prompt: Prompt
+    sampling: Sampling
+    count: int
 
 
 class Copilot:
@@ -87,18 +99,18 @@ class Copilot:
 
         judge = judge or Judge(self.config)
         judged: list[Judged] = []
+        drawn: dict[str, Draw] = {}
         usage = Usage()
-        prompt = render(context)
         for attempt in range(1 + (task.repairs if task.check else 0)):
-            prompt = render(context, failed=[judge.best(judged)] if attempt else ())
-            yield PromptReady(prompt, attempt)
-            count = task.candidates if attempt == 0 else 1
-            completions = yield from self._generate(prompt, task, count, attempt)
-            usage = _add(usage, completions)
-            for completion in completions:
-                candidate = extract(completion, prompt)
+            draws = _draws(context, task, judge.best(judged) if attempt else None, attempt)
+            yield PromptReady(draws[0].prompt, attempt)
+            answers = yield from self._generate(draws, attempt)
+            usage = _add(usage, [completion for _, completion in answers])
+            for draw, completion in answers:
+                candidate = extract(completion, draw.prompt)
                 yield CandidateReady(candidate, completion)
                 judged.append(judge.check(candidate, task, notebook, upstream(notebook, candidate, task)))
+                drawn.setdefault(judged[-1][0].text, draw)
                 yield CheckDone(*judged[-1])
             if judge.best(judged)[1].ok:
                 break
@@ -110,7 +122,9 @@ class Copilot:
             )
             yield Done("empty", usage)
             return
-        yield EditReady(self.plan_edit(task, notebook, prompt, chosen), *chosen)
+        draw = drawn[chosen[0].text]
+        edit = self.plan_edit(replace(task, sampling=draw.sampling), notebook, draw.prompt, chosen)
+        yield EditReady(edit, *chosen)
         yield Done("ok", usage)
 
     def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:
@@ -138,23 +152,32 @@ class Copilot:
         limit = self.config.context_tokens or room
         return max(min(room, limit), 256)
 
-    def _generate(
-        self, prompt: Prompt, task: Task, count: int, attempt: int
-    ) -> Generator[Event, None, list[Completion]]:
-        texts = [""] * count
+    def _generate(self, draws: Sequence[Draw], attempt: int) -> Generator[Event, None, list[tuple[Draw, Completion]]]:
+        """The answers of all draws, numbered in one row; the engine decodes them together."""
+        owners = [draw for draw in draws for _ in range(draw.count)]
+        total = len(owners)
+        texts = [""] * total
         done: dict[int, Completion] = {}
-        with closing(_as_generator(self.engine.generate(prompt, task.sampling, candidates=count))) as chunks:
-            for chunk in chunks:
-                texts[chunk.index] += chunk.text
-                if chunk.text:
-                    yield Token(chunk.text, chunk.index, attempt)
-                    if count == 1 and is_looping(texts[0]):
-                        return [Completion(texts[0], 0, "length", chunk.usage or Usage())]
-                if chunk.finish:
-                    done[chunk.index] = Completion(
-                        texts[chunk.index], chunk.index, chunk.finish, chunk.usage or Usage()
-                    )
-        return [done.get(i) or Completion(texts[i], i, "cancelled") for i in range(count)]
+        with ExitStack() as stack:
+            streams = []
+            for draw in draws:
+                stream = _as_generator(self.engine.generate(draw.prompt, draw.sampling, candidates=draw.count))
+                stack.enter_context(closing(stream))
+                # The first chunk is waited for here, so that every request is under way before any is read to its end.
+                streams.append(itertools.chain([first] if (first := next(stream, None)) else [], stream))
+            start = 0
+            for draw, chunks in zip(draws, streams, strict=True):
+                for chunk in chunks:
+                    index = start + chunk.index
+                    texts[index] += chunk.text
+                    if chunk.text:
+                        yield Token(chunk.text, index, attempt)
+                        if total == 1 and is_looping(texts[0]):
+                            return [(draw, Completion(texts[0], 0, "length", chunk.usage or Usage()))]
+                    if chunk.finish:
+                        done[index] = Completion(texts[index], index, chunk.finish, chunk.usage or Usage())
+                start += draw.count
+        return [(owners[i], done.get(i) or Completion(texts[i], i, "cancelled")) for i in range(total)]
 
     def plan_edit(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
         """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""
@@ -167,6 +190,32 @@ class Copilot:
             version=__version__,
         )
         return plan(task, notebook, [chosen], provenance, self.config)
+
+
+def _draws(context: Context, task: Task, failed: Judged | None, attempt: int) -> list[Draw]:
+    """What is asked of the engine in this attempt.
+
+    First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
+    one answer to what the checks found, and beside it new answers to the first prompt. A small model seldom mends what it
+    wrote but often does it right the second time (benchmarks/results), and four rows take hardly longer than one.
+    """
+    if failed is None:
+        first = Draw(render(context), task.sampling, task.candidates)
+        if task.candidates == 1 or task.sampling.temperature > 0 or task.sampling.beams > 1:
+            return [first]
+        return [replace(first, count=1), Draw(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
+    repair = Draw(render(context, failed=[failed]), task.sampling, 1)
+    if not task.redraws or task.kind not in ("generate", "fix"):
+        return [repair]
+    return [repair, Draw(render(context), _spread(task.sampling, attempt), task.redraws)]
+
+
+def _spread(sampling: Sampling, attempt: int) -> Sampling:
+    """`sampling` as it is when it draws at random, else at a temperature; every attempt has a seed of its own."""
+    seed = None if sampling.seed is None else sampling.seed + attempt
+    if sampling.temperature > 0:
+        return replace(sampling, seed=seed)
+    return replace(sampling, temperature=SPREAD, top_p=0.95, beams=1, seed=seed)
 
 
 def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Target | None = None) -> Task:
@@ -188,6 +237,7 @@ def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Tar
         sampling,
         candidates=config.candidates,
         repairs=config.repairs,
+        redraws=config.redraws,
         few_shot=config.few_shot,
         think=config.think,
         check=config.check,

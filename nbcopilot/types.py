@@ -75,6 +75,7 @@ class Task:
     sampling: Sampling = Sampling()
     candidates: int = 1
     repairs: int = 1
+    redraws: int = 0
     few_shot: int = 0
     think: bool = False
     check: bool = True

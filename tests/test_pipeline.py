@@ -15,7 +15,7 @@ from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, No
 from nbcopilot.pipeline import Copilot, is_looping, make_task
 from nbcopilot.types import Cell, Notebook, Target
 
-CONFIG = Config(check_seconds=5)
+CONFIG = Config(check_seconds=5, redraws=0)
 GOOD = "```python\nx = 1\n```"
 BAD = "```python\nx = undefined_thing\n```"
 
@@ -50,6 +50,34 @@ def test_repair_is_bounded_and_the_best_answer_is_shown_with_its_problem() -> No
     assert sum(isinstance(e, PromptReady) for e in seen) == 3
     edit = next(e for e in seen if isinstance(e, EditReady))
     assert not edit.verdict.ok and "problem" in edit.edit.cells[0].source.splitlines()[0]
+
+
+def test_beside_a_repair_new_answers_to_the_first_prompt_are_drawn() -> None:
+    made = copilot(BAD, BAD, BAD, GOOD, BAD)
+    seen = events(made, redraws=3)
+    engine = cast(FakeEngine, made.engine)
+    assert [s.temperature for s in engine.samplings] == [0.0, 0.0, 0.8]
+    assert engine.prompts[2] == engine.prompts[0] != engine.prompts[1]
+    assert [(e.attempt, e.index) for e in seen if isinstance(e, Token)][-1] == (1, 3)
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    record = edit.edit.cells[0].metadata["nbcopilot"]
+    assert edit.verdict.ok
+    assert (
+        record["sampling"] == {"temperature": 0.8, "top_p": 0.95, "seed": 1} or record["sampling"]["temperature"] == 0.8
+    )
+    assert record["prompt_sha256"] == engine.prompts[0].hash
+
+
+def test_an_answer_that_holds_at_once_is_asked_for_once() -> None:
+    made = copilot(GOOD)
+    events(made, redraws=3)
+    assert len(cast(FakeEngine, made.engine).prompts) == 1
+
+
+def test_candidates_are_one_greedy_answer_and_others_that_differ() -> None:
+    made = copilot(BAD, BAD, GOOD)
+    events(made, candidates=3)
+    assert [s.temperature for s in cast(FakeEngine, made.engine).samplings] == [0.0, 0.8]
 
 
 def test_without_check_nothing_is_repaired() -> None:

@@ -33,6 +33,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--precision", help="int8, float32, bfloat16, float16")
     parser.add_argument("--candidates", type=int, help="answers to choose from, where a mode uses several")
     parser.add_argument("--repairs", type=int, help="repair rounds, where a mode repairs")
+    parser.add_argument("--redraws", type=int, help="new answers beside each repair, where a mode draws them")
     parser.add_argument("--max-tokens", type=int, help="longest answer")
     parser.add_argument(
         "--jobs", type=int, default=8, help="items at a time; their answers are decoded together (default 8)"
@@ -92,12 +93,18 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
         engine=args.engine,
         candidates=args.candidates,
         repairs=args.repairs,
+        redraws=args.redraws,
         max_tokens=args.max_tokens,
     )
     if config.engine == "auto":
         # The resident engine is shared with kernels: a benchmark has its own, and gives it back when it ends.
         config = replace(config, engine="in-process")
-    settings = {"candidates": config.candidates, "repairs": config.repairs, "max_tokens": config.max_tokens}
+    settings = {
+        "candidates": config.candidates,
+        "repairs": config.repairs,
+        "redraws": config.redraws,
+        "max_tokens": config.max_tokens,
+    }
     if modes == ["reference"]:
         return [Reference()], report.conditions(ModelInfo("reference"), **settings), lambda: None
     session = Session(config)

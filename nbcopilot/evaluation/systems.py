@@ -118,18 +118,19 @@ class Rung:
 
     check: bool = False
     run: bool = False
-    repairs: int = 0
+    repairs: bool = False
+    redraws: bool = False
     candidates: int = 1
 
 
-# Each rung adds one part to the one before it; `full` is what a user gets.
+# Each rung adds a part; `full` is what a user gets with the config as it is.
 RUNGS = {
     "context": Rung(),
     "static": Rung(check=True),
     "run": Rung(check=True, run=True),
-    "repair": Rung(check=True, run=True, repairs=2),
+    "repair": Rung(check=True, run=True, repairs=True),
     "candidates": Rung(check=True, run=True, candidates=4),
-    "full": Rung(check=True, run=True, repairs=2, candidates=4),
+    "full": Rung(check=True, run=True, repairs=True, redraws=True),
 }
 
 
@@ -150,8 +151,9 @@ class Nbcopilot:
         config = replace(
             self.config,
             check=rung.check,
-            repairs=min(rung.repairs, self.config.repairs),
-            candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 else 1,
+            repairs=self.config.repairs if rung.repairs else 0,
+            redraws=self.config.redraws if rung.redraws else 0,
+            candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 or rung.redraws else 1,
         )
         asked = make_task(task.kind, config, task.instruction, task.target)
         judge = Judge(config) if rung.run else Unrun(config)
@@ -252,7 +254,9 @@ def make_systems(modes: Sequence[str], engine: Engine, config: Config) -> list[S
         elif mode in PROMPTS:
             systems.append(Prompted(mode, engine, greedy, PROMPTS[mode]))
         elif mode == "vote":
-            systems.append(Voted(mode, engine, replace(greedy, temperature=0.8, top_p=0.95), RUNGS["full"].candidates))
+            systems.append(
+                Voted(mode, engine, replace(greedy, temperature=0.8, top_p=0.95), RUNGS["candidates"].candidates)
+            )
         else:
             raise UsageError(f"unknown mode `{mode}`", hint="it takes " + ", ".join(MODES))
     return systems

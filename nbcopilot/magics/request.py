@@ -57,7 +57,6 @@ class Request:
         self.notices: list[Notice] = []
         self.edit: EditReady | None = None
         self.usage = Usage()
-        self.several = task.candidates > 1
 
     def run(self) -> None:
         """Answer, show, write. Raises NbcopilotError, and Stopped on interrupt."""
@@ -92,7 +91,7 @@ class Request:
             if event.attempt:
                 self.stream.restart(f"the checks found a problem; repairing ({event.attempt} of {self.task.repairs}) …")
         elif isinstance(event, Token):
-            if not self.several or event.index == 0:
+            if event.index == 0:  # the others are decoded beside it and come up when they are chosen
                 self.stream.token(event.text)
         elif isinstance(event, CheckDone):
             self.stream.status("checked" if event.verdict.ok else "checked: not right yet")

@@ -83,6 +83,12 @@ def test_vote_takes_the_answer_that_most_equal_and_runs_nothing() -> None:
     assert (answer.text, answer.accepted, answer.generations) == (script[2], None, 4)  # type: ignore[attr-defined]
 
 
+def test_full_draws_new_answers_beside_the_repair() -> None:
+    engine, answer = answers("full", [WRONG, WRONG, WRONG, RIGHT, WRONG])
+    assert [s.temperature for s in engine.samplings] == [0.0, 0.0, 0.8]
+    assert (answer.text.strip(), answer.accepted, answer.generations) == (RIGHT, True, 5)  # type: ignore[attr-defined]
+
+
 def test_no_repairs_in_the_config_means_none() -> None:
     engine, _ = answers("repair", [WRONG], repairs=0)
     assert len(engine.prompts) == 1
