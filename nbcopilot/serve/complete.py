@@ -113,12 +113,12 @@ class Completer:
             for chunk in chunks:
                 said += chunk.text
                 usage, finish = chunk.usage or usage, _finish(chunk)
-                text, complete = fit(said, place, ended=chunk.finish is not None)
+                text, complete = fit(said, place, ended=chunk.finish is not None, cut=finish == "length")
                 if complete:
                     shown = text
                     break
                 if gap.budget_seconds is not None and time.monotonic() - started > gap.budget_seconds:
-                    shown, finish = fit(said, place, ended=True)[0], "budget"
+                    shown, finish = fit(said, place, ended=True, cut=True)[0], "budget"
                     break
                 if text != shown:
                     shown = text

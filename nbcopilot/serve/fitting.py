@@ -1,18 +1,28 @@
 """Where an inline completion ends, and how it fits between what stands before and after the cursor. Pure text.
 
 `fit` is asked after every token with all that the model said so far: it gives the text to show and whether more
-can still come. Rules for Python-like code; for other languages only those that need no syntax.
+can still come. Small models rarely end by themselves where the suffix goes on; so, when there is a suffix, the
+line is looked for after which both go on alike and the whole is still a program. Rules for Python-like code; what
+does not parse, or is another language, is judged without that.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
 
 CLOSERS = ")]}\"'`:,; \t"
-# A line at the outermost level that starts something new, so that the one before is complete.
-NEW_START = re.compile(r"(async def|def|class|@\w|if __name__|# ?In ?\[|# ?%%|```|<\|)")
-MAX_SAME_LINES = 3
+# What begins something new at the outermost level, or is no code any more.
+NEW_START = re.compile(r"(async def|def|class)\b|@\w|if __name__\b|# ?(In ?\[|%%)|```|<\|")
+LEAVING = re.compile(r"(return|raise|break|continue)\b")
+CONTINUING = re.compile(r"(else|elif|except|finally|case)\b|[)\]}]")
+SAME_LINES = 3
+# Lines that are waited for after the best end so far, before it is taken.
+LOOK_AHEAD = 4
+PARSE_CHARACTERS = 20_000
 
 
 @dataclass(frozen=True)
@@ -34,111 +44,190 @@ class Place:
         return self.suffix.partition("\n")[0]
 
     @property
+    def at_line_start(self) -> bool:
+        """Whether nothing but indentation stands left of the cursor."""
+        return not self.line.strip()
+
+    @property
+    def following(self) -> list[str]:
+        """The lines after the cursor's, or from the cursor on when it stands before a line, without empty ones."""
+        lines = self.suffix.split("\n")
+        whole = lines if self.at_line_start and not self.line else lines[1:]
+        return [line for line in whole if line.strip()]
+
+    @property
     def one_line(self) -> bool:
         """Whether the answer ends with the cursor's line: something other than closing signs follows on it."""
         if self.multiline is not None:
             return not self.multiline
-        at_line_start = not self.line.strip() and not self.suffix.startswith("\n")
-        return bool(self.rest.strip(CLOSERS)) and not (at_line_start and self.prefix.endswith("\n"))
+        return bool(self.rest.strip(CLOSERS)) and not (self.at_line_start and not self.line)
 
 
-def fit(said: str, place: Place, *, ended: bool) -> tuple[str, bool]:
-    """(text that fits at `place`, whether it is complete). `ended`: the model will say no more."""
-    text = _indented(said, place)
+def fit(said: str, place: Place, *, ended: bool, cut: bool = False) -> tuple[str, bool]:
+    """(text that fits at `place`, whether it is complete).
+
+    ended: no more will come. cut: it ended because of a limit, so that its last line may be half a line.
+    """
+    text = _without_indent(said, place)
     if place.one_line or _line_is_enough(text, place):
         line, newline, _ = text.partition("\n")
         return _closed(line, place), ended or bool(newline)
-    kept, complete = _block(text, place, ended=ended)
-    if complete or ended:
-        return _closed(kept, place), True
-    return kept.rstrip(), False
+    lines = text.split("\n")
+    growing = "" if ended and not cut else lines.pop()
+    if ended and cut and not any(line.strip() for line in lines):
+        lines = [growing]  # half a line is better than none
+    lines, stopped = _block(lines, place)
+    if not place.following or not lines:
+        return (_closed(_joined(lines), place), True) if ended or stopped else (_joined([*lines, growing]), False)
+    end = _end(tuple(lines), place, ended=ended and not cut)
+    if ended or stopped or len(lines) - end >= LOOK_AHEAD or _repeated(lines[end:], place):
+        return _closed(_joined(lines[:end]), place), True
+    return _joined([*lines, growing]), False
 
 
-def _indented(said: str, place: Place) -> str:
+# --------------------------------------------------------------------------- one line
+
+
+def _without_indent(said: str, place: Place) -> str:
     """`said` without the indentation that stands at the cursor already."""
-    indent = place.line
-    if indent and not indent.strip() and said.startswith(indent):
-        return said[len(indent) :]
+    if place.line and place.at_line_start and said.startswith(place.line):
+        return said[len(place.line) :]
     return said
 
 
 def _line_is_enough(text: str, place: Place) -> bool:
     """In a started line: its end is enough, unless it opens a block or a bracket."""
-    if place.multiline or not place.line.strip():
+    if place.multiline or place.at_line_start:
         return False
-    first = (place.line + text.partition("\n")[0]).rstrip()
-    if first.endswith((":", "(", "[", "{", "\\", ",")) or first.count("(") > first.count(")"):
+    first = text.partition("\n")[0]
+    whole = (place.line + first).rstrip()
+    if whole.endswith((":", "\\", ",")) or _excess(whole) < 0:
         return False
-    return text.partition("\n")[0].strip() != "" or not text.startswith("\n")
+    return bool(first.strip()) or not text.startswith("\n")
 
 
-def _block(text: str, place: Place, *, ended: bool) -> tuple[str, bool]:
-    """The lines that belong to the block at the cursor, and whether it is over."""
-    lines = text.split("\n")
-    if not ended:
-        lines.pop()  # the last one may still grow
-    following = [line.strip() for line in place.suffix.split("\n") if line.strip()]
-    floor = _floor(lines, place)
+# --------------------------------------------------------------------------- several lines
+
+
+def _block(lines: list[str], place: Place) -> tuple[list[str], bool]:
+    """The lines up to where the block at the cursor surely ends, and whether that was seen."""
     kept: list[str] = []
-    for at, line in enumerate(lines):
-        bare = line.strip()
-        whole = place.line + line if at == 0 else line
-        if bare and kept:
-            if _indent(whole) < floor or (_indent(whole) == 0 and NEW_START.match(bare)):
-                return _joined(kept, place), True
-            if [row.strip() for row in kept[-MAX_SAME_LINES:]] == [bare] * MAX_SAME_LINES:
-                return _joined(kept[:-2], place), True
-        if bare and following and bare == following[0] and _repeats(lines[at:], following, ended=ended):
-            return _joined(kept, place), True
-        if not bare and any(row.strip() for row in kept) and kept and not kept[-1].strip():
-            return _joined(kept, place), True
+    base = _indent(next((place.line + line if at == 0 else line for at, line in enumerate(lines) if line.strip()), ""))
+    header = False
+    for line in lines:
+        if kept and not (place.at_line_start or place.multiline):
+            # A started line ends with its last bracket, or with the block that it opens.
+            begun = place.line + "\n".join(kept)
+            is_open = _excess(begun) < 0
+            header = header or (not is_open and begun.rstrip().endswith(":"))
+            if not is_open and (not header or (line.strip() and _indent(line) <= base)):
+                return kept, True
+            if is_open:
+                kept.append(line)
+                continue
+        if kept and _ends_before(line, kept, base):
+            return kept, True
+        before = [row.strip() for row in kept if row.strip()]
+        if line.strip() and before[-SAME_LINES:] == [line.strip()] * SAME_LINES:
+            return kept[: 1 - SAME_LINES], True
         kept.append(line)
-    # The line that still grows is shown too, as long as nothing speaks against it.
-    tail = "" if ended else text.rpartition("\n")[2]
-    return "\n".join([*kept, tail]) if not ended else _joined(kept, place), False
+    return kept, False
 
 
-def _repeats(said: list[str], following: list[str], *, ended: bool) -> bool:
-    """Whether the lines said repeat what follows the cursor, as far as both go (one short line alone may be chance)."""
-    rows = [line.strip() for line in said if line.strip()]
-    both = min(len(rows), len(following), 2)
-    same = rows[:both] == following[:both]
-    return same and (both == 2 or len(following) == 1 or ended)
+def _ends_before(line: str, kept: list[str], base: int) -> bool:
+    """Whether `line` is no part of the block that `kept` began at indentation `base`."""
+    if not any(row.strip() for row in kept):
+        return False
+    bare, apart = line.strip(), not kept[-1].strip()
+    if not bare:
+        return apart  # a second empty line
+    outermost = _indent(line) == 0 and (base > 0 or apart)
+    return outermost or (NEW_START.match(bare) is not None and _indent(line) < max(base, 1))
 
 
-def _floor(lines: list[str], place: Place) -> int:
-    """The indentation below which a line no longer belongs to the block."""
-    first = next((place.line + line if at == 0 else line for at, line in enumerate(lines) if line.strip()), "")
-    opened = place.line.rstrip().endswith(":")
-    floor = _indent(place.line) + 1 if opened else _indent(first)
-    after = next((line for line in place.suffix.split("\n")[1 if place.rest.strip() else 0 :] if line.strip()), None)
-    if after is not None and not opened:
-        floor = min(floor, _indent(after))
-    return floor
+def _end(lines: tuple[str, ...], place: Place, *, ended: bool) -> int:
+    """How many of the lines said go before the suffix: the count with the best grounds, the first of equals."""
+    counts = [at for at in range(1, len(lines) + 1) if lines[at - 1].strip()]
+    return max(counts, key=lambda count: (_grounds(lines, count, place, ended), -count), default=0)
 
 
-def _joined(kept: list[str], place: Place) -> str:
-    while kept and not kept[-1].strip():
-        kept = kept[:-1]
-    return "\n".join(kept)
+def _grounds(lines: tuple[str, ...], count: int, place: Place, ended: bool) -> float:
+    """How much speaks for ending after `count` lines; the weights were tried on the benchmark's development half."""
+    follows, last = place.following, lines[count - 1]
+    said = [line.strip() for line in lines[count:] if line.strip()][:2]
+    alike = sum(_likeness(a, b.strip()) for a, b in zip(said, follows, strict=False)) / min(2, len(follows))
+    # What stands after `return` on the same level is never reached.
+    unreachable = (
+        LEAVING.match(last.strip())
+        and _indent(last) == _indent(follows[0])
+        and not CONTINUING.match(follows[0].strip())
+    )
+    repeats = len(follows[0].strip()) > 6 and any(line.strip() == follows[0].strip() for line in lines[:count])
+    by_itself = ended and count == len(lines)
+    is_program = _parses(place.prefix + "\n".join(lines[:count]) + _newline(place) + place.suffix)
+    return 2.0 * is_program + alike - 2.0 * bool(unreachable) - repeats + 0.3 * by_itself - 0.02 * count
+
+
+def _repeated(said: list[str], place: Place) -> bool:
+    """Whether the lines said are those that follow the cursor: no more has to be waited for."""
+    rows, follows = [line.strip() for line in said if line.strip()], place.following
+    both = min(2, len(follows))
+    return len(rows) >= both and rows[:both] == [line.strip() for line in follows[:both]]
+
+
+@lru_cache(maxsize=256)
+def _likeness(a: str, b: str) -> float:
+    return SequenceMatcher(None, a, b, autojunk=False).ratio()
+
+
+@lru_cache(maxsize=256)
+def _parses(text: str) -> bool:
+    """Whether `text` is Python; magics and shell lines of a notebook count as such."""
+    if len(text) > PARSE_CHARACTERS:
+        return False
+    try:
+        ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", text, flags=re.M))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+# --------------------------------------------------------------------------- the joint
 
 
 def _closed(text: str, place: Place) -> str:
     """`text` with the end that the suffix needs: no repeated signs, a newline only where the next line needs it."""
     text = text.rstrip()
+    if place.rest.strip() and not place.at_line_start:
+        text = _without_rest(text, place)
+    return text + _newline(place) if text and not place.one_line else text
+
+
+def _without_rest(text: str, place: Place) -> str:
+    """`text` without what stands right of the cursor, and without brackets that are closed there."""
     rest = place.rest.strip()
-    if rest:
-        for size in range(min(len(text), len(rest)), 0, -1):
-            if text.endswith(rest[:size]) and (size == len(rest) or not rest[:size].strip(CLOSERS)):
-                if _balanced(text[:-size] + rest) or not _balanced(text + rest):
-                    text = text[:-size].rstrip() if size == len(rest) else text[:-size]
-                break
-    starts_line = not place.line.strip() and place.suffix and not place.suffix.startswith("\n")
-    return f"{text}\n" if text and starts_line and not place.one_line and place.rest.strip() else text
+    if rest.strip(CLOSERS):
+        text = text.removesuffix(rest).rstrip()
+    elif _excess(place.line + text + rest) > 0:
+        sizes = range(min(len(text), len(rest)), 0, -1)
+        text = text[: -next((size for size in sizes if text.endswith(rest[:size])), 0) or None]
+    while text and text[-1] in ")]}" and _excess(place.line + text + rest) > 0:
+        text = text[:-1]
+    return text
 
 
-def _balanced(line: str) -> bool:
-    return all(line.count(a) == line.count(b) for a, b in ("()", "[]", "{}"))
+def _newline(place: Place) -> str:
+    """The newline that separates the answer from a line that begins right at the cursor."""
+    return "\n" if place.at_line_start and place.suffix and not place.suffix.startswith("\n") else ""
+
+
+def _joined(lines: list[str]) -> str:
+    return "\n".join(lines).rstrip()
+
+
+def _excess(text: str) -> int:
+    """Closing brackets less opening ones."""
+    return sum(text.count(sign) for sign in ")]}") - sum(text.count(sign) for sign in "([{")
 
 
 def _indent(line: str) -> int:
