@@ -303,9 +303,18 @@ def new_server(tmp_path_factory: pytest.TempPathFactory, extension: None) -> Ite
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, extension: None) -> Iterator[Server]:
+    running = start_server(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
+
+
 @pytest.fixture(scope="module")
-def server(new_server: Callable[..., Server]) -> Server:
-    return new_server()
+def server(shared_server: Server) -> Server:
+    """The one JupyterLab server, with the fake engine."""
+    shared_server.configure(model="fake")
+    return shared_server
 
 
 @pytest.fixture(scope="module")
