@@ -47,11 +47,15 @@ export function target(panel: NotebookPanel, kind: TaskKind): ITarget {
   if (!cell) {
     return { source: '', cell_id: null, names: [], position: null };
   }
-  const several = selected.length > 1 && kind !== 'fix' && kind !== 'generate';
+  if (kind === 'generate') {
+    // Below this cell, not about it: it is context like any other, and asking again must not replace its answer.
+    return { source: selectedText(panel), cell_id: null, names: [], position };
+  }
+  const several = selected.length > 1 && kind !== 'fix';
   const source = several
     ? selected.map(i => cells[i]).filter(c => c.cell_type === 'code').map(c => c.getSource()).join('\n\n') // prettier-ignore
     : (kind === 'fix' ? '' : selectedText(panel)) || cell.getSource();
-  return { source: kind === 'generate' ? selectedText(panel) : source, cell_id: cell.getId(), names: [], position };
+  return { source, cell_id: cell.getId(), names: [], position };
 }
 
 /** Text selected in the editor of the active cell. */

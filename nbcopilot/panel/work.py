@@ -32,7 +32,8 @@ def read(
     """
     notebook = live.snapshot(shell, f"{instruction}\n{about}", cell_id, config)
     if kind == "generate":
-        target = Target(cell_id=cell_id, position=notebook.index(cell_id))
+        # Below the panel, not about it: asking again must not replace the cell of the answer before.
+        target = Target(position=notebook.index(cell_id))
     elif kind == "fix" and not about.strip() and notebook.error is not None:
         error = notebook.error
         target = Target(error.source, error.cell_id, position=notebook.index(error.cell_id))

@@ -50,6 +50,22 @@ def test_generate_writes_below_the_selected_cell_only_after_accept(fresh: Any) -
     assert len(lab.cells()) == 3
 
 
+def test_a_second_answer_does_not_replace_the_first_and_the_selected_cell_is_context(fresh: Any) -> None:
+    lab = fresh
+    lab.run(1)
+    for instruction in ("write mean(values)", "write is_prime(n)"):
+        lab.select(1)
+        with lab.page.expect_response("**/nbcopilot/stream*"):
+            answer = lab.ask("Generate", instruction)
+        answer.get_by_text("What was sent").click()
+        assert "cell [" in answer.locator(".nbc-Sent tbody").inner_text()
+        answer.get_by_role("button", name="Accept").click()
+        answer.get_by_text("in the notebook").wait_for()
+    assert len(lab.cells()) == 5
+    assert "def is_prime" in lab.sources()[2]
+    assert "def mean" in lab.sources()[3]
+
+
 def test_reject_writes_nothing(fresh: Any) -> None:
     answer = fresh.ask("Generate", "reverse a list")
     answer.get_by_role("button", name="Reject").click()
