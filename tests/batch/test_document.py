@@ -26,7 +26,7 @@ from nbcopilot.write.cells import strip
 from nbcopilot.write.grounding import facts, ground
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "write"))
-from builders import COLLECTION, code, file, markdown, raw, sources, stream
+from cell_builders import COLLECTION, code, file, markdown, raw, sources, stream
 
 BIG = "def f(x):\n    y = x + 1\n    return y"
 BIG2 = "def g(x):\n    y = x + 2\n    return y"

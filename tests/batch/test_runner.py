@@ -22,7 +22,7 @@ from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EngineUnavailableError, NotebookInvalidError, OutOfMemoryError
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "write"))
-from builders import code, raw
+from cell_builders import code, raw
 
 BIG = "def f(x):\n    y = x + 1\n    return y"
 OPTIONS = Options(created="2026-11-21T23:00:00Z")

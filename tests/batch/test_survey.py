@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
+from cell_builders import code, file, markdown, sources
 
 from nbcopilot.batch.document import document, lacks
 from nbcopilot.batch.survey import has_code, is_glue, survey
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.notebook import document as notebooks
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "write"))
-from builders import code, file, markdown, sources
 
 TITLE = markdown("# Sales\n\nHow sales went this year.")
 BIG = "def f(x):\n    y = x + 1\n    return y"

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cell_builders import code, markdown, raw
 
 from nbcopilot.cli import document as document_command
 from nbcopilot.cli import strip as strip_command
 from nbcopilot.errors import NbcopilotError
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "write"))
-from builders import code, markdown, raw
 
 BIG = "def f(x):\n    y = x + 1\n    return y"
 BIG2 = "def g(x):\n    y = x + 2\n    return y"

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "evaluation"))
-import builders
+import suite_builders as builders
 
 from nbcopilot.cli.main import main
 

@@ -12,15 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
+from cell_builders import code, file, markdown, provenance, raw, sources
 
 from nbcopilot.errors import CellNotFoundError, EditConflictError, NotebookWriteError, UsageError
 from nbcopilot.notebook import document
 from nbcopilot.types import CellEdit, NewCell, text_hash
 from nbcopilot.write import cells, files
 from nbcopilot.write.provenance import cell_metadata
-
-sys.path.insert(0, str(Path(__file__).parent))
-from builders import code, file, markdown, provenance, raw, sources
 
 NEW = NewCell("code", "y = 2", cell_metadata("code", provenance(), cell_hash=text_hash("y = 2")))
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import pytest
+from cell_builders import notebook, passed, provenance, task
 
 from nbcopilot.config import Config
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, text_hash
 from nbcopilot.write.diff import diff
 from nbcopilot.write.plan import edited, plan
-
-sys.path.insert(0, str(Path(__file__).parent))
-from builders import notebook, passed, provenance, task
 
 BOOK = notebook(("a", "code", "x = 1"), ("p", "code", "%%generate\nplot x"), ("z", "markdown", "the end"))
 

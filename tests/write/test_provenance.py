@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
+from cell_builders import provenance
 
 from nbcopilot.types import Finding, Verdict, text_hash
 from nbcopilot.write import provenance as prov
-
-sys.path.insert(0, str(Path(__file__).parent))
-from builders import provenance
 
 RAN = Verdict(
     True, checks={"syntax": "ok", "names": "ok", "run": "passed"}, evidence={"seconds": 0.81, "creates": ["monthly"]}

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cell_builders import provenance
 
 from nbcopilot import __version__
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError
 from nbcopilot.types import CellEdit, NewCell
 from nbcopilot.write import choose, comm, copy, payload, wire
-
-sys.path.insert(0, str(Path(__file__).parent))
-from builders import provenance
-
 from nbcopilot.write.provenance import cell_metadata
 
 WIRE = Path(__file__).parent.parent / "data" / "wire"

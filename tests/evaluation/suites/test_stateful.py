@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import builders
+import suite_builders as builders
 
 from nbcopilot.evaluation.runner import Reference, ask
 from nbcopilot.evaluation.suites import Question, find

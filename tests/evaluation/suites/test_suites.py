@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-import builders
+import suite_builders as builders
 
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 from nbcopilot.evaluation.runner import Reference, ask
