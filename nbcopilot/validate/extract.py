@@ -44,7 +44,8 @@ def extract(completion: Completion, prompt: Prompt) -> Candidate:
     `complete` is False when the answer was cut before its code ended. A cut tail (usage, a further test) is
     dropped when whole definitions remain without it; `notes` says so.
     """
-    text = _open_part(prompt.prefill) + completion.text
+    opened = _open_part(prompt.prefill)
+    text = completion.text if _starts_over(opened, completion.text, prompt.language) else opened + completion.text
     cut = completion.finish != "stop"
     if prompt.answer == "text":
         return Candidate(completion.text, "text", index=completion.index, complete=not cut)
@@ -68,6 +69,17 @@ def _open_part(prefill: str) -> str:
     """The prefill from its last fence on: what stands before it is ours, not the model's prose."""
     fence = re.search(r"^[ \t]*(?:`{3,}|~{3,})[^`\n]*\n(?:(?!^[ \t]*(?:```|~~~)).*\n?)*\Z", prefill, re.MULTILINE)
     return prefill[fence.start() :] if fence else prefill
+
+
+def _starts_over(opened: str, text: str, language: str) -> bool:
+    """Whether the model took no notice of the fence that was opened for it: prose first, then a fence of its own."""
+    own = re.search(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*\w+[ \t]*$", text, re.MULTILINE)
+    if own is None or not opened.lstrip().startswith(("```", "~~~")) or not syntax.is_python(language):
+        return False
+    head = text[: own.start()]
+    if re.search(r"^[ \t]*(?:```|~~~)", head, re.MULTILINE) or not head.strip():
+        return False  # it closed ours first, or opened the same one again
+    return not syntax.parses(opened.partition("\n")[2] + head) and not salvage(head)[0]
 
 
 # --------------------------------------------------------------------------- code

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.validate.inside import forks, guard, job, keeper, landlock
+from nbcopilot.validate.inside import scratch as scratch_folder
 from nbcopilot.validate.inside.execute import Session
 from nbcopilot.validate.inside.output import Clock, Tape
 from nbcopilot.validate.replies import read_report
@@ -66,7 +67,7 @@ def _run_one(
     with tempfile.TemporaryDirectory(prefix="nbcopilot-", ignore_cleanup_errors=True) as folder:
         scratch = os.path.realpath(folder)
         place = look(data_dir)
-        before = keeper.fill(scratch, place.data)
+        before = scratch_folder.fill(scratch, place.data)
         settings = {
             "level": LEVEL, "scratch": scratch, "data": place.data, "home": home(), "trusted": list(place.python),
             "read": [*place.python, *place.search, os.path.join(place.package, "nbcopilot"), *place.open_entries()],
@@ -86,7 +87,7 @@ def _run_one(
             os.close(reader)
             status = _end(pid)
         answer = forks.parse(data)
-        files = tuple(FileWrite(f["path"], f["bytes"], f["new"]) for f in keeper.written(scratch, before))
+        files = tuple(FileWrite(f["path"], f["bytes"], f["new"]) for f in scratch_folder.written(scratch, before))
     if isinstance(answer, dict):
         return read_report(answer, {"level": LEVEL, "files": files})
     if patience.excess:

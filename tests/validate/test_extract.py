@@ -211,3 +211,11 @@ def test_text_answers_are_not_touched() -> None:
 
 def test_a_long_answer_of_prose_ends_quickly() -> None:
     assert code("This is one more sentence about the data = it is long.\n" * 2000) == ""
+
+
+def test_prose_in_the_fence_that_was_opened_for_the_model_is_left_out() -> None:
+    prompt = Prompt(prefill="Here is the code:\n```python\n")
+    answer = "Sure! Here it is:\n\n```python\nx = 1\n\ny = 2\n```\n\nEnjoy."
+    assert extract(Completion(answer), prompt).text == "x = 1\n\ny = 2"
+    closed = "x = 1\n```\nand used so:\n```python\nprint(x)\n```"
+    assert extract(Completion(closed), prompt).text.startswith("x = 1")

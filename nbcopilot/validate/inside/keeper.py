@@ -13,9 +13,7 @@ import importlib
 import json
 import os
 import select
-import shutil
 import signal
-import stat
 import struct
 import sys
 import time
@@ -23,12 +21,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from nbcopilot.validate.inside import forks, job
+from nbcopilot.validate.inside import scratch as scratch_folder
 from nbcopilot.validate.inside.output import Clock
 
 _HEAD = struct.Struct(">II")  # bytes of JSON, number of blobs
 _SIZE = struct.Struct(">Q")
 POLL_SECONDS = 0.02
-SMALL_FILE, SMALL_FILES = 1 << 20, 16 << 20
 
 
 class Keeper:
@@ -61,7 +59,7 @@ class Keeper:
             self.send({"warm": True})
             return True
         scratch = str(self.place["scratch"])
-        before = fill(scratch, self.place.get("data"))
+        before = scratch_folder.fill(scratch, self.place.get("data"))
         reader, writer = os.pipe()
         clock = Clock()
         pid = forks.fork()
@@ -71,9 +69,11 @@ class Keeper:
         os.close(writer)
         reply, alive = self._watch(pid, reader, request["limits"], clock)
         os.close(reader)
-        reply["files"] = list(written(scratch, before))
+        reply["files"] = list(scratch_folder.written(scratch, before))
         self._kill_all(pid)
-        clean = _wipe(scratch) and all(_wipe(str(folder)) for folder in self.place.get("wipe", ()))
+        clean = scratch_folder.wipe(scratch) and all(
+            scratch_folder.wipe(str(folder)) for folder in self.place.get("wipe", ())
+        )
         if alive:
             self.send({**reply, "last": not clean})
         return alive and clean
@@ -179,7 +179,7 @@ def excess(pid: int, limits: dict[str, Any], scratch: str, *, alone: bool = Fals
         return "processes"
     if pages * os.sysconf("SC_PAGE_SIZE") > int(limits["memory_mb"]) << 20:
         return "memory"
-    if not alone and _disk_use(scratch) > int(limits["disk_mb"]) << 20:
+    if not alone and scratch_folder.disk_use(scratch) > int(limits["disk_mb"]) << 20:
         return "disk"
     return ""
 
@@ -208,78 +208,6 @@ def _preload(module: str) -> None:
     with contextlib.suppress(BaseException), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         importlib.import_module(module)
-
-
-# --------------------------------------------------------------------------- the scratch folder
-
-
-def fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
-    """Show the notebook's folder in the scratch folder: small files as copies that may be changed, the rest as links."""
-    _wipe(scratch)
-    os.makedirs(scratch, exist_ok=True)
-    copied = 0
-    for entry in sorted(os.scandir(data), key=lambda e: e.name)[:1000] if data and os.path.isdir(data) else ():
-        target = os.path.join(scratch, entry.name)
-        if entry.name.startswith(".") or entry.path == scratch:
-            continue
-        with contextlib.suppress(OSError):
-            info = entry.stat()
-            if stat.S_ISREG(info.st_mode) and info.st_size <= SMALL_FILE and copied + info.st_size <= SMALL_FILES:
-                shutil.copyfile(entry.path, target)
-                copied += info.st_size
-            elif stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode):
-                os.symlink(entry.path, target)
-    return dict(_files(scratch))
-
-
-def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(path below the folder, (size, time of change)) of at most 2000 files; links are not followed."""
-    seen = 0
-    stack = [folder]
-    while stack and seen < 2000:
-        try:
-            entries = list(os.scandir(stack.pop()))
-        except OSError:
-            continue
-        for entry in entries:
-            seen += 1
-            with contextlib.suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    stack.append(entry.path)
-                elif entry.is_file(follow_symlinks=False):
-                    info = entry.stat(follow_symlinks=False)
-                    yield os.path.relpath(entry.path, folder), (info.st_size, info.st_mtime_ns)
-
-
-def written(folder: str, before: dict[str, tuple[int, int]]) -> Iterator[dict[str, Any]]:
-    for path, seen in sorted(_files(folder))[:2000]:
-        if before.get(path) != seen and "__pycache__" not in path and not path.startswith("."):
-            yield {"path": path[:200], "bytes": seen[0], "new": path not in before}
-
-
-def _disk_use(folder: str) -> int:
-    return sum(size for _, (size, _) in _files(folder))
-
-
-def _wipe(folder: str) -> bool:
-    """Empty a folder whatever was done to its modes; True when it is empty (or not there)."""
-    if not os.path.isdir(folder):
-        return True
-    with contextlib.suppress(OSError):
-        os.chmod(folder, 0o700)
-    for root, folders, _ in os.walk(folder):  # from the top: a folder is opened up before it is entered
-        for name in folders:
-            path = os.path.join(root, name)
-            if not os.path.islink(path):
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)
-    with contextlib.suppress(OSError):
-        for entry in list(os.scandir(folder)):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
-    return not os.listdir(folder)
 
 
 def main() -> None:

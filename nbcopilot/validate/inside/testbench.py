@@ -10,33 +10,28 @@ is an error that says so. pytest itself is not started: its own rules are not un
 from __future__ import annotations
 
 import ast
-import asyncio
 import contextlib
-import inspect
 import json
 import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from nbcopilot.validate.inside import observe
 from nbcopilot.validate.inside.audit import Watch
 from nbcopilot.validate.inside.batches import in_batches
+from nbcopilot.validate.inside.collecting import NotATest
+from nbcopilot.validate.inside.collecting import calls as calls_of
 from nbcopilot.validate.inside.execute import Session
 from nbcopilot.validate.inside.forks import ChildDied, in_child
 from nbcopilot.validate.inside.observe import TARGET
 
 TEST_SECONDS = 3.0
-
-
-class NotATest(Exception):
-    """The test cannot be run by itself."""
 
 
 def measure(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[str, Any]:
@@ -83,7 +78,7 @@ def _run_one(test: Mapping[str, Any], session: Session) -> dict[str, Any]:
     outcome, message = "passed", ""
     try:
         _execute(str(test["source"]), session)
-        calls = list(_calls(session.namespace[str(test["name"])]))
+        calls = list(calls_of(session.namespace[str(test["name"])]))
         with observe.alarm(TEST_SECONDS), contextlib.redirect_stdout(session.tape):
             sys.settrace(steps.enter)
             try:
@@ -121,64 +116,6 @@ def _failure(exc: BaseException) -> tuple[str, str]:
 def _line(exc: BaseException) -> str:
     own = [f for f in traceback.extract_tb(exc.__traceback__) if f.filename == "tests"]
     return (own[-1].line or "") if own else ""
-
-
-def _calls(test: Any) -> Iterator[Callable[[], Any]]:
-    """What must be called for one test: once, once for each parameter set, or each method of a class."""
-    if inspect.isclass(test):
-        cases = [name for name in dir(test) if name.startswith("test")]
-        if hasattr(test, "assertEqual"):  # unittest
-            make: Callable[[str], Any] = test
-            yield from (make(name).debug for name in cases)
-            return
-        for name in cases:
-            yield from _calls(_method(test, name))
-        return
-    sets = _parameter_sets(test)
-    required = [
-        p.name for p in inspect.signature(test).parameters.values()
-        if p.default is p.empty and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and all(p.name not in s for s in sets)
-    ]  # fmt: skip
-    if set(required) - {"tmp_path"}:
-        raise NotATest(f"it needs the fixture `{required[0]}`")
-    for values in sets:
-        extra = {"tmp_path": Path(tempfile.mkdtemp(dir="."))} if required else {}
-
-        def call(values: Mapping[str, Any] = values, extra: Mapping[str, Any] = extra) -> Any:
-            made = test(**values, **extra)
-            return asyncio.new_event_loop().run_until_complete(made) if inspect.iscoroutine(made) else made
-
-        yield call
-
-
-def _method(test: type, name: str) -> Any:
-    instance = test()
-    for prepare in ("setup_method", "setup"):
-        if hasattr(instance, prepare):
-            function = getattr(instance, prepare)
-            function(*([None] * len(inspect.signature(function).parameters)))
-            break
-    return getattr(instance, name)
-
-
-def _parameter_sets(test: Any) -> list[dict[str, Any]]:
-    """The keyword arguments of each call that `pytest.mark.parametrize` asks for; one empty set without it."""
-    sets: list[dict[str, Any]] = [{}]
-    for mark in getattr(test, "pytestmark", ()):
-        if mark.name in ("skip", "skipif", "xfail"):
-            raise NotATest(f"it is marked {mark.name}")
-        if mark.name != "parametrize":
-            continue
-        names, rows = mark.args[0], mark.args[1]
-        names = [n.strip() for n in names.split(",")] if isinstance(names, str) else list(names)
-        made = []
-        for row in rows:
-            values = getattr(row, "values", row)
-            values = values() if callable(values) else values
-            values = values if len(names) > 1 or hasattr(row, "marks") else (values,)
-            made.append(dict(zip(names, values, strict=False)))
-        sets = [{**a, **b} for a in sets for b in made][:200]
-    return sets
 
 
 def _load(source: str, session: Session, base: Mapping[str, Any], filename: str = TARGET) -> None:
@@ -264,7 +201,7 @@ def _coverage(
             test = payload["tests"][place]
             with contextlib.suppress(BaseException), contextlib.redirect_stdout(session.tape):
                 _execute(str(test["source"]), session)
-                for call in _calls(session.namespace[str(test["name"])]):
+                for call in calls_of(session.namespace[str(test["name"])]):
                     call()
     finally:
         meter.stop()
@@ -326,7 +263,7 @@ def _fails(test: Mapping[str, Any], session: Session, seconds: float) -> str:
     try:
         _execute(str(test["source"]), session)
         with observe.alarm(seconds), contextlib.redirect_stdout(session.tape):
-            for call in _calls(session.namespace[str(test["name"])]):
+            for call in calls_of(session.namespace[str(test["name"])]):
                 call()
     except observe.TooLong:
         return "late"

@@ -10,10 +10,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from nbcopilot.validate.inside import explore, observe
+from nbcopilot.validate.inside import observe
 from nbcopilot.validate.inside.audit import Watch
+from nbcopilot.validate.inside.calling import evaluate, load
 from nbcopilot.validate.inside.execute import Session
 from nbcopilot.validate.inside.forks import ChildDied, in_child
+from nbcopilot.validate.inside.search import collect
 
 
 def outcomes(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def _inputs(payload: Mapping[str, Any], sources: list[str], session: Session, ba
     for source in sources:
         part = {**payload, "source": source, "seconds": each, "limit": payload["limit"]}
         try:
-            cases, _ = in_child(lambda part=part: explore.collect(part, session, base), each + 8)  # type: ignore[misc]
+            cases, _ = in_child(lambda part=part: collect(part, session, base), each + 8)  # type: ignore[misc]
         except ChildDied:
             continue
         found.update(case["args"] for case in cases if case["kind"] != "raise")
@@ -46,10 +48,10 @@ def _outcomes(
     source: str, payload: Mapping[str, Any], inputs: list[str], session: Session, base: dict[str, Any]
 ) -> list[str]:
     def judge() -> list[str]:
-        target = explore.load(source, str(payload["function"]), session, base)
+        target = load(source, str(payload["function"]), session, base)
         seen = []
         for text in inputs:
-            arguments = explore.evaluate(text, session.namespace)
+            arguments = evaluate(text, session.namespace)
             seen.append(_key(observe.call(target, arguments or [], seconds=0.3, trace=False)))
         return seen
 

@@ -6,7 +6,8 @@ import ast
 
 import pytest
 
-from nbcopilot.validate.inside.shapes import guess, shape_of
+from nbcopilot.validate.inside.guess import guess
+from nbcopilot.validate.inside.shapes import shape_of
 from nbcopilot.validate.inside.values import Maker, literals
 
 
