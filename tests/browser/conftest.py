@@ -94,6 +94,10 @@ class Server:
         (folder / "config.toml").write_text("\n".join(lines))
 
     def stop(self) -> None:
+        """End the server, and the engine that it may have started: that one would live for half an hour."""
+        subprocess.run(
+            [sys.executable, "-m", "nbcopilot", "stop"], env=self.environ, capture_output=True, timeout=60, check=False
+        )
         self.process.terminate()
         try:
             self.process.wait(15)

@@ -14,8 +14,10 @@ ANSWER_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
-def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any) -> Any:
-    server = new_server(environ={"NBCOPILOT_MODEL": MODEL})
+def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any, tmp_path_factory: Any) -> Any:
+    # An empty store: the pull is part of the way.
+    store = str(tmp_path_factory.mktemp("store"))
+    server = new_server(environ={"NBCOPILOT_MODEL": MODEL, "NBCOPILOT_CACHE_DIR": store})
     server.write("real.ipynb", "")
     page = browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
     page.set_default_timeout(30000)
@@ -41,11 +43,12 @@ def outputs(lab: Any, index: int, kind: str) -> list[Any]:
 def test_from_an_empty_notebook_to_a_documented_one_and_back(page_lab: Any) -> None:
     lab = page_lab
     guide = lab.sidebar().locator(".nbc-Guide")
-    lab.page.locator(".nbc-StatusItem", has_text=MODEL).wait_for()
-    if guide.count():
-        guide.get_by_role("radio", name=re.compile(MODEL)).check()
-        guide.get_by_role("button", name="Download").click()
-        guide.wait_for(state="detached", timeout=600_000)
+    guide.get_by_role("radio", name=re.compile(MODEL)).check()
+    guide.get_by_role("button", name="Download").click()
+    bar = guide.get_by_role("progressbar")
+    bar.wait_for()
+    lab.page.wait_for_function("() => document.querySelector('.nbc-Progress')?.value > 1e6", timeout=300_000)
+    guide.wait_for(state="detached", timeout=600_000)
 
     lab.select(0)
     answer = ask(lab, "Generate", "write a function is_even(n) that returns True when the integer n is even")
