@@ -55,8 +55,9 @@ def test_testgen_no_run_does_not(front: FrontEnd) -> None:
 
 def test_line_forms_act_on_names_and_cells(front: FrontEnd) -> None:
     front.run("def clean_data(rows):\n    return [r for r in rows if r]")
-    assert "clean_data" in text_of(front.run("%explain clean_data"))
-    number = front.nb.cells[-2].execution_count
+    number = front.nb.cells[-1].execution_count
+    front.run("%explain clean_data")
+    assert last(front).startswith("%%markdown") and "clean_data" in last(front)
     assert not [o for o in front.run(f"%explain {number}").outputs if o.output_type == "error"]
     missing = front.run("%explain clean_dat")
     assert "did you mean `clean_data`?" in text_of(missing)
