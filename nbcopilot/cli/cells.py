@@ -12,7 +12,13 @@ from typing import Any
 
 from nbcopilot import config as settings
 from nbcopilot.cli import terminal
-from nbcopilot.errors import CellNotFoundError, NotebookInvalidError, NotebookNotFoundError, UsageError
+from nbcopilot.errors import (
+    CellNotFoundError,
+    EmptyPromptError,
+    NotebookInvalidError,
+    NotebookNotFoundError,
+    UsageError,
+)
 from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document
 from nbcopilot.pipeline import make_task
@@ -58,29 +64,40 @@ def run(args: argparse.Namespace) -> int:
     overrides = {name: getattr(args, name) for name in _SETTINGS}
     config = settings.load({**overrides, "check": False if args.no_check else None})
     if args.command == "generate":
-        path, name = args.notebook, ""
-        notebook, target = _for_generate(path, args.after)
-        instruction = args.instruction
+        if not args.instruction.strip():
+            raise EmptyPromptError(
+                "there is nothing to generate", hint='say what the code should do: nbcopilot generate "…"'
+            )
+        path, name, instruction = args.notebook, "", args.instruction
     else:
-        path, name = split_target(args.target)
+        (path, name), instruction = split_target(args.target), ""
+    expected = _require_writable(path, args.command) if args.write else None
+    if args.command == "generate":
+        notebook, target = _for_generate(path, args.after)
+    else:
         notebook, target = _for_code(path, name, args.command)
-        instruction = ""
     task = make_task(args.command, config, instruction, target)
-    if args.command == "fix" and notebook.error is None:
-        task = replace(task, check=task.check)
     ready = _answer(Session(config), task, notebook, quiet=args.json)
     if ready is None:
         return 1
-    written = _write(path, ready.edit, args.command) if args.write else ""
+    written = ""
+    try:
+        if path is not None and args.write:
+            written = _write(path, ready.edit, expected)
+    finally:  # an answer that could not be written is shown all the same
+        _show(args, ready, written)
+    return 0 if ready.verdict.ok else 1
+
+
+def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:
     if args.json:
         print(json.dumps(report(args, ready, written), ensure_ascii=False))
-    else:
-        print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
-        print(ready.candidate.text, flush=True)
-        print(_verdict_line(ready.verdict), file=sys.stderr)
-        if written:
-            print(f"written to {written}", file=sys.stderr)
-    return 0 if ready.verdict.ok else 1
+        return
+    print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
+    print(ready.candidate.text, flush=True)
+    print(_verdict_line(ready.verdict), file=sys.stderr)
+    if written:
+        print(f"written to {written}", file=sys.stderr)
 
 
 def split_target(text: str) -> tuple[Path, str]:
@@ -213,19 +230,30 @@ def _with_error(task: Any, notebook: Notebook) -> Notebook:
     return replace(notebook, error=ErrorInfo(name.strip(), message.strip(), shown, cell.id, cell.source))
 
 
-def _write(path: Path | None, edit: CellEdit, kind: str) -> str:
+def _require_writable(path: Path | None, kind: str) -> str | None:
+    """The hash of the notebook as it was read (None for a .py file). Raises UsageError before the model is asked."""
     if path is None:
         raise UsageError("--write needs --notebook", hint="name the notebook to write to: --notebook NB.ipynb")
+    if path.suffix != ".py":
+        return document.read(path).sha256
+    if kind != "testgen":
+        raise UsageError(f"{kind} --write takes a notebook", hint="leave --write away to see the answer")
+    target = _test_file(path)
+    if target.exists():
+        raise UsageError(f"{target} exists already", hint="move it away first; nothing was written")
+    return None
+
+
+def _test_file(path: Path) -> Path:
+    return path.with_name(f"test_{path.stem}.py")
+
+
+def _write(path: Path, edit: CellEdit, expected: str | None) -> str:
     if path.suffix == ".py":
-        if kind != "testgen":
-            raise UsageError(f"{kind} --write takes a notebook", hint="leave --write away to see the answer")
-        target = path.with_name(f"test_{path.stem}.py")
-        if target.exists():
-            raise UsageError(f"{target} exists already", hint="move it away first; nothing was written")
-        source = edit.cells[-1].source
-        target.write_text(f"from {path.stem} import *\n\n{source.rstrip()}\n", encoding="utf-8")
-        return str(target)
-    files.apply(path, [edit])
+        source = f"from {path.stem} import *\n\n{edit.cells[-1].source.rstrip()}\n"
+        files.write(_test_file(path), source.encode("utf-8"))
+        return str(_test_file(path))
+    files.apply(path, [edit], expected)
     return str(path)
 
 

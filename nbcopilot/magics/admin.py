@@ -22,6 +22,9 @@ def run(line: str, shell: InteractiveShell) -> Any:
     word, _, rest = line.strip().partition(" ")
     if not word:
         word = "status"
+    if word in ("help", "-h", "--help"):
+        print("\n".join(f"%nbcopilot {name:16} {text}" for name, text in HELP.items()))
+        return None
     action = ACTIONS.get(word)
     if action is None:
         near = difflib.get_close_matches(word, ACTIONS, n=1, cutoff=0.4)
@@ -40,9 +43,10 @@ def _status(rest: str, shell: InteractiveShell) -> None:
         print(f"{info.id} · {info.engine} · {info.device} · {info.precision} · {info.context_tokens} tokens of context")
         for name, value in info.detail.items():
             print(f"  {name}: {value}")
+    count = len(current.history)
     print(
-        f"{len(current.history)} write(s) in this session"
-        + (", one waits for %nbcopilot accept" if current.pending else "")
+        f"{count or 'no'} write{'' if count == 1 else 's'} in this session"
+        + ("; one answer waits for %nbcopilot accept" if current.pending else "")
     )
 
 
@@ -53,7 +57,10 @@ def _config(rest: str, shell: InteractiveShell) -> None:
         name, found, value = rest.partition("=")
         if not found:
             name, _, value = rest.partition(" ")
-        current.config = with_changes(current.config, **{name.strip().replace("-", "_"): value.strip().strip("\"'")})
+        name = name.strip().lstrip("-").replace("-", "_")
+        current.config = with_changes(current.config, **{name: value.strip().strip("\"'")})
+        shown = "(set)" if name == "api_key" else getattr(current.config, name)
+        print(f"{name} = {shown} for this session")
         return
     for setting in explain():
         value = getattr(current.config, setting.name)
@@ -76,6 +83,8 @@ def _undo(rest: str, shell: InteractiveShell) -> None:
     if write.route == "comm" and link is not None:
         link.undo(write.edit.group, lambda answer: print(choose.explain(answer)), force="--force" in rest)
         print("the last write is taken back")
+    elif write.route == "payload" and getattr(shell, "kernel", None) is None:
+        print("a terminal has no cells: the answer only stood at the prompt, there is nothing to take back")
     elif write.route == "payload":
         print("this front end cannot take cells back: delete the cell below the one that asked (Esc, then d d)")
     else:
@@ -107,6 +116,17 @@ def _panel(rest: str, shell: InteractiveShell) -> Any:
     return nbcopilot.panel()
 
 
+HELP = {
+    "status": "which model answers, and how (also %nbcopilot alone)",
+    "config": "every setting and where it comes from",
+    "config NAME=VALUE": "change a setting for this session",
+    "context": "what the last request sent to the model, and why",
+    "undo": "take back the last write",
+    "accept": "write the answer of --dry-run",
+    "reject": "drop the answer of --dry-run",
+    "models": "the models on this machine",
+    "panel": "a panel of widgets, for front ends without the extension",
+}
 ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {
     "status": _status,
     "config": _config,

@@ -8,32 +8,69 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from nbcopilot import session
-from nbcopilot.errors import CellNotFoundError
+from nbcopilot.errors import CellNotFoundError, NotebookError, UsageError
 from nbcopilot.magics import options
 from nbcopilot.magics.interpolate import interpolate
 from nbcopilot.magics.request import Request
-from nbcopilot.notebook import live, targets
+from nbcopilot.notebook import dependencies, live, targets
 from nbcopilot.pipeline import make_task
 from nbcopilot.types import Notebook, Target, TaskKind
 from nbcopilot.write.comm import running_cell
+
+# What each magic takes, for --help.
+FORMS: dict[TaskKind, tuple[str, ...]] = {
+    "generate": (
+        "%%generate [options]         the text below says what the next cell should do",
+        "%generate [options] TEXT     the same in one line",
+    ),
+    "explain": (
+        "%%explain [options]          a markdown cell that explains the code below, which is not run",
+        "%explain [options] [NAME|N]  explains a function or class, cell [N], or the last cell",
+    ),
+    "testgen": (
+        "%%testgen [options] [NAMES]  runs the code below, then writes tests for its functions",
+        "%testgen [options] NAME      writes tests for a function or class that a cell defines",
+    ),
+    "fix": (
+        "%fix [options] [HINT]        mends the cell that failed last",
+        "%%fix [options] [HINT]       mends the code below",
+    ),
+    "document": (
+        "%%document [options]         a short text for the code below, which is not run",
+        "%document [options] [NAME|N] for a function or class, cell [N], or the last cell",
+    ),
+}
 
 
 def run(kind: TaskKind, shell: InteractiveShell, line: str, cell: str | None) -> None:
     """Carry out one magic. `cell` is the text below `%%kind`, None for the line form. Raises NbcopilotError."""
     opts = options.parse(line, f"%%{kind}")
     if "help" in opts.flags:
-        print(options.help_text(f"%%{kind}"))
+        print(options.help_text(f"%%{kind}", FORMS[kind]))
         return
     if kind == "testgen" and cell is not None and "no_run" not in opts.flags:
-        typed: Any = shell
-        typed.run_cell(cell, silent=False, store_history=False).raise_error()
+        _run_first(shell, cell)
     notebook = live.snapshot(shell, cell or "", running_cell(shell), session.current().config)
     target, instruction = _asked(kind, opts, notebook, shell, cell)
+    if kind == "testgen" and target.source.strip() and not dependencies.definitions(target.source):
+        raise UsageError(
+            "there is no function or class to test in that cell",
+            hint="name one: %testgen NAME, or put it below %%testgen",
+        )
     config = opts.config(session.current().config)
     task = make_task(kind, config, instruction, target)
     if kind == "testgen" and "no_run" in opts.flags:
         task = replace(task, check=False)
     Request(shell, task, notebook, config, opts.flags).run()
+
+
+def _run_first(shell: InteractiveShell, cell: str) -> None:
+    """Run the body of %%testgen, as %%time does. IPython has shown its error when NotebookError comes."""
+    typed: Any = shell
+    if not typed.run_cell(cell, silent=False, store_history=False).success:
+        raise NotebookError(
+            "the code failed, so no tests were written", hint="mend it first, or add --no-run to have it read only"
+        )
 
 
 def _asked(

@@ -14,7 +14,9 @@ def render(context: Context | None, prompt: Prompt | None = None) -> tuple[str, 
         return text, f"<div>{text}</div>"
     kept = [(s.source, s.reason, s.tokens, "sent") for s in context.snippets]
     kept += [(s.source, s.reason, s.tokens, "left out") for s in context.dropped]
-    head = f"{context.tokens} tokens of {context.budget} in {len(context.snippets)} pieces, {context.redacted} secrets replaced"
+    pieces, secrets = len(context.snippets), context.redacted
+    head = f"{context.tokens} tokens of {context.budget} in {pieces} piece{'' if pieces == 1 else 's'}"
+    head += f", {secrets or 'no'} secret{'' if secrets == 1 else 's'} replaced"
     lines = [head] + [f"  {state:8} {tokens:5}  {source}: {reason}" for source, reason, tokens, state in kept]
     rows = "".join(
         f"<tr><td>{state}</td><td style='text-align:right'>{tokens}</td><td>{html.escape(source)}</td><td>{html.escape(reason)}</td></tr>"

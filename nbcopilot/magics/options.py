@@ -6,6 +6,7 @@ Nothing is split by a shell's rules: quotes and braces in the text are the user'
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,10 +110,11 @@ def _value(option: Option, text: str, magic: str) -> Any:
 
 
 _EXAMPLE = {str: "qwen2.5-coder-0.5b", float: "0.2", int: "4"}
+_PLACE = {str: "NAME", float: "X", int: "N"}
 _KIND = {float: "a number", int: "a whole number", str: "a text"}
 
 
-def help_text(magic: str) -> str:
-    """The list of options, one a line."""
-    rows = [f"  {', '.join(o.names) + (' ' + o.key.upper() if o.kind else ''):34} {o.help}" for o in COMMON]
-    return f"{magic} [options]\n" + "\n".join(rows)
+def help_text(magic: str, forms: Sequence[str] = ()) -> str:
+    """What the magic takes (`forms`, a line each), then the options, one a line."""
+    rows = [f"  {', '.join(o.names) + (' ' + _PLACE[o.kind] if o.kind else ''):28} {o.help}" for o in COMMON]
+    return "\n".join([*(forms or [f"{magic} [options]"]), "", *rows])
