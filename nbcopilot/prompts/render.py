@@ -104,9 +104,7 @@ def _lead(task: Task, language: str) -> str:
 
 
 def _quote(snippet: Snippet, language: str) -> str:
-    if snippet.kind == "cell":
-        return _fence(f"# {snippet.source}\n{snippet.text}" if language == "python" else snippet.text, language)
-    if snippet.kind == "passage":
+    if snippet.kind in ("cell", "passage"):  # the name stands outside: a small model would copy a comment
         return f"{snippet.source}:\n{_fence(snippet.text, language)}"
     if snippet.kind == "variable":
         return f"- {snippet.text}"
