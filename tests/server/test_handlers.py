@@ -13,6 +13,7 @@ import pytest
 
 from nbcopilot.config import Config
 from nbcopilot.server.settings import Nbcopilot
+from nbcopilot.server.state import State
 
 pytestmark = pytest.mark.server
 Read = Callable[[str], Any]
@@ -103,6 +104,12 @@ def test_models_are_offered_with_size_and_licence(jupyter: Any, tmp_path: Any, m
     assert {model["id"] for model in found} >= {"qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b"}
     assert sum(model["recommended"] for model in found) == 1
     assert all(model["bytes"] > 0 and model["licence"] and not model["ready"] for model in found)
+
+
+def test_a_model_that_is_set_is_the_only_one_offered(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NBCOPILOT_CACHE_DIR", str(tmp_path))
+    state = State(lambda: Config(model="smollm2-135m"))
+    assert [(model["id"], model["recommended"]) for model in state.models()["models"]] == [("smollm2-135m", True)]
 
 
 def test_an_unknown_model_is_not_pulled(jupyter: Any) -> None:

@@ -35,7 +35,7 @@ export function Guide({ model, trans }: { model: SidebarModel; trans: Translatio
               value={item.id}
             />
             <span>
-              <b>{item.id}</b> <span className="nbc-quiet">{bytes(item.bytes)}</span>
+              <b>{item.id}</b> <span className="nbc-quiet">{bytes(item.bytes)}</span>{' '}
               {item.recommended && <span className="nbc-Chip nbc-mod-good">{trans.__('fits this machine')}</span>}
               <span className="nbc-quiet nbc-block">
                 {item.note} · {item.licence}
