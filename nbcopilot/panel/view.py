@@ -74,7 +74,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         place = f"text goes to {engine}" if engine.startswith("http") else "nothing leaves this machine"
         self._title = widgets.HTML(f"<b>nbcopilot</b> <span style='{_QUIET}'>{html.escape(place)}</span>")
         self._box = widgets.Textarea(
-            placeholder="What should the next cell do?", layout=widgets.Layout(width="100%", height="64px")
+            placeholder="What should the next cell do?", layout=widgets.Layout(width="auto", height="64px")
         )
         self._box.add_class("nbc-panel-instruction")
         # Labels by `description`: the only ones that a screen reader connects with their field.
