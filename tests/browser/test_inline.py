@@ -58,7 +58,7 @@ def test_a_word_can_be_taken(fresh: Any) -> None:
 
 def test_an_older_request_is_given_up_when_the_user_types_on(fresh: Any) -> None:
     lab = fresh
-    lab.server.configure(model="fake:2")
+    lab.server.configure(model="fake:0.3")
     try:
         with lab.page.expect_event("requestfailed", lambda r: "nbcopilot/complete" in r.url):
             lab.page.keyboard.type("first = ")
