@@ -12,7 +12,7 @@ from nbcopilot.types import Candidate, Cell, CellKind, ModelInfo, Notebook, Samp
 from nbcopilot.write.provenance import Provenance
 
 # The notebooks of real repositories beside the checkout, see their README.
-COLLECTION = Path(__file__).resolve().parents[3] / "shared" / "evals" / "notebooks"
+COLLECTION = Path(__file__).resolve().parents[2] / "shared" / "evals" / "notebooks"
 
 
 def code(
