@@ -52,6 +52,8 @@ def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
         for sentence, missing in kept.dropped
     )
     if not kept.text.strip():
-        finding = Finding("grounding", "warning", "the text names things that are not in the notebook: read it with care")
+        finding = Finding(
+            "grounding", "warning", "the text names things that are not in the notebook: read it with care"
+        )
         return candidate, Verdict(True, (finding,), {"grounding": "failed"})
     return replace(candidate, text=kept.text), Verdict(True, dropped, {"grounding": "ok"})
