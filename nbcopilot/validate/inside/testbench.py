@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nbcopilot.validate.inside import observe
+from nbcopilot.validate.inside import forks, observe
 from nbcopilot.validate.inside.audit import Watch
 from nbcopilot.validate.inside.batches import in_batches
 from nbcopilot.validate.inside.collecting import NotATest
@@ -149,8 +149,9 @@ def _second_run(payload: Mapping[str, Any], session: Session, base: Mapping[str,
                 [sys.executable, "-I", "-B", "-c", boot, json.dumps(sys.path), name],
                 env={**os.environ, "PYTHONHASHSEED": "4711"}, capture_output=True, timeout=60,
             )  # fmt: skip
-            answer = json.loads(done.stdout.decode().rsplit("\n", 2)[-2])
-            return list(answer["tests"])
+            answer = forks.parse(done.stdout)
+            if isinstance(answer, dict):
+                return list(answer["tests"])
     try:
         return list(in_child(lambda: _run_all(payload, session, base, backwards=True), 60)["tests"])
     except ChildDied:
@@ -165,8 +166,7 @@ def second(name: str) -> None:
     out = os.dup(1)
     session = Session(Tape(10_000), Watch(), may_start_programs=False, files_known=False)
     answer = _run_all(payload, session, dict(session.namespace), backwards=True)
-    os.write(out, (json.dumps(answer) + "\n").encode())
-    os._exit(0)
+    forks.answer_and_exit(lambda: answer, out)
 
 
 def _mark_flaky(tests: list[dict[str, Any]], again: list[dict[str, Any]]) -> None:
