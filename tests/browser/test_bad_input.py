@@ -180,8 +180,8 @@ def test_a_wrong_setting_is_said_in_the_sidebar(page_lab: Any, server: Any) -> N
     page_lab.page.reload()
     page_lab.ready()
     box = page_lab.sidebar()
-    box.get_by_text("unknown setting `modle`").wait_for()
-    assert "model" in box.get_by_role("alert").inner_text()
+    box.get_by_text("unknown setting `modle`").first.wait_for()
+    assert "model" in box.get_by_role("alert").first.inner_text()
 
 
 def test_three_hundred_cells_with_ten_megabytes_of_outputs(page_lab: Any, server: Any) -> None:
