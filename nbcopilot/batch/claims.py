@@ -25,6 +25,16 @@ _NO_BRACKETS = frozenset(
 # Code of fewer words than this (`for f in *; do echo $f; done`) says too little to measure by.
 MIN_VOCABULARY = 8
 _WORD = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{2,}(?![a-z])")
+# A capitalized word in the middle of a sentence.
+_PROPER = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{3,}\b")
+# Names that describe a computation or a date rather than claim something about the world.
+_EPONYMS = word_set(
+    "euclidean manhattan gaussian bayesian bayes fourier monte carlo markov newton laplace bernoulli poisson boolean "
+    "fibonacci cartesian pythagorean pearson spearman kendall levenshtein hamming jaccard cosine runge kutta euler "
+    "lagrange hessian jacobian dirichlet dijkstra huffman mersenne unicode ascii python jupyter javascript latex "
+    "markdown excel linux dataframe dataframes series january february march april june july august september october "
+    "november december monday tuesday wednesday thursday friday saturday sunday english"
+)
 # Words that say nothing about which code it is.
 _COMMON = word_set(
     "this that these those with from into then each such used uses using which where when while also code data value "
@@ -52,6 +62,15 @@ def is_vague(sentence: str, known: frozenset[str]) -> bool:
         return False
     words = [word for word in re.findall(r"[A-Za-z]{4,}", sentence) if word.lower() not in _COMMON]
     return not any(_stem(word) in known for word in words)
+
+
+def invented(sentence: str, known: frozenset[str]) -> str:
+    """The first proper name of an English sentence that the notebook nowhere holds ("Yahoo"); "" when there is none."""
+    prose = re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'", " ", sentence)
+    for match in _PROPER.finditer(prose):
+        if match[0].lower() not in _EPONYMS and _stem(match[0]) not in known:
+            return match[0]
+    return ""
 
 
 def wrong(sentence: str, sources: Sequence[str], language: str) -> str:

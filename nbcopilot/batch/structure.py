@@ -151,7 +151,7 @@ def _python(module: ast.Module) -> Iterator[Fact]:
             with_methods = f" with {_listed(methods)}" if methods else ""
             yield "Defines", [f"the class {_code(node.name)}{with_methods}{_purpose(node)}"]
         elif isinstance(node, (ast.Assign, ast.AnnAssign)) and not _is_magic(node):
-            yield "Sets", [_assigned(node)]
+            yield _assigned(node)
         elif isinstance(node, ast.AugAssign):
             yield "Updates", [_code(ast.unparse(node.target))]
         elif isinstance(node, (ast.For, ast.AsyncFor)):
@@ -166,7 +166,7 @@ def _python(module: ast.Module) -> Iterator[Fact]:
         if isinstance(node.value, ast.Call) and not _is_magic(node):
             yield ("Prints", [_code(ast.unparse(a)) for a in node.value.args]) if _is_print(node.value) else (
                 "Calls", [_code(ast.unparse(node.value.func))])  # fmt: skip
-        elif node is module.body[-1] and not _is_magic(node):
+        elif node is module.body[-1] and not _is_magic(node) and ast.unparse(node.value) not in _targets(module):
             yield "Shows", [_code(ast.unparse(node.value))]
 
 
@@ -222,7 +222,8 @@ def _purpose(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str
     return f" ({first})" if 8 <= len(first) <= 100 else ""
 
 
-def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
+def _assigned(node: ast.Assign | ast.AnnAssign) -> Fact:
+    """What an assignment does: "Sets `x` to `3`", "Computes `df` with `pd.concat`"."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     name = _listed([_code(ast.unparse(target)) for target in targets])
     value = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -232,10 +233,14 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
         and _is_plain(text)
         and not isinstance(value, (ast.List, ast.Dict, ast.Set, ast.Tuple))
     ):
-        return f"{name} to `{text}`"
+        return "Sets", [f"{name} to `{text}`"]
     if isinstance(value, ast.Call):
-        return f"{name} from {_code(ast.unparse(value.func))}"
-    return name
+        return "Computes", [f"{name} with {_code(ast.unparse(value.func))}"]
+    return "Sets", [name]
+
+
+def _targets(module: ast.Module) -> set[str]:
+    return {ast.unparse(t) for node in module.body if isinstance(node, ast.Assign) for t in node.targets}
 
 
 def _code(text: str) -> str:

@@ -88,6 +88,9 @@ class Writer:
             {name for source in self.sources(group) for name in names(source, file.language).defined - {"*"}}
             for group in found.groups
         ]
+        cells = [source_text(item) for item in self.items if isinstance(item, dict)]
+        outputs = [text for group in found.groups for text in self._outputs(group)]
+        self.words = claims.vocabulary([self.page.title, *cells, *outputs])
         self.outlines = [self._safe(structure.outline(self.sources(group), file.language)) for group in found.groups]
 
     def summaries(self, groups: Sequence[Group]) -> dict[Group, Text]:
@@ -122,7 +125,8 @@ class Writer:
             title = structure.title_from(self.page.title)
         title = self._safe(title)
         found = clean.prose(told)
-        kept = clean.standing(self._kept(found, known), found[0] if found else "")
+        kept = [s for s in self._kept(found, known) if self.page.spoken or not claims.invented(s, self.words)]
+        kept = clean.standing(kept, found[0] if found else "")
         if kept:
             return title, Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompts[1].hash)
         sources = [source for group in self.found.groups for source in self.sources(group)]
@@ -180,7 +184,9 @@ class Writer:
         return [
             sentence
             for sentence in self._kept(sentences, known)
-            if not claims.wrong(sentence, sources, language) and not claims.is_vague(sentence, words)
+            if not claims.wrong(sentence, sources, language)
+            and (self.page.spoken or not claims.is_vague(sentence, words))
+            and (self.page.spoken or not claims.invented(sentence, self.words))
         ]
 
     def _from_syntax(self, group: Group) -> Text:

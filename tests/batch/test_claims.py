@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.batch.claims import wrong
+from nbcopilot.batch.claims import invented, is_vague, vocabulary, wrong
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,41 @@ def test_refuted(sentence: str, source: str, language: str) -> None:
 )
 def test_not_refuted(sentence: str, source: str, language: str) -> None:
     assert wrong(sentence, [source], language) == ""
+
+
+WORDS = vocabulary(
+    ["df_apple = web.DataReader('AAPL', start=start_dt)\nbatch_size, learningRate = 3, 0.1  # trading volume"]
+)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["The dataset is split into training sets and testing sets.", "Evaluates how well it performs on unseen examples."],
+)
+def test_a_sentence_that_shares_no_word_with_the_code_is_vague(sentence: str) -> None:
+    assert is_vague(sentence, WORDS)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Reads the price of Apple.",
+        "Learns in batches.",
+        "Sets 3 of them.",
+        "Uses `x`.",
+        "Plots volumes.",
+        "计算移动平均值。",
+    ],
+)
+def test_a_sentence_that_the_code_speaks_of_is_not_vague(sentence: str) -> None:
+    assert not is_vague(sentence, WORDS)
+
+
+def test_code_of_a_few_words_makes_nothing_vague() -> None:
+    assert not is_vague("Lists all files in the current directory.", vocabulary(["for f in *; do echo $f; done"]))
+
+
+def test_proper_names_that_the_notebook_nowhere_holds_are_invented() -> None:
+    assert invented("Fetches prices of Apple from Yahoo Finance.", WORDS) == "Yahoo"
+    assert invented("Fetches prices of Apple in January with the Euclidean norm.", WORDS) == ""
+    assert invented("Yahoo is first. And `x` is from `Google`.", WORDS) == ""

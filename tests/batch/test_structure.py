@@ -18,6 +18,7 @@ from nbcopilot.batch import structure
         ('def f(x):\n    """The area of a circle."""', "python", "Defines `f(x)` (The area of a circle)."),
         ("class A:\n    def b(self): ...\n    def _c(self): ...", "python", "Defines the class `A` with `b`."),
         ("df = pd.read_csv('a.csv')", "python", "Sets `df` to `pd.read_csv('a.csv')`."),
+        ("df = pd.concat([one, two, three, four, five])\ndf", "python", "Computes `df` with `pd.concat`."),
         ("x = 3", "python", "Sets `x` to `3`."),
         ("df.head()", "python", "Calls `df.head`."),
         ("df", "python", "Shows `df`."),
