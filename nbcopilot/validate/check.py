@@ -307,7 +307,7 @@ def _with_files(finding: Finding, message: str, folder: Path) -> Finding:
     wanted = re.search(r"'([^']+)'", message)
     there = [str(p.relative_to(folder)) for p in (*folder.glob("*.*"), *folder.glob("[!.]*/*.*"))][:500]
     there = [path for path in there if not path.startswith(".")]
-    near = difflib.get_close_matches(wanted[1], there, n=3, cutoff=0.3) if wanted else []
+    near = difflib.get_close_matches(wanted[1], there, n=3, cutoff=0.6) if wanted else []
     near = [path for path in there if wanted and Path(path).name == Path(wanted[1]).name] or near
     if not near:
         return finding

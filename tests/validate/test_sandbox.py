@@ -104,9 +104,17 @@ def test_the_notebook_s_folder_is_there_to_read(box: Sandbox) -> None:
 
 
 def test_files_are_written_to_a_copy_and_listed(box: Sandbox, folder: Path) -> None:
-    report = run(box, "open('new.txt', 'w').write('x')\nopen('small.csv', 'a').write('3,4')")
+    report = run(
+        box,
+        "open('new.txt', 'w').write('x')\nopen('small.csv', 'a').write('3,4')\nopen('inputs/deep.txt', 'w').write('y')",
+    )
     assert report.ok
-    assert {(f.path, f.new) for f in report.files} == {("new.txt", True), ("small.csv", False)}
+    assert {(f.path, f.new) for f in report.files} == {
+        ("new.txt", True),
+        ("small.csv", False),
+        ("inputs/deep.txt", False),
+    }
+    assert (folder / "inputs" / "deep.txt").read_text() == "deep"
     assert not (folder / "new.txt").exists() and (folder / "small.csv").read_text() == "a,b\n1,2\n"
     assert run(box, "import os\nos.path.exists('new.txt')").result.repr == "False"  # type: ignore[union-attr]
 
@@ -126,6 +134,12 @@ def test_files_are_written_to_a_copy_and_listed(box: Sandbox, folder: Path) -> N
 def test_what_only_the_user_s_own_session_can_do_is_said(box: Sandbox, code: str, why: str) -> None:
     report = run(box, code)
     assert not report.ok and report.needs.startswith(why), report
+
+
+def test_overwriting_large_data_is_not_held_against_the_code(box: Sandbox, folder: Path) -> None:
+    report = run(box, "open('large.bin', 'wb').write(b'x')")
+    assert not report.ok and report.needs, report
+    assert (folder / "large.bin").stat().st_size == 1_500_000
 
 
 def test_await_runs_at_the_top_level_and_asyncio_run_fails_as_in_a_kernel(box: Sandbox) -> None:

@@ -10,6 +10,7 @@ import ast
 import asyncio
 import builtins
 import inspect
+import linecache
 import os
 import random
 import signal
@@ -91,8 +92,9 @@ class Session:
             report["memory_exceeded"] = True
         else:
             report["needs"] = needs.missing(error, self.watch, files_known=self.files_known)
+        line = linecache.getline(filename, error["line"] or 0)
         report["error"] = {key: error[key] for key in ("name", "message", "line", "traceback")}
-        report["error"]["hint"] = show.within(1.0, lambda: show.hint(exc, self.namespace), "")
+        report["error"]["hint"] = show.within(1.0, lambda: show.hint(exc, self.namespace, line), "")
 
     def _execute(self, source: str, filename: str) -> Any:
         tree = ast.parse(source, filename)

@@ -57,6 +57,9 @@ def missing(error: Mapping[str, Any], watch: Watch, *, files_known: bool) -> str
     if name == "FileNotFoundError" and not files_known:
         found = re.search(r"'([^']+)'", message)
         return f"needs the file {found[1]}" if found else "needs a file"
+    if name == "OSError" and "Read-only file system" in message:
+        found = re.search(r"'([^']+)'", message)
+        return f"writes {found[1] if found else 'a file'}, which is read-only in a check"
     if (
         name in ("PermissionError", "OSError")
         and watch.refused

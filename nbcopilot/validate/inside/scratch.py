@@ -9,30 +9,78 @@ import stat
 from collections.abc import Iterator
 from typing import Any
 
-SMALL_FILE, SMALL_FILES = 1 << 20, 16 << 20
+COPIED_FILE, COPIED_BYTES, COPIED_FILES = 1 << 20, 16 << 20, 300
 
 
 def fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
-    """Show the notebook's folder in the scratch folder: small files as copies that may be changed, the rest as links."""
+    """Show the notebook's folder in the scratch folder: small files as copies that may be changed, the rest as links.
+
+    Hidden entries at the top are left out. Folders are copied while they are small. Returns the files as they are.
+    """
     wipe(scratch)
     os.makedirs(scratch, exist_ok=True)
-    copied = 0
-    for entry in sorted(os.scandir(data), key=lambda e: e.name)[:1000] if data and os.path.isdir(data) else ():
-        target = os.path.join(scratch, entry.name)
-        if entry.name.startswith(".") or entry.path == scratch:
-            continue
-        with contextlib.suppress(OSError):
-            info = entry.stat()
-            if stat.S_ISREG(info.st_mode) and info.st_size <= SMALL_FILE and copied + info.st_size <= SMALL_FILES:
-                shutil.copyfile(entry.path, target)
-                copied += info.st_size
-            elif stat.S_ISREG(info.st_mode) or stat.S_ISDIR(info.st_mode):
-                os.symlink(entry.path, target)
+    room = Room()
+    for entry in _entries(data) if data and os.path.isdir(data) else []:
+        if not entry.name.startswith(".") and entry.path != scratch:
+            with contextlib.suppress(OSError):
+                _show(entry, os.path.join(scratch, entry.name), room)
     return dict(_files(scratch))
 
 
+class Room:
+    """Bytes and files that may still be copied, and folders that may still be looked into."""
+
+    def __init__(self) -> None:
+        self.bytes = COPIED_BYTES
+        self.files = COPIED_FILES
+        self.looks = 20
+
+    def take(self, size: int, files: int = 1) -> bool:
+        """Whether there was room, which is then less."""
+        if size > self.bytes or files > self.files:
+            return False
+        self.bytes -= size
+        self.files -= files
+        return True
+
+
+def _entries(folder: str) -> list[os.DirEntry[str]]:
+    return sorted(os.scandir(folder), key=lambda entry: entry.name)[:1000]
+
+
+def _show(entry: os.DirEntry[str], target: str, room: Room) -> None:
+    info = entry.stat()
+    if stat.S_ISREG(info.st_mode):
+        if info.st_size <= COPIED_FILE and room.take(info.st_size):
+            shutil.copyfile(entry.path, target)
+        else:
+            os.symlink(entry.path, target)
+    elif stat.S_ISDIR(info.st_mode):
+        room.looks -= 1
+        sizes = _small_tree(entry.path) if room.looks >= 0 and not entry.is_symlink() else None
+        if sizes is not None and room.take(sum(sizes), len(sizes)):
+            shutil.copytree(entry.path, target, symlinks=True, copy_function=shutil.copyfile)
+        else:
+            os.symlink(entry.path, target)
+
+
+def _small_tree(folder: str) -> list[int] | None:
+    """Sizes of all that is in a folder; None when it is too much, or holds what is neither file, folder nor link."""
+    sizes: list[int] = []
+    for root, folders, files in os.walk(folder):
+        if len(sizes) + len(folders) + len(files) > COPIED_FILES:
+            return None
+        sizes += [0] * len(folders)
+        for name in files:
+            info = os.lstat(os.path.join(root, name))
+            if info.st_size > COPIED_FILE or not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
+                return None
+            sizes.append(info.st_size)
+    return sizes
+
+
 def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """(path below the folder, (size, time of change)) of at most 2000 files; links are not followed."""
+    """(path below the folder, (size, time of change)) of at most some 2000 files; links are not followed."""
     seen = 0
     stack = [folder]
     while stack and seen < 2000:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import linecache
+import re
 import signal
 import sys
 import traceback
@@ -92,14 +93,16 @@ def error(exc: BaseException, filename: str) -> dict[str, Any]:
     }
 
 
-def hint(exc: BaseException, namespace: Mapping[str, Any]) -> str:
-    """What the author may have meant: a near attribute, or the columns that a frame has. "" when nothing is near."""
+def hint(exc: BaseException, namespace: Mapping[str, Any], line: str = "") -> str:
+    """What the author may have meant: a near attribute, or the columns that a frame in the line has; or ""."""
     if isinstance(exc, AttributeError) and exc.name and exc.obj is not None:
         near = difflib.get_close_matches(exc.name, [n for n in dir(exc.obj) if not n.startswith("_")], n=1, cutoff=0.7)
         return f"did you mean `{near[0]}`?" if near else ""
     pandas = sys.modules.get("pandas")
     if isinstance(exc, KeyError) and pandas is not None and exc.args:
         frames = {n: v for n, v in namespace.items() if isinstance(v, pandas.DataFrame) and not n.startswith("_")}
+        named = {n: v for n, v in frames.items() if re.search(rf"\b{re.escape(n)}\b", line)}
+        frames = named or frames
         told = [
             f"`{name}` has the columns {', '.join(map(repr, list(frame.columns)[:20]))}"
             for name, frame in frames.items()
