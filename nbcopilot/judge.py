@@ -5,6 +5,7 @@ Puts the checks of `validate` and the grounding of `write` together for each kin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,8 +41,15 @@ class Judge:
         return self._checker.best(judged)
 
 
+def harmless(text: str) -> str:
+    """Markdown in which no tag of the model's is live: every `<` that could open one is escaped, save in code."""
+    parts = re.split(r"(```.*?```|`[^`\n]*`)", text, flags=re.DOTALL)
+    return "".join(part if i % 2 else re.sub(r"<(?=[A-Za-z/!?])", "&lt;", part) for i, part in enumerate(parts))
+
+
 def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
     """The markdown without the sentences that the notebook does not bear out (all gone: kept, and marked)."""
+    candidate = replace(candidate, text=harmless(candidate.text))
     texts = [task.target.source, task.instruction, *(cell.source for cell in notebook.cells)]
     texts += [output.text for cell in notebook.cells for output in cell.outputs]
     names = [f"{variable.name} {variable.summary}" for variable in notebook.namespace or ()]

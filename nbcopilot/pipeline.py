@@ -284,7 +284,8 @@ def is_looping(text: str) -> bool:
 
 def _context_notices(context: Context) -> Iterator[Notice]:
     if context.redacted:
-        yield Notice(f"{context.redacted} secret(s) were replaced before anything was sent to the model")
+        many = "s were" if context.redacted > 1 else " was"
+        yield Notice(f"{context.redacted} secret{many} replaced before anything was sent to the model")
     if context.dropped:
         names = ", ".join(snippet.source for snippet in context.dropped[:5])
         more = f" and {len(context.dropped) - 5} more" if len(context.dropped) > 5 else ""
