@@ -79,7 +79,7 @@ export class SidebarModel {
     try {
       this.status = await this.client.status();
       this.trouble = null;
-      if (!this.status.model.ready && !this.models.length) {
+      if (!this.status.model.ready && !this.status.problem && !this.models.length) {
         this.models = await this.client.models();
       }
     } catch (error) {

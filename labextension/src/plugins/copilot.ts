@@ -42,12 +42,7 @@ export const copilot: JupyterFrontEndPlugin<ICopilot> = {
       localStorage.setItem(HISTORY_KEY, JSON.stringify(history))
     );
     model.history = readHistory();
-    // Not before: a plugin that loads while the shortcuts do makes JupyterLab's own handler fail.
-    void app.restored.then(async () => {
-      const loaded = await registry?.load(PLUGIN_ID);
-      if (!loaded) {
-        return;
-      }
+    void registry?.load(PLUGIN_ID).then(loaded => {
       const read = (): void => {
         const { candidates, insertAtOnce } = loaded.composite;
         model.setOptions({ candidates: Number(candidates), insertAtOnce: insertAtOnce === true });

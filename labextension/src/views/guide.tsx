@@ -9,7 +9,7 @@ import { bytes } from './format';
 export function Guide({ model, trans }: { model: SidebarModel; trans: TranslationBundle }): JSX.Element | null {
   const [picked, pick] = React.useState<string | null>(null);
   const status = model.status;
-  if (!status || status.model.ready) {
+  if (!status || status.model.ready || status.problem) {
     return null;
   }
   const chosen = picked ?? model.models.find(m => m.recommended)?.id ?? status.model.id;
