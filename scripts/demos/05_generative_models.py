@@ -118,8 +118,13 @@ images = torch.tensor(digits.data, dtype=torch.float32) / 16
 images.shape
 
 # %%
-%%generate
-Write a function show_digits(images, title) that draws the first 16 rows of images, each reshaped to 8 by 8, in a 2 by 8 grid of grey pictures without axes, with the title above. images may be a torch tensor: detach it first.
+def show_digits(images, title):
+    figure, axes = plt.subplots(2, 8, figsize=(8, 2.2))
+    for image, ax in zip(images.detach(), axes.flat):
+        ax.imshow(image.reshape(8, 8), cmap="gray_r")
+        ax.axis("off")
+    figure.suptitle(title)
+    plt.show()
 
 # %%
 show_digits(images, "real digits")
