@@ -115,8 +115,9 @@ def test_a_test_that_depends_on_the_hash_seed_is_flaky(runner: Runner) -> None:
     source = "def first(words):\n    return next(iter(set(words)))\n"
     tests = "def test_first():\n    assert first(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']) == EXPECTED\n"
     outcomes = [made(runner, source, tests.replace("EXPECTED", repr(c))) for c in "abcdefgh"]
-    for r in outcomes:
-        assert "test_first" in r.flaky or [d.name for d in r.disagree] == ["test_first"], r
+    believed = [r for r in outcomes if "test_first" not in r.flaky and [d.name for d in r.disagree] != ["test_first"]]
+    # One that holds in both runs by chance: 1 in 64 for each of the eight; three of them: 1 in 5,000.
+    assert len(believed) < 3, believed
 
 
 def test_code_that_differs_from_run_to_run_is_not_recorded(runner: Runner) -> None:
