@@ -65,7 +65,7 @@ class Request:
 def answer(prompt: Prompt, *, variant: int = 0) -> str:
     """The whole answer to `prompt`, without its prefill. `variant` changes the wording, not the meaning."""
     if prompt.text is not None:
-        return complete(prompt.text, prompt.suffix or "")
+        return complete(prompt.text + prompt.prefill, prompt.suffix or "")
     request = read(prompt)
     if request.kind in ("explain", "document"):
         return ("In short: " if variant % 2 else "") + describe(request)

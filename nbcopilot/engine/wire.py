@@ -95,7 +95,7 @@ def request(
     elif sampling.beams > 1:
         raise EngineError(f"{family.name} servers take no beam search", hint="leave --beams away")
     if prompt.text is not None:
-        return "/completions", body | _text(prompt, sampling)
+        return "/completions", body | _text(prompt, sampling, family)
     messages = [{"role": m.role, "content": m.content} for m in prompt.messages]
     if prompt.prefill and family.prefill in ("flags", "last"):
         messages.append({"role": "assistant", "content": prompt.prefill})
@@ -106,8 +106,9 @@ def request(
     return "/chat/completions", body | {"messages": messages}
 
 
-def _text(prompt: Prompt, sampling: Sampling) -> dict[str, Any]:
-    body: dict[str, Any] = {"prompt": prompt.text}
+def _text(prompt: Prompt, sampling: Sampling, family: Family) -> dict[str, Any]:
+    # Only our own server can put the start of the answer behind the suffix.
+    body: dict[str, Any] = {"prompt": (prompt.text or "") + ("" if family is OURS else prompt.prefill)}
     if prompt.suffix is not None:
         body["suffix"] = prompt.suffix
     if sampling.logprobs is not None:

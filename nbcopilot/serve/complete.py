@@ -18,7 +18,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.prompts import fim
-from nbcopilot.serve.fitting import Place, fit
+from nbcopilot.serve.fitting import fit
+from nbcopilot.serve.grounds import Place, is_doubtful, is_wrong, worth
 from nbcopilot.types import Chunk, Prompt, Sampling, Usage
 
 # Characters, not tokens: a keystroke must not wait for a tokenizer. 3 to 4 characters are a token of code.
@@ -28,6 +29,8 @@ SUFFIX_CHARACTERS = 2000
 REMEMBERED = 250
 # How far back a remembered answer is looked for: what can be typed before the next request.
 TYPED_CHARACTERS = 120
+# When the likeliest answer does not fit, so many are sampled: four rows cost what one does (models.md).
+SEVERAL, SEVERAL_TOKENS = 4, 64
 STOPS = ("\n\n\n", "\n# %%", "\n```", "\nIn [")
 
 
@@ -123,6 +126,8 @@ class Completer:
                 if text != shown:
                     shown = text
                     yield Suggestion(shown)
+        if finish == "stop" and is_doubtful(shown, place):
+            shown = _best_of_several(engine, gap, place, shown, started)
         if shown and finish == "stop":
             self._remember(gap, model, shown)
         yield Suggestion(shown, finish=finish, usage=usage)
@@ -132,6 +137,27 @@ class Completer:
             self._answers[_place(gap, model), gap.prefix] = text
             while len(self._answers) > self._remembered:
                 self._answers.popitem(last=False)
+
+
+def _best_of_several(engine: Engine, gap: Gap, place: Place, first: str, started: float) -> str:
+    """The answer that fits best among `first` and a few sampled ones; "" when even that one is wrong."""
+    said, over = [""] * SEVERAL, [False] * SEVERAL
+    sampling = Sampling(temperature=0.8, top_p=0.95, seed=0, max_tokens=min(gap.max_tokens, SEVERAL_TOKENS))
+    chunks = engine.generate(prompt(gap), sampling, candidates=SEVERAL)
+    texts = [""] * SEVERAL
+    with contextlib.closing(cast("Any", chunks)):
+        for chunk in chunks:
+            at = chunk.index
+            if not over[at]:
+                said[at] += chunk.text
+                ended, cut = chunk.finish is not None, chunk.finish == "length"
+                texts[at], over[at] = fit(said[at], place, ended=ended, cut=cut)
+            late = gap.budget_seconds is not None and time.monotonic() - started > gap.budget_seconds
+            if all(over) or late:
+                break
+    whole = [text for text, complete in zip(texts, over, strict=True) if complete]
+    best = max([first, *whole], key=lambda text: worth(text, place))
+    return "" if is_wrong(best, place) else best
 
 
 def warm(engine: Engine, gap: Gap) -> None:
@@ -144,17 +170,20 @@ def warm(engine: Engine, gap: Gap) -> None:
 def prompt(gap: Gap) -> Prompt:
     """The Prompt for `gap`: the cells before it in order, then the text around the cursor.
 
-    Indentation at the cursor is left for the model to say: tokens hold it together with the word that follows.
+    Indentation at the cursor is left for the model to say, because a token holds it together with the word that
+    follows. So are line ends, with which the answer begins: a gap right after one is often taken for the end of
+    the file (9 instead of 6 of 23 lines exact on the 0.5b).
     """
     head, newline, line = gap.prefix.rpartition("\n")
-    prefix = head + newline if not line.strip() else gap.prefix
-    return fim.render(
-        _tail(prefix, PREFIX_CHARACTERS),
+    made = fim.render(
+        _tail(gap.prefix if line.strip() else head + newline, PREFIX_CHARACTERS),
         _head(gap.suffix, SUFFIX_CHARACTERS),
         before=nearest(gap.before, BEFORE_CHARACTERS),
         stop=STOPS,
         language=gap.language,
     )
+    text = (made.text or "").rstrip("\n")
+    return replace(made, text=text, prefill=(made.text or "")[len(text) :]) if text else made
 
 
 def nearest(cells: tuple[str, ...], limit: int) -> tuple[str, ...]:

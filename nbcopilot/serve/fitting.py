@@ -8,59 +8,15 @@ does not parse, or is another language, is judged without that.
 
 from __future__ import annotations
 
-import ast
 import re
-from dataclasses import dataclass
-from difflib import SequenceMatcher
-from functools import lru_cache
 
-CLOSERS = ")]}\"'`:,; \t"
+from nbcopilot.serve.grounds import CLOSERS, Place, best_end, indent_of, is_repeated
+
 # What begins something new at the outermost level, or is no code any more.
 NEW_START = re.compile(r"(async def|def|class)\b|@\w|if __name__\b|# ?(In ?\[|%%)|```|<\|")
-LEAVING = re.compile(r"(return|raise|break|continue)\b")
-CONTINUING = re.compile(r"(else|elif|except|finally|case)\b|[)\]}]")
 SAME_LINES = 3
 # Lines that are waited for after the best end so far, before it is taken.
 LOOK_AHEAD = 4
-PARSE_CHARACTERS = 20_000
-
-
-@dataclass(frozen=True)
-class Place:
-    """The text around the cursor. `multiline` None lets the place decide."""
-
-    prefix: str
-    suffix: str
-    multiline: bool | None = None
-
-    @property
-    def line(self) -> str:
-        """The text of the cursor's line, left of it."""
-        return self.prefix.rpartition("\n")[2]
-
-    @property
-    def rest(self) -> str:
-        """The text of the cursor's line, right of it."""
-        return self.suffix.partition("\n")[0]
-
-    @property
-    def at_line_start(self) -> bool:
-        """Whether nothing but indentation stands left of the cursor."""
-        return not self.line.strip()
-
-    @property
-    def following(self) -> list[str]:
-        """The lines after the cursor's, or from the cursor on when it stands before a line, without empty ones."""
-        lines = self.suffix.split("\n")
-        whole = lines if self.at_line_start and not self.line else lines[1:]
-        return [line for line in whole if line.strip()]
-
-    @property
-    def one_line(self) -> bool:
-        """Whether the answer ends with the cursor's line: something other than closing signs follows on it."""
-        if self.multiline is not None:
-            return not self.multiline
-        return bool(self.rest.strip(CLOSERS)) and not (self.at_line_start and not self.line)
 
 
 def fit(said: str, place: Place, *, ended: bool, cut: bool = False) -> tuple[str, bool]:
@@ -79,8 +35,8 @@ def fit(said: str, place: Place, *, ended: bool, cut: bool = False) -> tuple[str
     lines, stopped = _block(lines, place)
     if not place.following or not lines:
         return (_closed(_joined(lines), place), True) if ended or stopped else (_joined([*lines, growing]), False)
-    end = _end(tuple(lines), place, ended=ended and not cut)
-    if ended or stopped or len(lines) - end >= LOOK_AHEAD or _repeated(lines[end:], place):
+    end = best_end(tuple(lines), place, ended=ended and not cut)
+    if ended or stopped or len(lines) - end >= LOOK_AHEAD or is_repeated(lines[end:], place):
         return _closed(_joined(lines[:end]), place), True
     return _joined([*lines, growing]), False
 
@@ -112,7 +68,9 @@ def _line_is_enough(text: str, place: Place) -> bool:
 def _block(lines: list[str], place: Place) -> tuple[list[str], bool]:
     """The lines up to where the block at the cursor surely ends, and whether that was seen."""
     kept: list[str] = []
-    base = _indent(next((place.line + line if at == 0 else line for at, line in enumerate(lines) if line.strip()), ""))
+    base = indent_of(
+        next((place.line + line if at == 0 else line for at, line in enumerate(lines) if line.strip()), "")
+    )
     header = False
     for line in lines:
         if kept and not (place.at_line_start or place.multiline):
@@ -120,7 +78,7 @@ def _block(lines: list[str], place: Place) -> tuple[list[str], bool]:
             begun = place.line + "\n".join(kept)
             is_open = _excess(begun) < 0
             header = header or (not is_open and begun.rstrip().endswith(":"))
-            if not is_open and (not header or (line.strip() and _indent(line) <= base)):
+            if not is_open and (not header or (line.strip() and indent_of(line) <= base)):
                 return kept, True
             if is_open:
                 kept.append(line)
@@ -141,55 +99,8 @@ def _ends_before(line: str, kept: list[str], base: int) -> bool:
     bare, apart = line.strip(), not kept[-1].strip()
     if not bare:
         return apart  # a second empty line
-    outermost = _indent(line) == 0 and (base > 0 or apart)
-    return outermost or (NEW_START.match(bare) is not None and _indent(line) < max(base, 1))
-
-
-def _end(lines: tuple[str, ...], place: Place, *, ended: bool) -> int:
-    """How many of the lines said go before the suffix: the count with the best grounds, the first of equals."""
-    counts = [at for at in range(1, len(lines) + 1) if lines[at - 1].strip()]
-    return max(counts, key=lambda count: (_grounds(lines, count, place, ended), -count), default=0)
-
-
-def _grounds(lines: tuple[str, ...], count: int, place: Place, ended: bool) -> float:
-    """How much speaks for ending after `count` lines; the weights were tried on the benchmark's development half."""
-    follows, last = place.following, lines[count - 1]
-    said = [line.strip() for line in lines[count:] if line.strip()][:2]
-    alike = sum(_likeness(a, b.strip()) for a, b in zip(said, follows, strict=False)) / min(2, len(follows))
-    # What stands after `return` on the same level is never reached.
-    unreachable = (
-        LEAVING.match(last.strip())
-        and _indent(last) == _indent(follows[0])
-        and not CONTINUING.match(follows[0].strip())
-    )
-    repeats = len(follows[0].strip()) > 6 and any(line.strip() == follows[0].strip() for line in lines[:count])
-    by_itself = ended and count == len(lines)
-    is_program = _parses(place.prefix + "\n".join(lines[:count]) + _newline(place) + place.suffix)
-    return 2.0 * is_program + alike - 2.0 * bool(unreachable) - repeats + 0.3 * by_itself - 0.02 * count
-
-
-def _repeated(said: list[str], place: Place) -> bool:
-    """Whether the lines said are those that follow the cursor: no more has to be waited for."""
-    rows, follows = [line.strip() for line in said if line.strip()], place.following
-    both = min(2, len(follows))
-    return len(rows) >= both and rows[:both] == [line.strip() for line in follows[:both]]
-
-
-@lru_cache(maxsize=256)
-def _likeness(a: str, b: str) -> float:
-    return SequenceMatcher(None, a, b, autojunk=False).ratio()
-
-
-@lru_cache(maxsize=256)
-def _parses(text: str) -> bool:
-    """Whether `text` is Python; magics and shell lines of a notebook count as such."""
-    if len(text) > PARSE_CHARACTERS:
-        return False
-    try:
-        ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", text, flags=re.M))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+    outermost = indent_of(line) == 0 and (base > 0 or apart)
+    return outermost or (NEW_START.match(bare) is not None and indent_of(line) < max(base, 1))
 
 
 # --------------------------------------------------------------------------- the joint
@@ -228,7 +139,3 @@ def _joined(lines: list[str]) -> str:
 def _excess(text: str) -> int:
     """Closing brackets less opening ones."""
     return sum(text.count(sign) for sign in ")]}") - sum(text.count(sign) for sign in "([{")
-
-
-def _indent(line: str) -> int:
-    return len(line) - len(line.lstrip())

@@ -168,8 +168,8 @@ def test_fill_in_the_middle_falls_back_to_the_models_own_tokens(server: Any) -> 
             handler.stream("b")
 
     server.reply = reply
-    assert said(RemoteEngine(server.url), Prompt(text="a", suffix="c"))[0] == "b"
-    assert server.asked[-1][1]["prompt"] == "<|fim_prefix|>a<|fim_suffix|>c<|fim_middle|>"
+    assert said(RemoteEngine(server.url), Prompt(text="a", suffix="c", prefill="\n"))[0] == "b"
+    assert server.asked[-1][1]["prompt"] == "<|fim_prefix|>a\n<|fim_suffix|>c<|fim_middle|>"
 
 
 def test_lone_surrogate_in_the_prompt_does_no_harm(server: Any) -> None:

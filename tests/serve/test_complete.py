@@ -107,12 +107,18 @@ def test_warm_up_reads_the_same_beginning_and_says_nothing() -> None:
 
 def test_cells_stand_before_the_text_in_order_and_apart() -> None:
     made = prompt(Gap("z = ", "\n", ("import math\n\n", "", "y = 2")))
-    assert made.text == "import math\n\ny = 2\n\nz = " and made.suffix == "\n"
+    assert made.text == "import math\n\ny = 2\n\nz = " and (made.suffix, made.prefill) == ("\n", "")
 
 
-def test_indentation_at_the_cursor_is_left_to_the_model() -> None:
-    assert prompt(Gap("def f():\n    ", "\n")).text == "def f():\n"
-    assert prompt(Gap("def f():\n    x", "\n")).text == "def f():\n    x"
+def test_indentation_and_line_ends_at_the_cursor_are_the_models_to_say() -> None:
+    made = prompt(Gap("def f():\n    ", "\n"))
+    assert (made.text, made.prefill) == ("def f():", "\n")
+    made = prompt(Gap("", "\n", ("import math",)))
+    assert (made.text, made.prefill) == ("import math", "\n\n")
+    made = prompt(Gap("def f():\n    x", "\n"))
+    assert (made.text, made.prefill) == ("def f():\n    x", "")
+    made = prompt(Gap(""))
+    assert (made.text, made.prefill) == ("", "")
 
 
 def test_cells_that_are_dropped_change_rarely() -> None:
@@ -132,3 +138,33 @@ def test_long_text_is_cut_at_line_ends() -> None:
     assert len(made.text) <= 6000 and made.text.startswith("line_") and made.text.endswith("\nx = ")
     assert len(made.suffix) <= 2000 and made.suffix.endswith("\n")
     assert prompt(Gap("x" * 9000)).text == "x" * 6000  # one endless line
+
+
+class Undecided(FakeEngine):
+    """Says `first` when greedy, and the others when several are sampled."""
+
+    def __init__(self, first: str, *others: str) -> None:
+        super().__init__()
+        self.first, self.others = first, others
+
+    def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:
+        texts = [self.first] if candidates == 1 else [*self.others, *[self.first] * candidates][:candidates]
+        yield from FakeEngine(script=texts).generate(prompt, sampling, candidates=candidates)
+
+
+SUM = Gap("def f(values):\n", "    for v in values:\n        total += v\n    return total\n")
+
+
+def test_answer_that_does_not_fit_is_replaced_by_a_sampled_one_that_does() -> None:
+    engine = Undecided("    return total\n", "    # Test cases\n", "    total = 0\n    for v in values:\n")
+    assert last(Completer().suggest(engine, SUM)).text == "    total = 0\n"
+
+
+def test_answer_that_fits_is_not_asked_for_twice() -> None:
+    engine = Undecided("    total = 0\n    for v in values:\n        total += v\n", "    x = 1\n")
+    assert last(Completer().suggest(engine, SUM)).text == "    total = 0\n"
+
+
+def test_no_suggestion_is_better_than_one_that_cuts_off_the_rest() -> None:
+    suggestion = last(Completer().suggest(Undecided("    return total\n"), SUM))
+    assert (suggestion.text, suggestion.finish) == ("", "stop")
