@@ -59,6 +59,8 @@ _FILLER = re.compile(
     r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)",
     re.I,
 )
+# One word in two alphabets ("\u05e1erie"); Chinese, Japanese and Korean write Latin words without blanks.
+_MIXED_SCRIPT = re.compile(r"[a-zA-Z][\u0370-\u0e7f]|[\u0370-\u0e7f][a-zA-Z]")
 _DANGLING = re.compile(
     r"(?:the (?:function|output|result|code|loop|method|class|values?|array|list|model|dataset|data|rest|other)s?\b|these|those|they|"
     r"then|finally|also|in this|the (?:first|second|last)\b)",
@@ -90,9 +92,10 @@ def prose(answer: str) -> list[str]:
 def bounded(sentences: Sequence[str], limit: int = MAX_SENTENCES) -> str:
     """The first sentences together, at most `limit` and MAX_CHARS; never none of them."""
     kept = list(sentences[:limit])
-    while len(kept) > 1 and len(" ".join(kept)) > MAX_CHARS:
+    while len(kept) > 1 and sum(map(len, kept)) > MAX_CHARS:
         kept.pop()
-    return " ".join(kept)
+    # Chinese and Japanese have no blank after a full stop.
+    return "".join(s if s.endswith(("。", "！", "？")) else f"{s} " for s in kept).rstrip()
 
 
 def standing(sentences: Sequence[str], first: str) -> list[str]:
@@ -101,6 +104,8 @@ def standing(sentences: Sequence[str], first: str) -> list[str]:
     first: the first sentence of the answer, which stands on its own.
     """
     kept = list(sentences)
+    if kept and kept[0] != first and not first.isascii() and not kept[0].isascii():
+        return []  # what leans on what cannot be told in other languages
     while kept and kept[0] != first and _DANGLING.match(kept[0]):
         del kept[0]
     return kept
@@ -189,6 +194,8 @@ def _tidy(sentence: str) -> str:
     text = re.sub(r"\b(?:the )?(?:necessary|required|needed) (?=(?:\w+ )?(?:librar|modul|packag|import))", "", text)
     trimmed = _CLAUSE.sub("", text.rstrip(".")).rstrip(" ,;")
     text = trimmed if len(trimmed.split()) >= 4 else text.rstrip(".")
+    if _MIXED_SCRIPT.search(_SPAN.sub("`", text)):
+        return ""  # a small model that stumbles in a language it hardly knows
     if text.count("`") % 2:
         text = text.replace("`", "")
     if len(re.findall(r"\w+", text)) < (2 if "`" in text else 3) and not re.search(

@@ -15,6 +15,8 @@ from nbcopilot.write.markdown import Block, blocks, joined, sentences
 _NAME = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:[,_]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)*)(?:[eE][-+]?\d+\b)?")
 _SPAN = re.compile(r"(`+)(.+?)\1")
+# Words, paths and calls that may be written otherwise than in the code: `read_csv`, `f(x, y)`, `sales 2021`.
+_LOOSE = re.compile(r"[\w.:/\s-]+(?:\([\w,.\s]*\))?")
 _ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s)>\]`]+|\bwww\.[^\s)>\]`]+")
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,80})[\"”]")
 # A word that can only be meant as code: snake_case, a call, or a dotted path such as np.mean or data.csv.
@@ -38,13 +40,14 @@ _NUMBER_WORD = re.compile(r"\b(" + "|".join(_WORDS) + r")s?\b", re.I)
 class Facts:
     """What the notebook says. `names` are all identifiers, `numbers` all number literals as written and without
     separators, `words` all words in lower case; `counts` are numbers that are true without being written
-    (how many functions a cell defines)."""
+    (how many functions a cell defines), `squeezed` is the text without white space."""
 
     text: str = ""
     names: frozenset[str] = frozenset()
     numbers: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
     counts: frozenset[int] = frozenset()
+    squeezed: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def facts(texts: Iterable[str], *, names_from: Iterable[str] = (), counts: Itera
         frozenset(numbers),
         frozenset(word.lower() for word in re.findall(r"\w+", everything)),
         frozenset(counts),
+        _plain(everything),
     )
 
 
@@ -142,15 +146,23 @@ def code_words(text: str) -> list[tuple[int, int]]:
 
 
 def _span_occurs(span: str, known: Facts) -> bool:
-    if span in known.text:
-        # `a` is in every text: a bare name must be a name of its own.
-        return bool(not _NAME.fullmatch(span) or span in known.names)
+    if _NAME.fullmatch(span):
+        return span in known.names  # `a` is in every text: a bare name must be a name of its own
+    if _plain(span) in known.squeezed:
+        return True
+    if not _LOOSE.fullmatch(span):
+        return False  # an expression is quoted or made up
     names, numbers = _NAME.findall(span), [m.group() for m in _NUMBER.finditer(span)]
     return (
         bool(names or numbers)
         and all(name in known.names for name in names)
         and all(number in known.numbers for number in numbers)
     )
+
+
+def _plain(text: str) -> str:
+    """`text` without white space and with one kind of quotation mark: what two spellings of the same code share."""
+    return re.sub(r"\s+", "", text).replace('"', "'")
 
 
 def _missing_lines(fence: str, known: Facts) -> str:

@@ -105,6 +105,18 @@ def test_a_sentence_that_leans_on_one_that_is_gone_goes_too() -> None:
     assert clean.standing(["The function returns `x`."], "The function returns `x`.") == ["The function returns `x`."]
 
 
+def test_words_in_two_alphabets_are_a_stumbling_model() -> None:
+    assert clean.prose("\u05e7\u05d5\u05d3 \u05d6\u05d4 \u05e9\u05dc \u05e1erie.") == []
+    assert len(clean.prose("\u8fd9\u6bb5\u4ee3\u7801\u4f7f\u7528DataFrame\u8ba1\u7b97\u5e73\u5747\u503c\u3002")) == 1
+
+
+def test_chinese_sentences_are_joined_without_a_blank() -> None:
+    assert (
+        clean.bounded(["\u7b2c\u4e00\u53e5\u3002", "\u7b2c\u4e8c\u53e5\u3002"])
+        == "\u7b2c\u4e00\u53e5\u3002\u7b2c\u4e8c\u53e5\u3002"
+    )
+
+
 def test_names_in_prose_get_backticks_when_the_code_has_them() -> None:
     assert clean.in_backticks("Calls read_csv() and np.mean on `df_a`.", ["np", "mean", "df_a"]) == (
         "Calls read_csv() and `np.mean` on `df_a`."

@@ -32,6 +32,8 @@ KNOWN = facts(
         "No claim at all.",
         "Reads data.csv, e.g. with pd.read_csv.",
         "Uses `import pandas as pd`.",
+        'Calls `pd.read_csv( "data.csv" )`.',
+        "Calls `elsewhere(df, x)`.",
     ],
 )  # fmt: skip
 def test_sentences_that_the_notebook_bears_out_stay(sentence: str) -> None:
@@ -45,6 +47,7 @@ def test_sentences_that_the_notebook_bears_out_stay(sentence: str) -> None:
         ("Uses `d`.", "`d`"),
         ("Calls `df.tail(5)`.", "`df.tail(5)`"),
         ("Calls `df.head(6)`.", "`df.head(6)`"),
+        ("Computes `x + df`.", "`x + df`"),
         ("Shows 6 rows.", "6"),
         ("Takes 0.50 of it.", "0.50"),
         ("It has three parts.", "three"),
