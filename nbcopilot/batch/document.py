@@ -64,7 +64,9 @@ def document(
     writer = Writer(file, found, engine, options, stop or threading.Event(), on_progress)
     items = file.content["cells"]
     texts = writer.summaries([group for group in found.todo if group_hash(items, group.cells) not in known])
-    top = writer.top(texts) if found.overview in ("missing", "outdated") else None
+    # A summary that is taken over brings its title along.
+    wanted = found.overview in ("missing", "outdated") and not (found.combined and not texts)
+    top = writer.top(texts) if wanted else None
     assembled, written = Assembly(file, found, engine.describe(), options, known).items(texts, top)
     skipped = len(found.groups) - len(found.todo)
     return DocumentResult(with_cells(file, assembled), written, skipped, (*notes, *writer.notes), writer.usage)

@@ -11,6 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from nbcopilot.batch import claims, clean, prompting, structure
@@ -110,28 +111,42 @@ class Writer:
             for group in self.found.groups
             for line in structure.import_lines(self.sources(group), self.file.language)
         ]
-        prompts = prompting.top_prompts(
+        name_it, tell_it = prompting.top_prompts(
             self.page,
             [self._safe(line) for line in lines if line],
             [self._safe(line) for line in imports],
             count=self.engine.count,
             budget=self.budget,
         )
-        named, told = self._answers(prompts, SUMMARY_TOKENS)
-        everything = [text for group in self.found.groups for text in (*self.sources(group), *self._outputs(group))]
-        known = facts(everything, counts=[len(self.found.groups)])
-        title = clean.heading(named)
-        if not title or ground(title, known).dropped:
+        if self.found.combined:  # the one summary is the overview
+            return self._named(self._answers([name_it], SUMMARY_TOKENS)[0]), next(iter(texts.values()))
+        named, told = self._answers([name_it, tell_it], SUMMARY_TOKENS)
+        return self._named(named), self._told(told, tell_it)
+
+    def _named(self, answer: str) -> str:
+        """The title that the model gives, else one from the name of the file."""
+        title = clean.heading(answer)
+        if not title or ground(title, self._everything).dropped:
             title = structure.title_from(self.page.title)
-        title = self._safe(title)
-        found = clean.prose(told)
+        return self._safe(title)
+
+    def _told(self, answer: str, prompt: Prompt) -> Text:
+        """The overview that the model gives, else what the syntax says of all cells together."""
+        known = self._everything
+        found = clean.prose(answer)
         kept = [s for s in self._kept(found, known) if self.page.spoken or not claims.invented(s, self.words)]
         kept = clean.standing(kept, found[0] if found else "")
         if kept:
-            return title, Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompts[1].hash)
+            return Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompt.hash)
         sources = [source for group in self.found.groups for source in self.sources(group)]
-        plain = ground(structure.describe(sources, self.file.language), known).text
-        return title, Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompts[1].hash)
+        plain = ground(structure.describe(sources, self.file.language), known).text or structure.quoted(sources)
+        return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompt.hash)
+
+    @cached_property
+    def _everything(self) -> Facts:
+        """What all groups and their outputs say."""
+        said = [text for group in self.found.groups for text in (*self.sources(group), *self._outputs(group))]
+        return facts(said, counts=[len(self.found.groups)])
 
     def sources(self, group: Group) -> list[str]:
         """The sources of the cells of a group."""

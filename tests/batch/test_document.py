@@ -144,6 +144,13 @@ def test_an_earlier_version_lends_its_summaries_also_those_that_its_user_edited(
     assert sum("BIG2" in str(prompt.messages) or "def g" in str(prompt.messages[-1]) for prompt in engine.prompts) == 0
 
 
+def test_a_title_and_summary_in_one_cell_is_lent_as_a_whole() -> None:
+    book = file(code(BIG))
+    once = document(book, FakeEngine(), OPTIONS).data
+    engine = FakeEngine(script=[])
+    assert document(book, engine, OPTIONS, reuse=read(once)).data == once
+
+
 def test_ids_are_unique_in_nbformat_4_5_and_absent_before() -> None:
     new = read(document(file(code(BIG, "same"), code(BIG2, "same")), FakeEngine(), OPTIONS).data)
     added = [cell["id"] for cell in new.cells if cell["cell_type"] == "markdown"]
