@@ -19,7 +19,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.prompts import fim
 from nbcopilot.serve.fitting import fit
-from nbcopilot.serve.grounds import Place, is_doubtful, is_wrong, worth
+from nbcopilot.serve.grounds import Place, is_doubtful, is_outside, is_wrong, least_indent, worth
 from nbcopilot.types import Chunk, Prompt, Sampling, Usage
 
 # Characters, not tokens: a keystroke must not wait for a tokenizer. 3 to 4 characters are a token of code.
@@ -127,7 +127,7 @@ class Completer:
                     shown = text
                     yield Suggestion(shown)
         if finish == "stop" and is_doubtful(shown, place):
-            shown = _best_of_several(engine, gap, place, shown, started)
+            shown = _again(engine, gap, place, shown, started)
         if shown and finish == "stop":
             self._remember(gap, model, shown)
         yield Suggestion(shown, finish=finish, usage=usage)
@@ -139,12 +139,19 @@ class Completer:
                 self._answers.popitem(last=False)
 
 
-def _best_of_several(engine: Engine, gap: Gap, place: Place, first: str, started: float) -> str:
-    """The answer that fits best among `first` and a few sampled ones; "" when even that one is wrong."""
-    said, over = [""] * SEVERAL, [False] * SEVERAL
+def _again(engine: Engine, gap: Gap, place: Place, first: str, started: float) -> str:
+    """The answer that fits best among `first` and a few sampled ones; "" when even that one is wrong.
+
+    When the model left the block that the cursor is in, the next answers begin with its indentation.
+    """
+    asked, indent = prompt(gap), ""
+    if is_outside(first, place):
+        # One blank less: a token holds the last one together with the word.
+        indent = " " * (least_indent(place) - 1)
+        asked = replace(asked, prefill=asked.prefill + indent)
+    said, texts, over = [indent] * SEVERAL, [""] * SEVERAL, [False] * SEVERAL
     sampling = Sampling(temperature=0.8, top_p=0.95, seed=0, max_tokens=min(gap.max_tokens, SEVERAL_TOKENS))
-    chunks = engine.generate(prompt(gap), sampling, candidates=SEVERAL)
-    texts = [""] * SEVERAL
+    chunks = engine.generate(asked, sampling, candidates=SEVERAL)
     with contextlib.closing(cast("Any", chunks)):
         for chunk in chunks:
             at = chunk.index

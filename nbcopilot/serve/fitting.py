@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 
-from nbcopilot.serve.grounds import CLOSERS, Place, best_end, indent_of, is_repeated
+from nbcopilot.serve.grounds import CLOSERS, Place, best_end, goes_on_alike, indent_of, is_repeated
 
 # What begins something new at the outermost level, or is no code any more.
 NEW_START = re.compile(r"(async def|def|class)\b|@\w|if __name__\b|# ?(In ?\[|%%)|```|<\|")
 SAME_LINES = 3
-# Lines that are waited for after the best end so far, before it is taken.
-LOOK_AHEAD = 4
+# Lines that are waited for after the best end so far, before it is taken: when the rest is alike, and when not.
+SURE_LINES, UNSURE_LINES = 2, 10
 
 
 def fit(said: str, place: Place, *, ended: bool, cut: bool = False) -> tuple[str, bool]:
@@ -36,7 +36,8 @@ def fit(said: str, place: Place, *, ended: bool, cut: bool = False) -> tuple[str
     if not place.following or not lines:
         return (_closed(_joined(lines), place), True) if ended or stopped else (_joined([*lines, growing]), False)
     end = best_end(tuple(lines), place, ended=ended and not cut)
-    if ended or stopped or len(lines) - end >= LOOK_AHEAD or is_repeated(lines[end:], place):
+    patience = SURE_LINES if goes_on_alike(tuple(lines), end, place) else UNSURE_LINES
+    if ended or stopped or len(lines) - end >= patience or is_repeated(lines[end:], place):
         return _closed(_joined(lines[:end]), place), True
     return _joined([*lines, growing]), False
 

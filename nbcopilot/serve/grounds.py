@@ -16,7 +16,11 @@ from functools import lru_cache
 CLOSERS = ")]}\"'`:,; \t"
 LEAVING = re.compile(r"(return|raise|break|continue)\b")
 CONTINUING = re.compile(r"(else|elif|except|finally|case)\b|[)\]}]")
+# Nothing but a promise: what instruct models write where they would rather be asked.
+EMPTY = re.compile(r"#|pass$|\.\.\.$")
 PARSE_CHARACTERS = 20_000
+ALIKE = 0.75
+UNIT = 4
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ def best_end(lines: tuple[str, ...], place: Place, *, ended: bool) -> int:
     return max(counts, key=lambda count: (_grounds(lines, count, place, ended), -count), default=0)
 
 
+def goes_on_alike(lines: tuple[str, ...], count: int, place: Place) -> bool:
+    """Whether the lines said after the first `count` are nearly those that follow the cursor."""
+    return _alike(lines, count, place) >= ALIKE
+
+
 def is_repeated(said: list[str], place: Place) -> bool:
     """Whether the lines said are those that follow the cursor."""
     rows, follows = [line.strip() for line in said if line.strip()], place.following
@@ -77,8 +86,10 @@ def is_repeated(said: list[str], place: Place) -> bool:
 
 def is_doubtful(text: str, place: Place) -> bool:
     """Whether `text` hardly belongs at `place`: nothing, no code, or what follows would not run after it."""
-    if not place.following or place.one_line:
+    if place.one_line:
         return False
+    if not place.following:
+        return place.at_line_start and bool(text.strip()) and (_is_empty(text) or is_outside(text, place))
     if not text.strip() or _flaws(text, place):
         return True
     return not _read(_whole(text, place)).parses and _could_parse(place)
@@ -89,10 +100,37 @@ def is_wrong(text: str, place: Place) -> bool:
     return bool(text.strip() and place.following) and not place.one_line and _flaws(text, place) >= 1
 
 
+def least_indent(place: Place) -> int:
+    """The indentation that the first line at the cursor must have at least; 0 where it is free.
+
+    After a line that opens a block it is the block's; between lines that are both indented it is not the outermost.
+    """
+    if not place.at_line_start:
+        return 0
+    before = [line for line in place.prefix.split("\n") if line.strip()]
+    if not before:
+        return 0
+    after = indent_of(place.following[0]) if place.following else None
+    if before[-1].rstrip().endswith(":"):
+        return indent_of(before[-1]) + UNIT
+    if after is None:
+        # After the head of a function, docstring and all, its body is still to come.
+        return indent_of(before[-1]) if before[-1].rstrip().endswith(('"""', "'''")) else 0
+    return min(indent_of(before[-1]), after, UNIT)
+
+
+def is_outside(text: str, place: Place) -> bool:
+    """Whether the first line of `text` left the block that the cursor is in."""
+    first = next((line for line in (place.line + text).split("\n") if line.strip()), "")
+    return bool(first) and indent_of(first) < least_indent(place)
+
+
 def worth(text: str, place: Place) -> float:
     """How well a whole answer fits; higher is better."""
     if not text.strip():
         return 0.0
+    if not place.following:
+        return 1.0 - _is_empty(text) - is_outside(text, place)
     program = _read(_whole(text, place))
     return 2.0 * program.parses - 2.0 * _flaws(text, place) - 0.5 * len(program.unbound)
 
@@ -107,11 +145,15 @@ def indent_of(line: str) -> int:
 
 def _grounds(lines: tuple[str, ...], count: int, place: Place, ended: bool) -> float:
     """How much speaks for ending after `count` lines; the weights were tried on the benchmark's development half."""
-    follows = place.following
-    said = [line.strip() for line in lines[count:] if line.strip()][:2]
-    alike = sum(_likeness(a, b.strip()) for a, b in zip(said, follows, strict=False)) / min(2, len(follows))
     by_itself = ended and count == len(lines)
-    return worth("\n".join(lines[:count]), place) + alike + 0.3 * by_itself - 0.02 * count
+    return worth("\n".join(lines[:count]), place) + _alike(lines, count, place) + 0.3 * by_itself - 0.02 * count
+
+
+def _alike(lines: tuple[str, ...], count: int, place: Place) -> float:
+    """Likeness (0 to 1) of the two lines said after `count` to the two that follow the cursor."""
+    follows = place.following[:2]
+    said = [line.strip() for line in lines[count:] if line.strip()][:2]
+    return sum(_likeness(a, b.strip()) for a, b in zip(said, follows, strict=False)) / len(follows)
 
 
 def _flaws(text: str, place: Place) -> float:
@@ -125,8 +167,12 @@ def _flaws(text: str, place: Place) -> float:
         and not CONTINUING.match(first.strip())
     )
     repeats = len(first.strip()) > 6 and any(line.strip() == first.strip() for line in lines)
-    only_comments = all(line.strip().startswith("#") for line in lines)
-    return unreachable + 0.5 * repeats + 0.5 * only_comments
+    return unreachable + 0.5 * repeats + 0.5 * _is_empty(text) + is_outside(text, place)
+
+
+def _is_empty(text: str) -> bool:
+    """Whether `text` holds no code that does something."""
+    return all(EMPTY.match(line.strip()) for line in text.split("\n") if line.strip())
 
 
 def _could_parse(place: Place) -> bool:
