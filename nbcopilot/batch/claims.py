@@ -53,12 +53,15 @@ def vocabulary(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(_stem(word) for text in texts for word in _WORD.findall(text))
 
 
-def is_vague(sentence: str, known: frozenset[str]) -> bool:
+def is_vague(sentence: str, known: frozenset[str], *, first: bool = False) -> bool:
     """Whether an English sentence holds no name, no number and no word that the code holds: nothing ties it to the code.
 
-    A small model likes to go on about what code of this kind usually does.
+    A small model likes to go on about what code of this kind usually does. The first sentence on code of a few words
+    is believed.
     """
-    if "`" in sentence or re.search(r"\d", sentence) or not sentence.isascii() or len(known) < MIN_VOCABULARY:
+    if "`" in sentence or re.search(r"\d", sentence) or not sentence.isascii():
+        return False
+    if first and len(known) < MIN_VOCABULARY:
         return False
     words = [word for word in re.findall(r"[A-Za-z]{4,}", sentence) if word.lower() not in _COMMON]
     return not any(_stem(word) in known for word in words)

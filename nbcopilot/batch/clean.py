@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from nbcopilot.notebook.patterns import word_set
 from nbcopilot.write.grounding import code_words
 from nbcopilot.write.markdown import blocks, joined, sentences
 
@@ -54,6 +55,7 @@ _FILLER = re.compile(
     r"|the (?:code|cell|output|result|purpose) is (?:straightforward|simple|clear|self-explanatory|as follows)"
     r"|function(?: then| also)? returns? (?:the|a|its|this) (?:results?|values?|outputs?)$|(?:comprehensive|brief|detailed) (?:overview|understanding|guide)"
     r"|(?:in|by) the (?:first|second|third|last|next|previous|following) (?:cell|step)|written in (?:python|r|javascript|julia)\b"
+    r"|should (?:always |not )?be (?:kept|replaced|noted|careful|secure)"
     r"|no (?:further|additional) (?:explanation|context|information)|(?:in (?:summary|conclusion)|overall),"
     r"|does not (?:contain|have|include|provide|require|return|use|perform)|helps? (?:to )?(?:in )?(?:understand|visuali[sz]|organi[sz])"
     r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)",
@@ -65,6 +67,12 @@ _DANGLING = re.compile(
     r"(?:the (?:function|output|result|code|loop|method|class|values?|array|list|model|dataset|data|rest|other)s?\b|these|those|they|"
     r"then|finally|also|in this|the (?:first|second|last)\b)",
     re.I,
+)
+_WITH_E = word_set(
+    "creat us defin sav comput generat visualiz calculat initializ evaluat updat merg remov stor writ normaliz declar "
+    "prepar compar configur describ produc replac combin shuffl iterat aggregat concatenat serializ simulat estimat "
+    "determin invok execut clos pars scal resiz chang handl provid includ divid slic minimiz maximiz optimiz analyz tak "
+    "mak giv releas rais rescal encod decod standardiz tokeniz vectoriz"
 )
 _CLAUSE = re.compile(
     r",? (?:which|that) (?:are|is|can be|will be) (?:then |also |commonly |often |typically |later )?(?:used|useful|needed|required|necessary|essential)\b[^`]*$"
@@ -173,8 +181,23 @@ def _sentences(text: str) -> list[str]:
         if block.kind in ("paragraph", "item"):
             # Never a half sentence, but a list item needs no full stop.
             pieces = sentences(re.sub(r"\s+", " ", block.text))
+            if block.kind == "item":
+                pieces = [_finite(piece) for piece in pieces]
             found += [piece for piece in pieces if block.kind == "item" or _is_whole(piece)]
     return found
+
+
+def _finite(item: str) -> str:
+    """A list item that begins with a gerund as a sentence: "Sorting the rows" is "Sorts the rows"."""
+    match = re.match(r"([A-Z][a-z]+)ing (?!.*\b(?:is|are|was|were)\b)", item)
+    if not match:
+        return item
+    stem = match[1]
+    if stem.lower() in _WITH_E:
+        stem += "e"
+    elif re.search(r"([bdgmnprt])\1$", stem):
+        stem = stem[:-1]
+    return f"{stem}{'es' if re.search(r'(?:sh|ch|ss|x)$', stem) else 's'} {item[match.end() :]}"
 
 
 def _is_whole(sentence: str) -> bool:

@@ -200,7 +200,7 @@ class Writer:
             sentence
             for sentence in self._kept(sentences, known)
             if not claims.wrong(sentence, sources, language)
-            and (self.page.spoken or not claims.is_vague(sentence, words))
+            and (self.page.spoken or not claims.is_vague(sentence, words, first=sentence == sentences[0]))
             and (self.page.spoken or not claims.invented(sentence, self.words))
         ]
 

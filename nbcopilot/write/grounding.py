@@ -127,7 +127,9 @@ def _problems(sentence: str, known: Facts) -> Iterator[str]:
             yield match.group()
     for match in _MIXED.finditer(prose):
         digits = re.findall(r"\d+", match.group())
-        if match.group().lower() not in known.words and not all(number in known.numbers for number in digits):
+        # "2D" is a claim of its own; "100ms" is a number with its unit.
+        same_number = all(number in known.numbers for number in digits) and not re.fullmatch(r"\d[dD]", match.group())
+        if match.group().lower() not in known.words and not same_number:
             yield match.group()
     for match in _NUMBER.finditer(prose):
         if match.group() not in known.numbers:

@@ -22,6 +22,8 @@ from nbcopilot.batch import clean
         ("Certainly, here's a summary:\n\nSorts `rows` by date.", ["Sorts `rows` by date."]),
         ("**Purpose:** sorts `rows` by date", []),
         ("- Loads `a` from disk\n- Sorts `a` by date", ["Loads `a` from disk.", "Sorts `a` by date."]),
+        ("- Sorting `rows` by date\n- Computing `x` from it\n- Plotting `x`", ["Sorts `rows` by date.", "Computes `x` from it.", "Plots `x`."]),
+        ("- Training data is in `x`.", ["Training data is in `x`."]),
         ("## Summary\n\nSorts `rows` by date.", ["Sorts `rows` by date."]),
         ("```markdown\nSorts `rows` by date.\n```", ["Sorts `rows` by date."]),
         ("Sorts `rows` by date.\n\n```python\nrows.sort()\n```", ["Sorts `rows` by date."]),
