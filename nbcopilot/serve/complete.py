@@ -126,7 +126,7 @@ class Completer:
                 if text != shown:
                     shown = text
                     yield Suggestion(shown)
-        if finish == "stop" and is_doubtful(shown, place):
+        if finish != "budget" and is_doubtful(shown, place):
             shown = _again(engine, gap, place, shown, started)
         if shown and finish == "stop":
             self._remember(gap, model, shown)
@@ -150,7 +150,7 @@ def _again(engine: Engine, gap: Gap, place: Place, first: str, started: float) -
         indent = " " * (least_indent(place) - 1)
         asked = replace(asked, prefill=asked.prefill + indent)
     said, texts, over = [indent] * SEVERAL, [""] * SEVERAL, [False] * SEVERAL
-    sampling = Sampling(temperature=0.8, top_p=0.95, seed=0, max_tokens=min(gap.max_tokens, SEVERAL_TOKENS))
+    sampling = Sampling(temperature=0.6, top_p=0.95, seed=0, max_tokens=min(gap.max_tokens, SEVERAL_TOKENS))
     chunks = engine.generate(asked, sampling, candidates=SEVERAL)
     with contextlib.closing(cast("Any", chunks)):
         for chunk in chunks:
