@@ -88,7 +88,10 @@ def wrong(sentence: str, sources: Sequence[str], language: str) -> str:
     # Patterns that found nothing in another language prove nothing.
     sure = bool(bound) or (language == "python" and all(found.parsed for found in read))
     for match in _DEFINES.finditer(sentence):
+        functions = re.search(r"\bfunctions?\b", match[0], re.I)
         for name in _FIRST_NAME.findall(match[0]):
+            if functions and language not in _NO_BRACKETS and not _is_callable(name.split(".")[-1], text):
+                return f"{name} is no function here"
             if (
                 sure
                 and name.split(".")[0] not in bound
@@ -107,7 +110,8 @@ def wrong(sentence: str, sources: Sequence[str], language: str) -> str:
     loops = any(isinstance(n, (ast.For, ast.AsyncFor, ast.While, ast.comprehension)) for n in nodes)
     if _LOOPS.search(sentence) and not loops and not re.search("loop|iter", text):
         return "there is no loop"
-    if _PRINTS.search(sentence) and not re.search("print|echo|write|display|log|show", text):
+    shown = any(module is not None and module.body and isinstance(module.body[-1], ast.Expr) for module in modules)
+    if _PRINTS.search(sentence) and not shown and not re.search("print|echo|write|display|log|show", text):
         return "nothing is printed"
     return ""
 

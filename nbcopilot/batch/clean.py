@@ -63,6 +63,12 @@ _FILLER = re.compile(
 )
 # One word in two alphabets ("\u05e1erie"); Chinese, Japanese and Korean write Latin words without blanks.
 _MIXED_SCRIPT = re.compile(r"[a-zA-Z][\u0370-\u0e7f]|[\u0370-\u0e7f][a-zA-Z]")
+# "imports the necessary libraries, reads a file" -> "reads a file"
+_IMPORTING = re.compile(
+    r"^(?:imports?|loads?) (?:the |some |several |various )?(?:necessary |required |needed )?(?:\w+ )?(?:libraries|modules|packages)"
+    r"(?: (?:for|to)[^,`]*)?,(?: and)?(?: then)?(?: it)? (?=[a-z])",
+    re.I,
+)
 _DANGLING = re.compile(
     r"(?:the (?:function|output|result|code|loop|method|class|values?|array|list|model|dataset|data|rest|other)s?\b|these|those|they|"
     r"then|finally|also|in this|the (?:first|second|last)\b)",
@@ -213,7 +219,7 @@ def _tidy(sentence: str) -> str:
     if _TALK.search(_SPAN.sub("`", text)) or text.endswith(":"):
         return ""
     text = _SUBJECT.sub("", text, count=1)
-    text = re.sub(r"^is (?=an? )", "", text)
+    text = _IMPORTING.sub("", re.sub(r"^is (?=an? )", "", text))
     text = re.sub(r"\b(?:the )?(?:necessary|required|needed) (?=(?:\w+ )?(?:librar|modul|packag|import))", "", text)
     trimmed = _CLAUSE.sub("", text.rstrip(".")).rstrip(" ,;")
     text = trimmed if len(trimmed.split()) >= 4 else text.rstrip(".")

@@ -69,7 +69,7 @@ def document(
     top = writer.top(texts) if wanted else None
     assembled, written = Assembly(file, found, engine.describe(), options, known).items(texts, top)
     skipped = len(found.groups) - len(found.todo)
-    return DocumentResult(with_cells(file, assembled), written, skipped, (*notes, *writer.notes), writer.usage)
+    return DocumentResult(with_cells(file, assembled), written, skipped, (*notes, *writer.notes), writer.asker.usage)
 
 
 def lacks(file: NotebookFile) -> list[Lack]:

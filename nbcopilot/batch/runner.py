@@ -17,9 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
 
+from nbcopilot.batch.asking import Cancelled
 from nbcopilot.batch.discover import Unit
 from nbcopilot.batch.journal import Journal
-from nbcopilot.batch.texts import Cancelled
 from nbcopilot.errors import (
     EngineError,
     EngineUnavailableError,

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from nbcopilot.batch import claims, clean, prompting, structure
+from nbcopilot.batch.asking import Asker
 from nbcopilot.batch.prompting import Page
 from nbcopilot.batch.spoken import spoken_language
 from nbcopilot.batch.survey import Group, Survey
@@ -24,9 +25,9 @@ from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.outputs import short
 from nbcopilot.notebook.redact import redact
-from nbcopilot.types import Prompt, Sampling, Usage, text_hash
+from nbcopilot.types import Prompt, text_hash
 from nbcopilot.write.grounding import Facts, facts, ground
-from nbcopilot.write.markdown import headings
+from nbcopilot.write.markdown import headings, sentences
 from nbcopilot.write.provenance import ours
 
 # Enough for three sentences; a fourth would be dropped.
@@ -62,12 +63,8 @@ class Text:
     prompt_sha256: str = NOTHING
 
 
-class Cancelled(Exception):
-    """The run was stopped in the middle of a notebook; nothing of it is written."""
-
-
 class Writer:
-    """Writes the texts of one notebook. `notes` collects sentences for the user, `usage` the tokens."""
+    """Writes the texts of one notebook. `notes` collects sentences for the user."""
 
     def __init__(
         self,
@@ -78,12 +75,11 @@ class Writer:
         stop: threading.Event,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        self.file, self.found, self.engine, self.options, self.stop = file, found, engine, options, stop
-        self.on_progress = on_progress
+        self.file, self.found, self.engine, self.options = file, found, engine, options
+        self.asker = Asker(engine, options.at_once, stop, on_progress)
         self.items: list[Any] = file.content["cells"]
         self.budget = min(options.budget, engine.describe().context_tokens - SUMMARY_TOKENS - TEMPLATE_TOKENS)
         self.notes: list[str] = []
-        self.usage = Usage()
         self.page = Page(self._title(), file.language, self._spoken())
         self.defined = [
             {name for source in self.sources(group) for name in names(source, file.language).defined - {"*"}}
@@ -92,13 +88,15 @@ class Writer:
         cells = [source_text(item) for item in self.items if isinstance(item, dict)]
         outputs = [text for group in found.groups for text in self._outputs(group)]
         self.words = claims.vocabulary([self.page.title, *cells, *outputs])
+        self.names = facts([source for group in found.groups for source in self.sources(group)]).names
         self.outlines = [self._safe(structure.outline(self.sources(group), file.language)) for group in found.groups]
 
     def summaries(self, groups: Sequence[Group]) -> dict[Group, Text]:
         """A Text for each of `groups`: what the model says of it, asked twice if need be, else what its syntax says."""
         asked = [g for g in groups if not structure.is_imports(self.sources(g), self.file.language)]
-        texts = self._asked(asked, bare=False)
-        texts |= self._asked([group for group in asked if group not in texts], bare=True)
+        texts, weak = self._asked(asked, bare=False)
+        again, weaker = self._asked([group for group in asked if group not in texts], bare=True)
+        texts = weaker | weak | again | texts
         return {group: texts.get(group) or self._from_syntax(group) for group in groups}
 
     def top(self, texts: Mapping[Group, Text]) -> tuple[str, Text]:
@@ -119,9 +117,9 @@ class Writer:
             budget=self.budget,
         )
         if self.found.combined:  # the one summary is the overview
-            return self._named(self._answers([name_it], SUMMARY_TOKENS)[0]), next(iter(texts.values()))
-        named, told = self._answers([name_it, tell_it], SUMMARY_TOKENS)
-        return self._named(named), self._told(told, tell_it)
+            return self._named(self.asker.answers([name_it], SUMMARY_TOKENS)[0]), next(iter(texts.values()))
+        named, told = self.asker.answers([name_it, tell_it], SUMMARY_TOKENS)
+        return self._named(named), self._told(told, tell_it, [self._line(group, texts) for group in self.found.groups])
 
     def _named(self, answer: str) -> str:
         """The title that the model gives, else one from the name of the file."""
@@ -130,15 +128,18 @@ class Writer:
             title = structure.title_from(self.page.title)
         return self._safe(title)
 
-    def _told(self, answer: str, prompt: Prompt) -> Text:
-        """The overview that the model gives, else what the syntax says of all cells together."""
+    def _told(self, answer: str, prompt: Prompt, steps: Sequence[str]) -> Text:
+        """The overview that the model gives, else the beginnings of the summaries in `steps`."""
         known = self._everything
-        found = clean.prose(answer)
-        kept = [s for s in self._kept(found, known) if self.page.spoken or not claims.invented(s, self.words)]
-        kept = clean.standing(kept, found[0] if found else "")
-        if kept:
-            return Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompt.hash)
+        found = self._sentences(answer)
         sources = [source for group in self.found.groups for source in self.sources(group)]
+        kept = [s for s in self._kept(found, known) if not claims.wrong(s, sources, self.file.language)]
+        if kept and kept[0] == found[0]:
+            return Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompt.hash)
+        # The summaries themselves, the first sentence of each, tell it better than what is left of such an answer.
+        firsts = self._kept([sentences(line)[0] for line in steps if line and not line.startswith("Imports ")], known)
+        if firsts:
+            return Text(self._safe(clean.bounded(firsts)), {"grounding": "ok"}, prompt.hash)
         plain = ground(structure.describe(sources, self.file.language), known).text or structure.quoted(sources)
         return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompt.hash)
 
@@ -154,18 +155,23 @@ class Writer:
 
     # ------------------------------------------------------------------ one summary
 
-    def _asked(self, groups: Sequence[Group], *, bare: bool) -> dict[Group, Text]:
-        """What the model says of `groups`, without those of which nothing holds. bare: the code alone is shown."""
+    def _asked(self, groups: Sequence[Group], *, bare: bool) -> tuple[dict[Group, Text], dict[Group, Text]]:
+        """What the model says of `groups`: (texts that hold from their first sentence on, texts that lost it).
+
+        Groups of which nothing holds are in neither. bare: the code alone is shown.
+        """
         prompts = [self._prompt(group, bare=bare) for group in groups]
-        texts: dict[Group, Text] = {}
-        for group, prompt, answer in zip(groups, prompts, self._answers(prompts, SUMMARY_TOKENS), strict=True):
-            found = clean.prose(answer)
+        whole: dict[Group, Text] = {}
+        weak: dict[Group, Text] = {}
+        for group, prompt, answer in zip(groups, prompts, self.asker.answers(prompts, SUMMARY_TOKENS), strict=True):
+            found = self._sentences(answer)
             kept = clean.standing(self._about(group, found), found[0] if found else "")
             if kept:
                 lines = sum(source.count("\n") + 1 for source in self.sources(group))
                 text = clean.bounded(kept, 2 if lines <= SHORT_LINES else clean.MAX_SENTENCES)
-                texts[group] = Text(self._safe(text), {"grounding": "ok"}, prompt.hash)
-        return texts
+                into = whole if kept[0] == found[0] else weak
+                into[group] = Text(self._safe(text), {"grounding": "ok"}, prompt.hash)
+        return whole, weak
 
     def _prompt(self, group: Group, *, bare: bool) -> Prompt:
         sources = self.sources(group)
@@ -183,25 +189,28 @@ class Writer:
             self.notes.append(f"cell #{group.cells[0] + 1} has {lines} lines; the model saw a part of it")
         return prompt
 
-    def _earlier(self, group: Group) -> list[str]:
-        """Outlines of the groups above that define what this one uses, the nearest last."""
+    def _builds_on(self, group: Group) -> list[int]:
+        """The groups above that define what this one uses, the nearest last."""
         used = {name for source in self.sources(group) for name in names(source, self.file.language).used}
-        at = self.found.groups.index(group)
-        found = [i for i in range(at) if used & self.defined[i] and self.outlines[i]]
-        return [self.outlines[i] for i in found[-prompting.MAX_OUTLINE :]]
+        return [i for i in range(self.found.groups.index(group)) if used & self.defined[i]]
 
-    def _about(self, group: Group, sentences: Sequence[str]) -> list[str]:
-        """The sentences that the code of the group bears out."""
+    def _earlier(self, group: Group) -> list[str]:
+        """Outlines of the groups that this one builds on."""
+        outlines = [self.outlines[i] for i in self._builds_on(group) if self.outlines[i]]
+        return outlines[-prompting.MAX_OUTLINE :]
+
+    def _about(self, group: Group, found: Sequence[str]) -> list[str]:
+        """The sentences that the code of the group bears out; names may come from the cells that it builds on."""
         sources, language = self.sources(group), self._language(group)
         counts = {number for source in sources for number in structure.counts(source, language)} | {len(sources)}
-        known = facts([*sources, *self._outputs(group)], counts=counts)
-        words = claims.vocabulary([known.text])
+        above = [source for i in self._builds_on(group) for source in self.sources(self.found.groups[i])]
+        known = facts([*sources, *self._outputs(group)], names_from=above, counts=counts)
+        words = claims.vocabulary([*sources, *self._outputs(group)])
         return [
             sentence
-            for sentence in self._kept(sentences, known)
+            for sentence in self._kept(found, known)
             if not claims.wrong(sentence, sources, language)
-            and (self.page.spoken or not claims.is_vague(sentence, words, first=sentence == sentences[0]))
-            and (self.page.spoken or not claims.invented(sentence, self.words))
+            and (self.page.spoken or not claims.is_vague(sentence, words, first=sentence == found[0]))
         ]
 
     def _from_syntax(self, group: Group) -> Text:
@@ -210,9 +219,17 @@ class Writer:
         plain = ground(structure.describe(sources, self.file.language), known).text or structure.quoted(sources)
         return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"})
 
+    def _sentences(self, answer: str) -> list[str]:
+        """The sentences of an answer, with the notebook's names in backticks."""
+        return [clean.in_backticks(sentence, self.names) for sentence in clean.prose(answer)]
+
     def _kept(self, found: Sequence[str], known: Facts) -> list[str]:
-        in_code = [clean.in_backticks(sentence, known.names) for sentence in found]
-        return [sentence for sentence in in_code if ground(sentence, known).text]
+        """The sentences in which every name and number is known."""
+        return [
+            sentence
+            for sentence in found
+            if ground(sentence, known).text and (self.page.spoken or not claims.invented(sentence, self.words))
+        ]
 
     def _line(self, group: Group, texts: Mapping[Group, Text]) -> str:
         """One line on a group for the overview: the new summary, the present one, or the user's explanation."""
@@ -229,12 +246,11 @@ class Writer:
 
     def _title(self) -> str:
         """The notebook's own title, else the name of its file without the folder."""
-        for at in range(min(len(self.items), 5)):
-            item = self.items[at]
-            if isinstance(item, dict) and item.get("cell_type") == "markdown":
-                for _, title in headings(source_text(item))[:1]:
-                    return title[:120]
-        return self.file.path.stem[:120] if self.file.path else ""
+        texts = [
+            source_text(item) for item in self.items if isinstance(item, dict) and item.get("cell_type") == "markdown"
+        ]
+        titles = [title for text in texts for _, title in headings(text)[:1]] if self.found.has_title else []
+        return (titles or [self.file.path.stem if self.file.path else ""])[0][:120]
 
     def _spoken(self) -> str:
         texts = [
@@ -254,41 +270,6 @@ class Writer:
 
     def _safe(self, text: str) -> str:
         return redact(text)[0] if self.options.redact else text
-
-    # ------------------------------------------------------------------ the engine
-
-    def _answers(self, prompts: Sequence[Prompt], max_tokens: int) -> list[str]:
-        sampling = Sampling(temperature=0.0, seed=0, max_tokens=max_tokens)
-        answers: list[str] = []
-        for start in range(0, len(prompts), self.options.at_once):
-            self.on_progress(start, len(prompts))
-            answers += self._batch(prompts[start : start + self.options.at_once], sampling)
-        return answers
-
-    def _batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[str]:
-        texts = [""] * len(prompts)
-        chunks = self.engine.generate_batch(prompts, sampling)
-        try:
-            for at, chunk in chunks:
-                if self.stop.is_set():
-                    raise Cancelled
-                texts[at] += chunk.text
-                if chunk.usage:
-                    self.usage = replace(
-                        self.usage,
-                        prompt_tokens=self.usage.prompt_tokens + chunk.usage.prompt_tokens,
-                        completion_tokens=self.usage.completion_tokens + chunk.usage.completion_tokens,
-                    )
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
-        return iter([_continued(prompt.prefill, text) for prompt, text in zip(prompts, texts, strict=True)])
-
-
-def _continued(prefill: str, text: str) -> str:
-    """The answer with its prefill, unless the model began anew instead of going on from it."""
-    return text if text[:1].isupper() else prefill + text
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ _ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s)>\]`]+|\bwww\.[^\s)>\]`]+")
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,80})[\"”]")
 # A word that can only be meant as code: snake_case, a call, or a dotted path such as np.mean or data.csv.
 _CODE_WORD = re.compile(
-    r"(?<![\w`./\\-])([^\W\d]\w*(?:\.[^\W\d]\w*)*\(\)|[^\W\d]\w*(?:\.\w{2,})+|\w*[^\W_]_\w+)(?![\w`(-])"
+    r"(?<![\w`'\"./\\-])([^\W\d]\w*(?:\.[^\W\d]\w*)*\(\)|[^\W\d]\w*(?:\.\w{2,})+|\w*[^\W_]_\w+)(?![\w`(-])"
 )
 _MIXED = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d_])\w+\b")
 _CARDINALS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nbcopilot.batch.asking import Cancelled
 from nbcopilot.batch.document import document, lacks
-from nbcopilot.batch.texts import Cancelled, Options
+from nbcopilot.batch.texts import Options
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EngineUnavailableError, NbcopilotError
 from nbcopilot.notebook import document as notebooks
@@ -191,6 +192,31 @@ def test_when_nothing_holds_the_syntax_speaks(answer: str) -> None:
     result = document(file(code(BIG2), code(BIG)), say(answer), OPTIONS)
     assert summary(result.data) == "Defines `f(x)`."
     assert "read from the syntax" in sources(result.data)[-2][1]
+
+
+def test_an_overview_that_does_not_hold_is_told_by_the_summaries() -> None:
+    def answer(prompt: Prompt) -> str:
+        asked = prompt.messages[-1].content
+        if "overview" in asked:
+            return "This notebook trains `nothing_here` for 77 epochs."
+        if "title" in asked:
+            return " Adding numbers"
+        return " defines `f`, which adds 1 to `x`." if "def f" in asked else " defines `g`, which adds 2 to `x`."
+
+    data = document(file(code(BIG), code(BIG2)), FakeEngine(script=answer), OPTIONS).data
+    assert sources(data)[0][1].startswith(
+        "# Adding numbers\n\nDefines `f`, which adds 1 to `x`. Defines `g`, which adds 2 to `x`.\n\n<sub>"
+    )
+
+
+def test_a_summary_that_lost_its_first_sentence_is_asked_for_again() -> None:
+    answers = iter([" calls `nothing_here`. It adds 1 to `x`.", " defines `f`, which adds 1 to `x`."])
+
+    def answer(prompt: Prompt) -> str:
+        return next(answers)
+
+    book = file(markdown("# T\n\nWords of an overview."), markdown("## A"), code(BIG))
+    assert summary(document(book, FakeEngine(script=answer), OPTIONS).data) == "Defines `f`, which adds 1 to `x`."
 
 
 def test_imports_need_no_model() -> None:
