@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -70,3 +71,12 @@ def chromium() -> str:
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome") or ""
     need(bool(found), "no Chromium could be had")
     return found
+
+
+# The comparison with other people's server needs what takes ten minutes to build: it is run by who asks for it.
+collect_ignore = [] if importlib.util.find_spec("llama_cpp") else ["engine/test_remote_llama.py"]
+
+
+def pytest_report_header() -> str:
+    """Say what is not collected, and how it would be."""
+    return "" if not collect_ignore else "not collected: engine/test_remote_llama.py (pip install nbcopilot[bench])"

@@ -129,6 +129,8 @@ class RemoteEngine:
         path, body = wire.request(
             prompt, sampling, server.family, model=self._name(server), candidates=candidates, extra=own
         )
+        if not server.family.suffix:
+            body = wire.without_suffix(body, server.info.id) or body
         answer = Answer(prompt, server.family, candidates)
         broken: Exception | None = None
         try:
@@ -142,6 +144,11 @@ class RemoteEngine:
                         break
         except BROKEN as exc:
             broken = exc
+        if not answer.pieces and not answer.finished and broken is None:
+            # Some servers give the reason only to who does not stream.
+            with contextlib.closing(self._open(path, {**body, "stream": False})) as response:
+                for event in _events(response):
+                    yield from answer.take(event)
         if not answer.finished:
             yield from answer.rest()
             why = f" ({type(broken).__name__})" if broken else ""

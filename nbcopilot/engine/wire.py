@@ -28,11 +28,16 @@ MAX_STOPS = 4
 
 @dataclass(frozen=True)
 class Family:
-    """What a kind of server takes. `prefill` is how it continues a started answer: "field", "flags", "last" or ""."""
+    """What a kind of server takes. `prefill` is how it continues a started answer: "field", "flags", "last" or "".
+
+    `many`: several candidates in one request. `suffix`: fill-in-the-middle by that field; without it the model's own
+    tokens are tried first.
+    """
 
     name: str
     prefill: str = ""
     many: bool = False
+    suffix: bool = True
     more: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -47,7 +52,8 @@ FAMILIES = {
     "sglang": Family("SGLang", prefill="flags", many=True, more=_MORE),
     "llamacpp": Family("llama-server", prefill="last", more=_LLAMA),
     "library": Family("Ollama", prefill="last"),
-    "me": Family("llama-cpp-python", more=_LLAMA),
+    # Takes a suffix, and puts it where the Qwen models do not expect it (0.3.36).
+    "me": Family("llama-cpp-python", suffix=False, more=_LLAMA),
 }
 # Fill-in-the-middle for servers that know no `suffix`: model family -> prefix, suffix and middle token.
 FIM_TOKENS = {

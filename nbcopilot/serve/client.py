@@ -156,8 +156,10 @@ def status(place: Path) -> dict[str, Any] | None:
     record = alive(place)
     if record is None:
         return None
-    with contextlib.closing(_plain(place, record)) as engine:
+    # A process that is just ending still takes connections.
+    with contextlib.suppress(EngineUnavailableError), contextlib.closing(_plain(place, record)) as engine:
         return engine.get("/nbcopilot/status")
+    return None
 
 
 class _Plain(RemoteEngine):

@@ -172,6 +172,15 @@ def test_fill_in_the_middle_falls_back_to_the_models_own_tokens(server: Any) -> 
     assert server.asked[-1][1]["prompt"] == "<|fim_prefix|>a\n<|fim_suffix|>c<|fim_middle|>"
 
 
+def test_server_that_misplaces_the_suffix_gets_the_models_tokens_at_once(server: Any) -> None:
+    server.models = [{"id": "qwen2.5-coder", "owned_by": "me"}]
+    said(RemoteEngine(server.url), Prompt(text="a", suffix="c"))
+    assert [body["prompt"] for _, body, _ in server.asked] == ["<|fim_prefix|>a<|fim_suffix|>c<|fim_middle|>"]
+    server.models = [{"id": "another", "owned_by": "me"}]
+    said(RemoteEngine(server.url), Prompt(text="a", suffix="c"))
+    assert (server.asked[-1][1]["prompt"], server.asked[-1][1]["suffix"]) == ("a", "c")
+
+
 def test_lone_surrogate_in_the_prompt_does_no_harm(server: Any) -> None:
     assert said(RemoteEngine(server.url), Prompt(messages=(Message("user", "a\ud800b"),)))[0] == "one two"
     assert server.asked[0][1]["messages"][0]["content"] == "a?b"
@@ -257,6 +266,17 @@ def test_server_that_dies_in_the_middle_gives_the_text_so_far_and_one_sentence(s
         for chunk in RemoteEngine(server.url).generate(Prompt(messages=CHAT.messages, stop=("\n\n",)), Sampling()):
             text += chunk.text
     assert text == "one two\n"
+
+
+def test_reason_that_is_only_given_without_streaming_is_asked_for(server: Any) -> None:
+    def reply(handler: Handler, body: dict[str, Any]) -> None:
+        if body["stream"]:
+            handler.stream(finish=None, usage=False, done=False)
+        else:
+            handler.json(400, {"error": {"message": "maximum context length is 8 tokens"}})
+
+    server.reply = reply
+    assert isinstance(fails(RemoteEngine(server.url)), ContextOverflowError)
 
 
 def test_error_within_the_stream_is_raised(server: Any) -> None:
