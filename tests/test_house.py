@@ -14,7 +14,7 @@ LAYERS = [
     {"notebook", "retrieval", "models", "engine"},
     {"context", "prompts", "validate", "write"},
     {"judge", "pipeline", "session", "evaluation", "serve", "batch"},
-    {"magics", "panel", "server", "cli"},
+    {"magics", "panel", "server", "cli", "pytest_plugin"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The only imports between parts of one level.
@@ -23,7 +23,7 @@ SIDEWAYS = {
     ("engine", "models"),
     ("pipeline", "judge"), ("evaluation", "judge"), ("evaluation", "serve"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
-    ("batch", "pipeline"), ("batch", "session"), ("session", "serve"),
+    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "session"), ("session", "serve"),
 }  # fmt: skip
 
 

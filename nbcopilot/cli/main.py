@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": "cells",
     "testgen": "cells",
     "fix": "cells",
+    "test": "test",
     "audit": "audit",
     "models": "models",
     "doctor": "doctor",
