@@ -27,6 +27,8 @@ MIN_VOCABULARY = 8
 _WORD = re.compile(r"[A-Z]?[a-z]{3,}|[A-Z]{2,}(?![a-z])")
 # A capitalized word in the middle of a sentence.
 _PROPER = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]{3,}\b")
+# "the MNIST dataset", "Iris data set": which data it is, is a claim.
+_DATASET = re.compile(r"(?<=[a-z,;(] )((?:[A-Z][\w-]*\s)+)(?:data ?set|database|corpus|benchmark)s?\b")
 # Names that describe a computation or a date rather than claim something about the world.
 _EPONYMS = word_set(
     "euclidean manhattan gaussian bayesian bayes fourier monte carlo markov newton laplace bernoulli poisson boolean "
@@ -73,6 +75,10 @@ def invented(sentence: str, known: frozenset[str]) -> str:
     for match in _PROPER.finditer(prose):
         if match[0].lower() not in _EPONYMS and _stem(match[0]) not in known:
             return match[0]
+    for match in _DATASET.finditer(prose):
+        for word in match[1].split():
+            if word.lower() not in _EPONYMS and _stem(word) not in known:
+                return word
     return ""
 
 

@@ -83,3 +83,10 @@ def test_proper_names_that_the_notebook_nowhere_holds_are_invented() -> None:
     assert invented("Fetches prices of Apple from Yahoo Finance.", WORDS) == "Yahoo"
     assert invented("Fetches prices of Apple in January with the Euclidean norm.", WORDS) == ""
     assert invented("Yahoo is first. And `x` is from `Google`.", WORDS) == ""
+
+
+def test_the_name_of_a_data_set_must_be_in_the_notebook() -> None:
+    known = vocabulary(["images = load_digits()"])
+    assert invented("Trains a model (VAE) on the MNIST dataset.", known) == "MNIST"
+    assert invented("Trains a model on the Fashion MNIST data set.", known) == "Fashion"
+    assert invented("Trains a VAE on the Digits dataset. The dataset is small.", known) == ""
