@@ -25,6 +25,11 @@ class Judge:
         self._config = config
         self._checker = Checker(config, namespace=namespace)
 
+    def warm(self, task: Task, notebook: Notebook) -> None:
+        """Get ready, in the background, while the model reads and writes: the first check of a session need not wait."""
+        if task.check and task.kind in ("generate", "fix", "testgen") and notebook.language == "python":
+            self._checker.warm(notebook, ["import pytest, coverage"] if task.kind == "testgen" else [])
+
     def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
         """The candidate as it may be shown (sentences or tests may have gone) and what is known of it."""
         if not candidate.text.strip():

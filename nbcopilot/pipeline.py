@@ -91,13 +91,14 @@ class Copilot:
         """
         if not (task.instruction.strip() or task.target.source.strip()):
             raise EmptyPromptError(f"there is nothing to {task.kind}", hint=_HINTS[task.kind])
+        judge = judge or Judge(self.config)
+        judge.warm(task, notebook)
         task, notices = _aim(task, notebook)
         yield from notices
         context = gather(task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config)
         yield ContextReady(context)
         yield from _context_notices(context)
 
-        judge = judge or Judge(self.config)
         judged: list[Judged] = []
         drawn: dict[str, Draw] = {}
         usage = Usage()

@@ -70,9 +70,9 @@ class Checker:
             folder = None
         return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
 
-    def warm(self, notebook: Notebook) -> None:
-        """Start the sandbox and load what the notebook imports, in the background: before the first answer is there."""
-        sources = [cell.source for cell in notebook.cells if cell.kind == "code"]
+    def warm(self, notebook: Notebook, also: Sequence[str] = ()) -> None:
+        """Start the sandbox and load what the notebook and `also` import, in the background: before the answer is there."""
+        sources = [*also, *(cell.source for cell in notebook.cells if cell.kind == "code")]
         threading.Thread(
             target=self.runner(notebook).warm, args=(sources,), daemon=True, name="Thread-0 (warm)"
         ).start()

@@ -20,7 +20,7 @@ from typing import Any
 
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.validate import bubblewrap
-from nbcopilot.validate.inside import landlock
+from nbcopilot.validate.inside import landlock, scratch
 from nbcopilot.validate.surroundings import Surroundings, home
 
 START_SECONDS = 20.0
@@ -38,7 +38,9 @@ class Child:
         self.level = level
         self.owner = os.getpid()
         self._inner = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = (
+            ""  # of our own making; a TemporaryDirectory would be removed by every forked copy of this process
+        )
         if not hasattr(os, "fork"):
             raise SandboxUnavailableError(f"{sys.platform} has no sandbox")
         if level == "bubblewrap" and not bubblewrap.program():
@@ -51,16 +53,16 @@ class Child:
 
     def _settings(self, place: Surroundings) -> dict[str, Any]:
         if self.level == "bubblewrap":
-            scratch, extra, new_home = bubblewrap.SCRATCH, ["/tmp", bubblewrap.HOME], bubblewrap.HOME
+            folder, extra, new_home = bubblewrap.SCRATCH, ["/tmp", bubblewrap.HOME], bubblewrap.HOME
         else:
-            self._folder = tempfile.TemporaryDirectory(prefix="nbcopilot-", ignore_cleanup_errors=True)
-            scratch = os.path.join(os.path.realpath(self._folder.name), "scratch")
-            os.mkdir(scratch, 0o700)
-            extra, new_home = [], scratch
+            self._folder = os.path.realpath(tempfile.mkdtemp(prefix="nbcopilot-"))
+            folder = os.path.join(self._folder, "scratch")
+            os.mkdir(folder, 0o700)
+            extra, new_home = [], folder
         listed = [*place.local, *([place.data] if place.data else [])]
         return {
             "level": self.level,
-            "scratch": scratch,
+            "scratch": folder,
             "write": extra,
             "wipe": [],
             "data": place.data,
@@ -81,7 +83,7 @@ class Child:
         self._info_reader = reader
         return [*bubblewrap.command(place, disk_mb), "--info-fd", str(self._info), "--"]
 
-    def _start(self, command: list[str], scratch: str, new_home: str) -> None:
+    def _start(self, command: list[str], folder: str, new_home: str) -> None:
         inherited = (self._info,) if self.level == "bubblewrap" else ()
         try:
             with tempfile.TemporaryFile() as complaints:
@@ -91,7 +93,7 @@ class Child:
                     stdout=subprocess.PIPE,
                     stderr=complaints,
                     env=_environment(new_home),
-                    cwd=scratch if self.level != "bubblewrap" else "/",
+                    cwd=folder if self.level != "bubblewrap" else "/",
                     pass_fds=inherited,
                     start_new_session=True,
                 )
@@ -104,6 +106,7 @@ class Child:
                     lines = complaints.read().decode("utf-8", "replace").strip().splitlines()
                     raise SandboxUnavailableError(f"{self.level} did not start: {lines[-1] if lines else 'no answer'}")
         except OSError as exc:
+            self._remove_folder()
             raise SandboxUnavailableError(f"{self.level} did not start: {exc}") from exc
         if self.level == "bubblewrap":
             with suppress(OSError, ValueError), os.fdopen(self._info_reader) as info:
@@ -161,12 +164,13 @@ class Child:
     def kill(self) -> None:
         """End the child, what it started, and its scratch folder; harmless in a forked copy of the owner."""
         alive.discard(self)
-        if self.owner != os.getpid():
-            return
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
                 if pipe is not None:
                     pipe.close()
+        if self.owner != os.getpid():
+            self._process.returncode = 0  # nobody's child here: nothing to wait for
+            return
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0.5)  # it ends by itself when its input closes, and takes its jobs with it
         with suppress(ProcessLookupError, PermissionError):
@@ -176,8 +180,14 @@ class Child:
             self._process.kill()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
-        if self._folder is not None:
-            self._folder.cleanup()
+        self._remove_folder()
+
+    def _remove_folder(self) -> None:
+        if self._folder:
+            scratch.wipe(self._folder)
+            with suppress(OSError):
+                os.rmdir(self._folder)
+        self._folder = ""
 
 
 def _environment(new_home: str) -> dict[str, str]:

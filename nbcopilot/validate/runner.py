@@ -199,6 +199,13 @@ def _needed(codes: Sequence[str], examples: Sequence[Sequence[Mapping[str, Any]]
         wanted |= {missing.name for missing in names.undefined(tree)}
         # Names that are bound here may have been read before, in a branch that the scope rules do not see.
         wanted |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        # `import pandas as pd` once more changes nothing, where `pd` is pandas already.
+        wanted |= {
+            (alias.asname or alias.name).split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for alias in node.names
+        }
     return wanted
 
 

@@ -161,14 +161,16 @@ def checked(verdict: Verdict | None) -> list[str]:
     wrong = [finding.message for finding in verdict.findings if finding.severity == "error"]
     if wrong:
         words.append(f"problem: {wrong[0]}")
-    if checks.get("run") == "passed":
+    tests = _tests(checks.get("tests"))
+    if tests:
+        words += tests + ([f"{seen['disagree']} disagree with the code"] if seen.get("disagree") else [])
+    elif checks.get("run") == "passed":
         words.append(f"ran clean in {seen['seconds']:.1f} s" if "seconds" in seen else "ran clean")
     elif not wrong and checks.get("run") == "failed":
         words.append("the run failed")
     elif not wrong:
         passed = [name for name in ("syntax", "names") if checks.get(name) == "ok"]
         words += [" and ".join(passed) + " checked, not run"] if passed else []
-    words += _tests(checks.get("tests"))
     if checks.get("source") == "syntax":
         words.append("read from the syntax")
     elif checks.get("grounding") == "ok":
@@ -209,10 +211,12 @@ def _tests(tests: Any) -> list[str]:
         return []
     passed = tests.get("passed", 0)
     words = [f"{passed} test{'s' if passed != 1 else ''} pass{'' if passed != 1 else 'es'}"]
-    if tests.get("mutants"):
-        words.append(f"{tests.get('killed', 0)} of {tests['mutants']} mutants killed")
     if tests.get("line_coverage") is not None:
-        words.append(f"{tests['line_coverage']:.0%} of lines")
+        words.append(f"{100 * tests['line_coverage']:.0f} % lines")
+    if tests.get("mutants"):
+        words.append(f"{tests.get('killed', 0)}/{tests['mutants']} mutants caught")
+    if tests.get("characterisation"):
+        words.append(f"{tests['characterisation']} characterisation")
     return words
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +62,11 @@ def test_what_it_does_to_the_variables(box: Sandbox) -> None:
 def test_reserved_names_count_as_changed(box: Sandbox) -> None:
     (report,) = box.run(Job(codes=("df = 1\nnew = 2",), reserved=frozenset({"df"})))
     assert list(report.changed) == ["df"] and list(report.created) == ["new"]
+
+
+def test_a_module_imported_again_is_no_change(box: Sandbox) -> None:
+    (report,) = box.run(Job(codes=("import math as m\nnew = m.pi",), reserved=frozenset({"m"})))
+    assert report.changed == {} and list(report.created) == ["new"]
 
 
 def test_an_error_has_its_line_and_only_the_author_s_frames(box: Sandbox) -> None:
@@ -261,3 +268,23 @@ def test_nothing_is_left_when_it_is_closed(tmp_path: Path) -> None:
     made.close()
     assert process._process.poll() is not None
     assert process not in child.alive
+
+
+def test_the_scratch_folder_goes_with_its_owner_and_not_with_a_forked_copy(tmp_path: Path) -> None:
+    code = """
+import os, sys
+from nbcopilot.validate.sandbox import Sandbox
+made = Sandbox(level="rlimits")
+made.warm()
+folder = made._child._folder
+if os.fork() == 0:
+    sys.exit(0)  # as multiprocessing ends: exit hooks run
+os.wait()
+print(os.path.isdir(folder))
+print(folder)
+"""
+    command = [sys.executable, "-W", "error", "-X", "dev", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    there, folder = done.stdout.split()[:2]
+    assert there == "True" and not os.path.exists(folder), done
+    assert "Warning" not in done.stderr and done.returncode == 0, done.stderr

@@ -75,7 +75,15 @@ def test_code_label_names_the_model_and_what_was_checked() -> None:
         (Verdict(True, checks={"tests": {"passed": 1}}), "1 test passes"),
         (
             Verdict(True, checks={"tests": {"passed": 5, "mutants": 9, "killed": 8, "line_coverage": 1.0}}),
-            "5 tests pass · 8 of 9 mutants killed · 100% of lines",
+            "5 tests pass · 100 % lines · 8/9 mutants caught",
+        ),
+        (
+            Verdict(
+                True,
+                checks={"run": "passed", "tests": {"passed": 3, "characterisation": 2}},
+                evidence={"seconds": 2.0, "disagree": 1},
+            ),
+            "3 tests pass · 2 characterisation · 1 disagree with the code",
         ),
         (Verdict(True, evidence={"creates": ["a", "b", "c", "d", "e"]}), "creates a, b, c, d …"),
     ],

@@ -80,14 +80,3 @@ class TestReport:
         if self.branch_coverage is not None:
             found["branch_coverage"] = round(self.branch_coverage, 3)
         return found
-
-    def summary(self) -> str:
-        """One line for the label: "6 tests pass · 100 % lines · 11/12 mutants caught"."""
-        words = [f"{self.passed} test{'s' if self.passed != 1 else ''} pass{'es' if self.passed == 1 else ''}"]
-        if self.line_coverage is not None:
-            words.append(f"{self.line_coverage:.0%} lines".replace("%", " %"))
-        if self.mutants:
-            words.append(f"{self.killed}/{self.mutants} mutants caught")
-        if self.disagree:
-            words.append(f"{len(self.disagree)} disagree{'s' if len(self.disagree) == 1 else ''} with the code")
-        return " · ".join(words)

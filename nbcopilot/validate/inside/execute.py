@@ -174,7 +174,12 @@ class Effects:
         created = [n for n in after if n not in self.before and n not in self.reserved]
         again = compare.fingerprints(namespace, self.before)
         changed = [n for n in self.before if n in namespace and again[n].differs(self.before[n])]
-        changed += [n for n in after if n in self.reserved and n not in self.before]
+        # A module of the same name is taken for the same one, imported again.
+        changed += [
+            n
+            for n in after
+            if n in self.reserved and n not in self.before and not isinstance(namespace[n], types.ModuleType)
+        ]
         modules = [n for n in created if isinstance(namespace[n], types.ModuleType)]
         return {
             "created": {n: show.describe(namespace[n], 200) for n in created if n not in modules},
