@@ -25,6 +25,13 @@ def test_with_a_namespace_the_live_values_count_and_cells_do_not_run() -> None:
     assert report.result is not None and report.result.repr == "np.int64(3)"
 
 
+def test_an_import_changes_what_was_no_module() -> None:
+    import math
+
+    (again, other) = (Runner().run("import math as m\nx = m.pi", namespace={"m": value}) for value in (math, 3))
+    assert again.changed == {} and list(other.changed) == ["m"]
+
+
 def test_names_that_did_not_travel_are_still_known_as_the_notebook_s() -> None:
     report = Runner(namespace={"x": 1, "other": 2}).run("other = x\nfresh = x")
     assert list(report.changed) == ["other"] and list(report.created) == ["fresh"]
