@@ -6,9 +6,11 @@ import argparse
 import json
 import platform
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.engine.bench.figures import PARTS
 from nbcopilot.errors import UsageError
 
 UNITS = {
@@ -31,6 +33,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--model", default="auto", help="model id or .gguf file")
     parser.add_argument("--threads", type=int, default=0, help="threads of both sides (default: the free cores)")
     parser.add_argument("--rounds", type=int, default=5, help="times that everything is measured (default 5)")
+    parser.add_argument("--only", default="", help=f"comma list of what to measure: {', '.join(PARTS)} (default all)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="add the samples to those that FILE has, show them all"
+    )
     parser.add_argument("--growth", action="store_true", help="also prefill and decode at 0.5k to 16k tokens")
     parser.add_argument("--soak", type=int, default=0, metavar="N", help="also N mixed requests, and memory over them")
     parser.add_argument("--json", action="store_true", help="only the JSON line on stdout, no table")
@@ -44,19 +50,23 @@ def run(args: argparse.Namespace) -> int:
     from nbcopilot.engine.local import load
     from nbcopilot.models.store import ensure
 
-    if args.rounds < 1 or args.threads < 0 or args.soak < 0:
-        raise UsageError("--rounds takes 1 or more, --threads and --soak 0 or more", hint="`nbcopilot bench --help`")
+    if args.rounds < 0 or args.threads < 0 or args.soak < 0:
+        raise UsageError("--rounds, --threads and --soak take 0 or more", hint="`nbcopilot bench --help`")
+    parts = tuple(args.only.split(",")) if args.only else PARTS
+    if unknown := set(parts) - set(PARTS):
+        raise UsageError(f"--only knows no {unknown.pop()!r}", hint=f"it takes {', '.join(PARTS)}")
     notes = prompts.read_cells(args.notebooks) if args.notebooks else prompts.own_cells()
     source = ensure(args.model)
     threads = args.threads or free_threads()
-    engine = load(source.ref.id, Config(model=source.ref.id, threads=threads))  # converts, when it must
-    info, read_bytes = engine.describe(), engine.read_bytes()
-    limit: dict[str, Any] = limits.limit(engine, threads)
-    if args.growth:
-        limit["growth"] = limits.growth(engine, notes)
+    config = Config(model=source.ref.id, threads=threads, cache_mb=limits.SOAK_CACHE_MB)
+    with closing(load(source.ref.id, config, draft=False)) as engine:  # converts, when it must
+        info = engine.describe()
+        limit: dict[str, Any] = limits.limit(engine, threads)
+        if args.growth:
+            limit["growth"] = limits.growth(engine, notes)
     if args.soak:
-        limit["soak"] = limits.soak(engine, notes, args.soak, _say)
-    engine.close()
+        with closing(load(source.ref.id, config)) as engine:
+            limit["soak"] = limits.soak(engine, notes, args.soak, _say)
     programs, missing = [figures.ours(source.ref.id, args.threads)], ""
     if args.against and source.path.suffix != ".gguf":
         missing = f"llama.cpp reads .gguf files only, {source.ref.id} is none"
@@ -66,20 +76,25 @@ def run(args: argparse.Namespace) -> int:
         )
     elif args.against:
         programs.append(figures.llama_cpp(source.path, threads, args.peer_python))
-    bench = figures.Bench(programs, notes, _say)
-    bench.run(args.rounds)
-    found = {
+    conditions = {
         "against": args.against if len(programs) > 1 else None,
-        "missing": missing,
         "model": source.ref.id,
         "sha256": source.sha256,
         "threads": threads,
         "computes": info.detail["computes"],
         "precision": info.precision,
-        "rounds": args.rounds,
+    }
+    bench = figures.Bench(programs, notes, _say)
+    if args.keep:
+        bench.samples = figures.load(args.keep, conditions)
+    bench.run(args.rounds, parts)
+    if args.keep:
+        figures.keep(args.keep, conditions, bench.samples)
+    found = conditions | {
+        "missing": missing,
         "ratios": figures.ratios(bench.samples, int(info.detail["weight_bytes"])),
         "absolute": figures.absolute(bench.samples),
-        "limit": limit | {"bytes_per_token": read_bytes},
+        "limit": limit,
         "machine": {"processor": processor(), "system": platform.system(), "python": platform.python_version()},
     }
     if not args.json:

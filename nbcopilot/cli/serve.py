@@ -115,9 +115,10 @@ def _model(model: Mapping[str, Any]) -> str:
     detail = model["detail"]
     if "weight_bytes" in detail:
         parts.append(f"weights {human_bytes(detail['weight_bytes'])}")
-    if "cache_bytes" in detail:
-        limit = f" of {human_bytes(detail['cache_limit_bytes'])}" if "cache_limit_bytes" in detail else ""
-        parts.append(f"cache {human_bytes(detail['cache_bytes'])}{limit}")
+    for name, what in (("cache", "kept prefixes"), ("answer", "running answers")):
+        if detail.get(f"{name}_limit_bytes"):
+            now, most = (human_bytes(detail[f"{name}_{kind}"]) for kind in ("bytes", "limit_bytes"))
+            parts.append(f"{what} {now} of at most {most}")
     if model["running"]:
         parts.append(f"{model['running']} running")
     return ", ".join(parts)

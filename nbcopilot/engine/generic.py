@@ -53,6 +53,7 @@ class GenericModel:
 
     reuses = False
     kind = "transformers"
+    token_bytes = 0  # every family keeps something else
 
     def __init__(self, folder: Path, placement: Placement) -> None:
         from transformers import AutoModelForCausalLM

@@ -27,7 +27,10 @@ PREFILL_ROWS = 128
 
 @dataclass(eq=False)
 class Request:
-    """What was asked, as ids. `out` gets (position, Chunk) pairs, or one exception; `cancelled` is set by the asker."""
+    """What was asked, as ids. `out` gets (position, Chunk) pairs, or one exception; `cancelled` is set by the asker.
+
+    `room` is the tokens that its caches may come to hold, over all candidates.
+    """
 
     ids: list[int]
     sampling: Sampling
@@ -37,6 +40,7 @@ class Request:
     candidates: int = 1
     urgent: bool = False
     cancelled: bool = False
+    room: int = 0
     started: float = field(default_factory=time.monotonic)
 
 

@@ -5,6 +5,7 @@ Turns prompts into ids, hands them to the scheduler's thread, and gives the chun
 
 from __future__ import annotations
 
+import math
 import queue
 from collections.abc import Callable, Generator, Sequence
 
@@ -16,14 +17,19 @@ from nbcopilot.engine.jobs import Candidates, Job, Request, Shared
 from nbcopilot.engine.loading import Loaded, load_model
 from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.scheduler import Scheduler
-from nbcopilot.errors import ContextOverflowError
+from nbcopilot.errors import ContextOverflowError, OutOfMemoryError
+from nbcopilot.models.catalog import human_bytes
 from nbcopilot.models.fetch import Progress
 from nbcopilot.models.store import LocalModel, ensure
 from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
 
+# What the keys and values of running answers may take, beside those that are kept for later (`cache_mb`); one
+# answer as long as the model's context always has room.
+ANSWER_BYTES = 1_000_000_000
 
-def load(name: str, config: Config, progress: Progress | None = None) -> LocalEngine:
-    """The engine for a model name ("auto", a catalog id, a folder, a .gguf file, a hub id).
+
+def load(name: str, config: Config, progress: Progress | None = None, *, draft: bool = True) -> LocalEngine:
+    """The engine for a model name ("auto", a catalog id, a folder, a .gguf file, a hub id); see LocalEngine.
 
     The model must be on this machine: raises ModelNotFoundError otherwise, OutOfMemoryError before loading,
     ConfigError for a device that is not there, ModelCorruptError.
@@ -31,7 +37,7 @@ def load(name: str, config: Config, progress: Progress | None = None) -> LocalEn
     source = ensure(name)
     placement = place(config)
     loaded = load_model(source, placement, config.threads or free_threads(), progress)
-    return LocalEngine(source, placement, loaded, config)
+    return LocalEngine(source, placement, loaded, config, draft=draft)
 
 
 class LocalEngine:
@@ -51,7 +57,8 @@ class LocalEngine:
         self._threads: Callable[[], int] = follow_load(free_threads())
         if config.threads:
             self._threads = lambda: config.threads
-        self._scheduler = Scheduler(model, self._job, pace, self._threads)
+        self._room = max(ANSWER_BYTES // model.token_bytes, model.context) if model.token_bytes else math.inf
+        self._scheduler = Scheduler(model, self._job, pace, self._threads, self._room)
 
     def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Generator[Chunk, None, None]:
         """Stream the answers; see Engine.generate. The prompt is checked now, not at the first chunk."""
@@ -70,7 +77,8 @@ class LocalEngine:
         return self._tokens.count(text)
 
     def describe(self) -> ModelInfo:
-        """Which model this is, its context length, device and precision."""
+        """Which model this is, its context length, device and precision; what it holds in memory and may hold."""
+        prefixes, token = self._shared.prefixes, self._loaded.model.token_bytes
         return ModelInfo(
             id=self._source.ref.id,
             sha256=self._source.sha256,
@@ -83,7 +91,10 @@ class LocalEngine:
                 "reason": self._loaded.reason,
                 "threads": self._threads(),
                 "weight_bytes": self._loaded.weight_bytes,
-                "cache_bytes": self._shared.prefixes.bytes if self._shared.prefixes else 0,
+                "cache_bytes": prefixes.bytes if prefixes else 0,
+                "cache_limit_bytes": prefixes.limit if prefixes else 0,
+                "answer_bytes": self._scheduler.held * token,
+                "answer_limit_bytes": self._room * token if token else None,
                 "fill_in_the_middle": self._tokens.has_fill,
                 "logprobs": True,
             },
@@ -114,7 +125,17 @@ class LocalEngine:
                 f"the prompt is {len(ids)} tokens, {self._source.ref.id} takes {limit}",
                 hint="set `context_tokens` lower, or shorten the text",
             )
-        return Request(ids, sampling, prompt.stop, out, position, candidates, urgent=prompt.suffix is not None)
+        rows = max(candidates, sampling.beams)
+        room = rows * (len(ids) + min(sampling.max_tokens, limit - len(ids)))
+        if room > self._room:
+            token = self._loaded.model.token_bytes
+            raise OutOfMemoryError(
+                f"{rows} answers to this prompt may take {human_bytes(room * token)}; "
+                f"the engine keeps to {human_bytes(int(self._room) * token)}",
+                hint="ask for fewer candidates, or for shorter answers (`max_tokens`)",
+            )
+        urgent = prompt.suffix is not None
+        return Request(ids, sampling, prompt.stop, out, position, candidates, urgent=urgent, room=room)
 
     def _job(self, request: Request) -> Job:
         kind = BeamSearch if request.sampling.beams > 1 else Candidates

@@ -76,6 +76,7 @@ class NativeModel:
         self._layers = (binding.Layer * self.shape.layers)(*map(self._layer, range(self.shape.layers)))
         self._head = self._linear("head")
         self._model = self._struct()
+        self.token_bytes = self.shape.kv_floats_per_token * np.dtype(np.float16).itemsize
         # All but the embedding, of which a token reads one row.
         self.read_bytes = self._map.size - 2 * self.shape.vocab * self.shape.hidden
 

@@ -25,11 +25,11 @@ class _Node:
 
 
 class PrefixCache:
-    """Blocks of keys and values by the tokens that lead to them. One thread uses it."""
+    """Blocks of keys and values by the tokens that lead to them: `bytes` now, `limit` at most. One thread uses it."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.bytes = 0
-        self._limit = limit_bytes
+        self.limit = limit_bytes
         self._root = _Node(None, (), ())
         # Oldest first. A node is always older than its parent (see `_touch`), so the first one is a leaf.
         self._used: OrderedDict[_Node, None] = OrderedDict()
@@ -54,14 +54,14 @@ class PrefixCache:
             child = node.children.get(key)
             if child is None:
                 child = _Node(node, key, cache.block(start, start + BLOCK))
-                if child.bytes > self._limit:
+                if child.bytes > self.limit:
                     return
                 node.children[key] = child
                 self._used[child] = None
                 self.bytes += child.bytes
             node = child
         self._touch(node)
-        while self.bytes > self._limit:
+        while self.bytes > self.limit:
             oldest, _ = self._used.popitem(last=False)
             self.bytes -= oldest.bytes
             if oldest.parent is not None:

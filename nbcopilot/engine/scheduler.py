@@ -2,10 +2,12 @@
 
 Every step computes, in one forward pass, the newest token of every answer and the next piece of one prompt
 (continuous batching). Urgent requests (inline completions) go first; cancelled ones are dropped before each step.
+Answers begin as long as their caches have room in memory together; the rest wait.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -18,13 +20,21 @@ from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError,
 
 # Answers decoded together: 8 rows cost about twice as much as one, 16 about three times (benchmarks/results).
 MAX_ROWS = 16
+# Share of the room for caches that is kept free for urgent requests.
+URGENT_SHARE = 1 / 8
 
 
 class Scheduler:
-    """Requests in, chunks out through each request's queue. Thread-safe."""
+    """Requests in, chunks out through each request's queue. Thread-safe.
 
-    def __init__(self, model: Model, make_job: Factory, pace: Pace | None, threads: Callable[[], int]) -> None:
+    room: tokens that the caches of all running answers may come to hold together.
+    """
+
+    def __init__(
+        self, model: Model, make_job: Factory, pace: Pace | None, threads: Callable[[], int], room: float = math.inf
+    ) -> None:
         self._model, self._make_job, self._pace, self._threads = model, make_job, pace, threads
+        self._room = room
         self._waiting: deque[Request] = deque()
         self._active: list[Job] = []
         self._changed = threading.Condition()
@@ -39,6 +49,11 @@ class Scheduler:
                 raise EngineUnavailableError("the engine is closed", hint="load it again")
             self._waiting.append(request)
             self._changed.notify()
+
+    @property
+    def held(self) -> int:
+        """Tokens that the caches of the running answers may come to hold."""
+        return sum(job.request.room for job in list(self._active))
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""
@@ -73,12 +88,12 @@ class Scheduler:
         with self._changed:
             waiting = sorted(self._waiting, key=lambda request: not request.urgent)
             self._waiting.clear()
-        rest = []
+        rest: list[Request] = []
         for request in waiting:
-            rows = sum(job.rows for job in self._active)
             if request.cancelled:
                 continue
-            if self._active and not request.urgent and rows + request.candidates > MAX_ROWS:
+            # Who waits is not overtaken by smaller requests, only by urgent ones.
+            if (rest and not request.urgent) or (self._active and not self._fits(request)):
                 rest.append(request)
                 continue
             try:
@@ -90,6 +105,14 @@ class Scheduler:
             self._active.insert(0 if request.urgent else len(self._active), job)
         with self._changed:
             self._waiting.extendleft(reversed(rest))
+
+    def _fits(self, request: Request) -> bool:
+        """Whether `request` can run beside the others now. Alone every request can."""
+        held = self.held + request.room
+        if request.urgent:
+            return held <= self._room
+        rows = sum(job.rows for job in self._active) + max(request.candidates, request.sampling.beams)
+        return rows <= MAX_ROWS and held <= self._room * (1 - URGENT_SHARE)
 
     def _step(self) -> None:
         parts = self._parts()

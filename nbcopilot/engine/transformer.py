@@ -34,6 +34,7 @@ class Transformer:
         device, dtype = torch.device(placement.device), DTYPES.get(placement.precision, torch.float32)
         self.shape, self.device, self.dtype = shape, device, dtype
         self.context = shape.context
+        self.token_bytes = shape.kv_floats_per_token * dtype.itemsize
         outer = _Reader(folder / "outer.safetensors", device, dtype)
         # Kept as stored, on the CPU memory-mapped: rows become the working type when they are looked up.
         self._embed = outer.raw("embed")
@@ -41,6 +42,9 @@ class Transformer:
         self._head = outer.linear("head") if outer.has("head.weight") else FloatLinear(self._embed.to(dtype))
         self._layers = [_Layer(_Reader(folder / layer_file(i), device, dtype), shape) for i in range(shape.layers)]
         self._cos, self._sin = torch.empty(0), torch.empty(0)
+        # All but the embedding, of which a token reads one row, unless it is the head as well.
+        embed = self._embed.nbytes if outer.has("head.weight") else 0
+        self.read_bytes = sum(path.stat().st_size for path in folder.glob("*.safetensors")) - embed
 
     def new_cache(self, capacity: int) -> KVCache:
         """Room for one sequence of up to `capacity` tokens."""

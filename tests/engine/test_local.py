@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import queue
 import sys
 import threading
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from nbcopilot.engine import local
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ConfigError, ContextOverflowError, EngineUnavailableError, OutOfMemoryError
 from nbcopilot.types import Chunk, Message, Prompt, Sampling
@@ -206,6 +208,27 @@ def test_running_out_of_memory_fails_one_request_and_not_the_engine(qwen_folder:
         answer(engine, PROMPTS[0])
     engine._loaded.model.forward = real  # type: ignore[method-assign]
     assert answer(engine, PROMPTS[0])
+
+
+def test_memory_of_caches_is_stated_and_kept(qwen_folder: Path, opened: Opener) -> None:
+    engine = opened(qwen_folder, cache_mb=1)
+    for number in range(40):
+        answer(engine, f"{number} = value\n" * 20, max_tokens=2)
+    detail = engine.describe().detail
+    assert 900_000 < detail["cache_bytes"] <= detail["cache_limit_bytes"] == 1_000_000
+    request = engine._request(Prompt(text=PROMPTS[0]), Sampling(max_tokens=400), queue.SimpleQueue(), candidates=2)
+    assert request.room == 2 * (engine.count(PROMPTS[0]) + 400)
+    assert detail["answer_bytes"] == 0 and detail["answer_limit_bytes"] >= request.room * 512
+
+
+def test_answers_that_would_break_the_limit_are_refused_at_once(
+    qwen_folder: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "ANSWER_BYTES", 600_000)
+    engine = opened(qwen_folder)
+    with pytest.raises(OutOfMemoryError, match=r"12 answers to this prompt may take .* the engine keeps to"):
+        engine.generate(Prompt(text=PROMPTS[0]), Sampling(max_tokens=400), candidates=12)
+    assert answer(engine, PROMPTS[0], max_tokens=500)
 
 
 def test_a_closed_engine_says_so(qwen_folder: Path, opened: Opener) -> None:

@@ -22,7 +22,9 @@ MODEL = "qwen2.5-coder-0.5b"
 def url() -> Iterator[str]:
     from nbcopilot.models.store import Store
 
-    pytest.importorskip("llama_cpp.server.app", reason="the bench extra is not installed (pip install nbcopilot[bench])")
+    pytest.importorskip(
+        "llama_cpp.server.app", reason="the bench extra is not installed (pip install nbcopilot[bench])"
+    )
     path = Store().pull(MODEL).path
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -65,8 +65,9 @@ class Steps:
         self.request.out.put((self.request.position, Chunk("", finish="cancelled")))
 
 
-def asked(position: int, steps: int, *, candidates: int = 1, urgent: bool = False) -> Request:
-    return Request([1], Sampling(max_tokens=steps), (), queue.SimpleQueue(), position, candidates, urgent)
+def asked(position: int, steps: int, *, candidates: int = 1, urgent: bool = False, room: int = 0) -> Request:
+    sampling = Sampling(max_tokens=steps)
+    return Request([1], sampling, (), queue.SimpleQueue(), position, candidates, urgent, room=room)
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def model() -> Counting:
 
 @pytest.fixture
 def scheduler(model: Counting):
-    made = Scheduler(model, Steps, None, lambda: 1)  # type: ignore[arg-type]
+    made = Scheduler(model, Steps, None, lambda: 1, room=800)  # type: ignore[arg-type]
     yield made
     model.go.release(1000)
     made.close()
@@ -99,6 +100,27 @@ def test_an_urgent_request_does_not_wait_behind_a_full_engine(model: Counting, s
     model.go.release(5)
     assert inline.out.get(timeout=10)[1].finish == "stop"
     assert not any("job 2" in names for names in model.passes)
+
+
+def test_answers_that_need_more_memory_than_there_is_wait_in_their_order(model: Counting, scheduler: Scheduler) -> None:
+    running, large, small = asked(1, 3, room=500), asked(2, 1, room=400), asked(3, 1, room=10)
+    urgent = asked(4, 1, urgent=True, room=290)  # would not fit into what others may take
+    scheduler.submit(running)
+    model.wait_for_pass()
+    for request in (large, small, urgent):
+        scheduler.submit(request)
+    assert scheduler.held == 500
+    model.go.release(20)
+    assert small.out.get(timeout=30)[1].finish == "stop"
+    first = {job: next(n for n, names in enumerate(model.passes) if f"job {job}" in names) for job in (1, 2, 3, 4)}
+    assert first[4] < 3 <= first[2] == first[3]
+
+
+def test_answer_that_is_larger_than_the_room_runs_alone(model: Counting, scheduler: Scheduler) -> None:
+    request = asked(1, 2, room=5000)
+    scheduler.submit(request)
+    model.go.release(2)
+    assert request.out.get(timeout=30)[1].finish == "stop"
 
 
 def test_a_cancelled_request_leaves_at_the_next_step(model: Counting, scheduler: Scheduler) -> None:

@@ -19,9 +19,12 @@ from typing import Any
 
 from nbcopilot.engine.bench import prompts, worker
 from nbcopilot.engine.bench.prompts import Notes
-from nbcopilot.errors import EngineUnavailableError
+from nbcopilot.errors import EngineUnavailableError, UsageError
 
 ANSWER_TOKENS, LONG_ANSWER_TOKENS, BATCH_TOKENS = 128, 192, 64
+# What is measured together: a notebook read (whole, again, edited), free text, answers that repeat the notebook,
+# eight requests at once, the same beside a busy core, the start of the process.
+PARTS = ("context", "free", "grounded", "batch", "busy", "start")
 Samples = dict[str, list[float]]
 
 
@@ -82,7 +85,10 @@ def llama_cpp(file: Path, threads: int, python: str = sys.executable) -> Program
 
 def has_llama_cpp(python: str = sys.executable) -> bool:
     """Whether that interpreter can import llama-cpp-python."""
-    return subprocess.run([python, "-c", "import llama_cpp"], capture_output=True).returncode == 0
+    try:
+        return subprocess.run([python, "-c", "import llama_cpp"], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 @dataclass
@@ -94,8 +100,18 @@ class Bench:
     say: Callable[[str], None]
     samples: dict[str, Samples] = field(default_factory=dict)
 
-    def run(self, rounds: int) -> None:
-        """All figures, `rounds` times, the programs in turn and each round in the other order."""
+    def run(self, rounds: int, parts: Sequence[str] = PARTS) -> None:
+        """The figures of `parts`, `rounds` times, the programs in turn and each round in the other order."""
+        if set(parts) - {"start"}:
+            self._rounds(rounds, parts)
+        for number in range(rounds if "start" in parts else 0):
+            for program in self.programs if number % 2 == 0 else self.programs[::-1]:
+                self.say(f"start {number + 1} of {rounds}: {program.name}")
+                self._start(program)
+
+    def _rounds(self, rounds: int, parts: Sequence[str]) -> None:
+        measure = {"context": self._context, "free": self._free, "grounded": self._grounded, "batch": self._batch}
+        measure["busy"] = self._busy
         children = [Child(program) for program in self.programs]
         try:
             for child in children:
@@ -103,16 +119,14 @@ class Bench:
             for number in range(rounds):
                 for child in children if number % 2 == 0 else children[::-1]:
                     self.say(f"round {number + 1} of {rounds}: {child.program.name}")
-                    self._round(child, number)
+                    for part in parts:
+                        if part in measure:
+                            measure[part](child, number)
         finally:
             for child in children:
                 child.close()
-        for number in range(min(rounds, 5)):
-            for program in self.programs if number % 2 == 0 else self.programs[::-1]:
-                self.say(f"start {number + 1}: {program.name}")
-                self._start(program)
 
-    def _round(self, child: Child, number: int) -> None:
+    def _context(self, child: Child, number: int) -> None:
         name = child.program.name
         notes = self.notes.marked(f"{name} {number}")
         cold = child.ask([notes.ask(prompts.SUMMARY)], 1)
@@ -123,20 +137,28 @@ class Bench:
         self._add("warm_first_token", name, warm["first"])
         edited = notes.edited(str(number))
         self._add("edited_first_token", name, child.ask([edited.ask(prompts.SUMMARY)], 1)["first"])
+
+    def _free(self, child: Child, number: int) -> None:
         free = child.ask([prompts.FREE.format(mark=number)], ANSWER_TOKENS)
-        self._add("decode_free", name, _rate([free]))
+        self._add("decode_free", child.program.name, _rate([free]))
+
+    def _grounded(self, child: Child, number: int) -> None:
         answers = []
-        for text in prompts.grounded(edited):
+        for text in prompts.grounded(self.notes.marked(f"grounded {child.program.name} {number}")):
             child.ask([text], 1)  # the prefix is kept: what is timed next is decoding
             answers.append(child.ask([text], LONG_ANSWER_TOKENS))
-        self._add("decode_grounded", name, _rate(answers))
-        fresh = notes.marked(f"batch {name} {number}")
-        self._add("batch8", name, self._documentation(child, fresh))
-        with busy_core():
-            self._add("busy_core", name, self._documentation(child, fresh.marked(f"busy {name} {number}")))
+        self._add("decode_grounded", child.program.name, _rate(answers))
 
-    def _documentation(self, child: Child, notes: Notes) -> float:
+    def _batch(self, child: Child, number: int) -> None:
+        self._add("batch8", child.program.name, self._documentation(child, f"batch {number}"))
+
+    def _busy(self, child: Child, number: int) -> None:
+        with busy_core():
+            self._add("busy_core", child.program.name, self._documentation(child, f"busy {number}"))
+
+    def _documentation(self, child: Child, mark: str) -> float:
         """Tokens per second over eight requests for documentation, prompts included."""
+        notes = self.notes.marked(f"{mark} {child.program.name}")
         texts = [
             notes.ask(prompts.EXPLAIN.format(number=1 + n % len(notes.cells)) + " " * (n // len(notes.cells)))
             for n in range(8)
@@ -168,14 +190,34 @@ def ratios(samples: dict[str, Samples], weight_bytes: int) -> dict[str, float | 
     """How many times faster we are, by the medians; `memory` is our peak over the bytes of the weights."""
     found: dict[str, float | None] = {}
     for figure in (*RATES, *SECONDS):
-        sides = samples[figure]
+        sides = samples.get(figure, {})
         if len(sides) < 2:
             found[figure] = None
             continue
         mine, theirs = median(sides["nbcopilot"]), median(sides["llama.cpp"])
         found[figure] = round(theirs / mine if figure in SECONDS else mine / theirs, 3)
-    found["memory"] = round(median(samples["peak_bytes"]["nbcopilot"]) / weight_bytes, 3)
+    peaks = samples.get("peak_bytes", {}).get("nbcopilot")
+    found["memory"] = round(median(peaks) / weight_bytes, 3) if peaks else None
     return found
+
+
+def load(path: Path, conditions: dict[str, Any]) -> dict[str, Samples]:
+    """What earlier runs put into `path`; nothing when it is not there. Raises UsageError for other conditions."""
+    if not path.is_file():
+        return {}
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Samples] = kept["samples"]
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise UsageError(f"{path} holds no samples: {exc}", hint="name another file") from exc
+    if kept.get("conditions") != conditions:
+        raise UsageError(f"{path} was measured under other conditions", hint="name another file, or remove it")
+    return found
+
+
+def keep(path: Path, conditions: dict[str, Any], samples: dict[str, Samples]) -> None:
+    """Leave all samples for a later run to add to."""
+    path.write_text(json.dumps({"conditions": conditions, "samples": samples}), encoding="utf-8")
 
 
 def absolute(samples: dict[str, Samples]) -> dict[str, dict[str, dict[str, float]]]:

@@ -20,9 +20,11 @@ import psutil
 from nbcopilot.engine.bench.prompts import FREE, Notes
 from nbcopilot.engine.local import LocalEngine
 from nbcopilot.errors import ContextOverflowError
-from nbcopilot.types import Prompt, Sampling
+from nbcopilot.types import Prompt, Sampling, Usage
 
 BANDWIDTH_BYTES = 1 << 28
+# Prefixes that a soak keeps: few enough to be full soon, so that what grows afterwards is a leak.
+SOAK_CACHE_MB = 64
 
 
 def bandwidth(threads: int) -> float:
@@ -39,22 +41,22 @@ def bandwidth(threads: int) -> float:
     return BANDWIDTH_BYTES / best
 
 
-def decode_rate(engine: LocalEngine, text: str, count: int = 96) -> float:
-    """Tokens per second after the first one, without drafts."""
-    pace, engine._shared.pace = engine._shared.pace, None
-    try:
-        *_, last = engine.generate(Prompt(text=text), Sampling(max_tokens=count))
-    finally:
-        engine._shared.pace = pace
-    usage = last.usage
-    assert usage is not None
-    return (usage.completion_tokens - 1) / (usage.seconds - usage.first_token_seconds)
+def timed(engine: LocalEngine, text: str, count: int) -> Usage:
+    """What one answer of up to `count` tokens took."""
+    *_, last = engine.generate(Prompt(text=text), Sampling(max_tokens=count))
+    assert last.usage is not None
+    return last.usage
+
+
+def token_seconds(usage: Usage) -> float:
+    """Seconds for each token after the first."""
+    return (usage.seconds - usage.first_token_seconds) / max(1, usage.completion_tokens - 1)
 
 
 def limit(engine: LocalEngine, threads: int) -> dict[str, float]:
-    """Bytes read per token times tokens per second, as a share of what memory gives."""
+    """Bytes read per token times tokens per second, as a share of what memory gives. `engine` must not draft."""
     read, speed = engine.read_bytes(), bandwidth(threads)
-    rate = median(decode_rate(engine, FREE.format(mark=n)) for n in range(3))
+    rate = 1 / median(token_seconds(timed(engine, FREE.format(mark=n), 96)) for n in range(5))
     return {
         "bandwidth_bytes_per_second": round(speed),
         "bytes_per_token": read,
@@ -64,31 +66,39 @@ def limit(engine: LocalEngine, threads: int) -> dict[str, float]:
 
 
 def growth(engine: LocalEngine, notes: Notes, lengths: Sequence[int] = (512, 2048, 8192, 16384)) -> dict[str, Any]:
-    """Seconds of prefill and per decoded token at growing contexts, and the exponent fitted to each."""
+    """Seconds of prefill and per decoded token at growing contexts, and the exponent fitted to each.
+
+    `engine` must not draft.
+    """
     rows = []
     filler = notes.ask("") * 64
     for length in lengths:
         text = filler[: int(length * len(filler) / engine.count(filler))]
         try:
-            *_, last = engine.generate(Prompt(text=f"{length} {text}"), Sampling(max_tokens=24))
+            usage = timed(engine, f"{length} {text}", 32)
         except ContextOverflowError:
             break
-        usage = last.usage
-        assert usage is not None
-        token = (usage.seconds - usage.first_token_seconds) / max(1, usage.completion_tokens - 1)
         rows.append(
-            {"tokens": usage.prompt_tokens, "prefill_seconds": usage.first_token_seconds, "token_seconds": token}
+            {
+                "tokens": usage.prompt_tokens,
+                "prefill_seconds": round(usage.first_token_seconds, 3),
+                "token_seconds": round(token_seconds(usage), 5),
+            }
         )
     exponents = {}
     if len(rows) > 1:
         x = np.log([row["tokens"] for row in rows])
         for key in ("prefill_seconds", "token_seconds"):
-            exponents[key] = round(float(np.polyfit(x, np.log([row[key] for row in rows]), 1)[0]), 3)
+            y = np.log([max(row[key], 1e-9) for row in rows])
+            exponents[key] = round(float(np.polyfit(x, y, 1)[0]), 3)
     return {"rows": rows, "exponents": exponents}
 
 
 def soak(engine: LocalEngine, notes: Notes, requests: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Mixed requests one after the other and together, some cancelled; memory after each tenth of them."""
+    """Mixed requests one after the other and together, some cancelled; memory over them.
+
+    `engine` keeps SOAK_CACHE_MB. Flat is: no slope over the second half, in bytes a request.
+    """
     process, chance = psutil.Process(os.getpid()), random.Random(0)
     resident: list[int] = []
     for number in range(requests):
@@ -110,8 +120,17 @@ def soak(engine: LocalEngine, notes: Notes, requests: int, say: Callable[[str], 
             list(engine.generate(Prompt(text=text[:500], suffix=text[600:900]), sampling))
         else:
             list(engine.generate(Prompt(text=text), sampling))
+        resident.append(process.memory_info().rss)
         if (number + 1) % max(1, requests // 10) == 0:
-            resident.append(process.memory_info().rss)
             say(f"soak: {number + 1} of {requests} requests, {resident[-1] / 1e6:.0f} MB")
-    later = resident[len(resident) // 2 :]
-    return {"requests": requests, "resident_bytes": resident, "growth_in_second_half": round(later[-1] / later[0], 4)}
+    half = len(resident) // 2
+    slope = np.polyfit(range(half, len(resident)), resident[half:], 1)[0] if half > 1 else 0.0
+    return {
+        "requests": requests,
+        "cache_limit_bytes": SOAK_CACHE_MB * 1_000_000,
+        "first_bytes": resident[0],
+        "half_bytes": resident[half],
+        "last_bytes": resident[-1],
+        "peak_bytes": max(resident),
+        "slope_bytes_per_request": round(float(slope)),
+    }
