@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from nbcopilot.validate.surroundings import Surroundings, hidden
 
@@ -53,17 +53,23 @@ def command(place: Surroundings, disk_mb: int) -> list[str]:
     line += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     line += ["--size", size, "--tmpfs", "/tmp", "--size", size, "--tmpfs", HOME, "--size", size, "--tmpfs", SCRATCH]
     line += [*_interpreter(place), *_font_cache()]
-    for folder in (*place.local, *([place.data] if place.data else [])):
+    folders = (*place.local, *([place.data] if place.data else []))
+    for folder in folders:
         line += ["--ro-bind-try", folder, folder, *_masks(folder)]
+    # Once more what the folders have covered: a `.venv` beside the notebook is hidden, and the interpreter.
+    line += _interpreter(place, below=folders)
     return [*line, "--remount-ro", "/", "--chdir", SCRATCH]
 
 
-def _interpreter(place: Surroundings) -> Iterator[str]:
+def _interpreter(place: Surroundings, below: Sequence[str] = ("/",)) -> Iterator[str]:
+    """Options that show the interpreter and its packages, as far as they lie in one of the folders `below`."""
     libraries = [p for p in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if os.path.isdir(p)]
     store = ["/nix/store"] if any(p.startswith("/nix/store") for p in place.python) else []
     package = os.path.join(place.package, "nbcopilot")
     for path in (*store, *place.python, *libraries, package):
-        if not path.startswith(("/usr/", "/lib")):
+        if not path.startswith(("/usr/", "/lib")) and any(
+            path.startswith(folder.rstrip("/") + "/") for folder in below
+        ):
             yield from ("--ro-bind-try", path, path)
 
 

@@ -17,6 +17,7 @@ from nbcopilot.validate.inside import landlock
 from nbcopilot.validate.policy import LEVELS
 from nbcopilot.validate.report import Job, Limits, RunReport
 from nbcopilot.validate.sandbox import Sandbox, describe_level
+from nbcopilot.validate.surroundings import Surroundings
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork and no sandbox")
 HERE = [*(["bubblewrap"] if bubblewrap.program() else []), *(["landlock"] if landlock.version() else []), "rlimits"]
@@ -41,6 +42,15 @@ def box(request: pytest.FixtureRequest, folder: Path) -> Iterator[Sandbox]:
 
 def run(box: Sandbox, code: str, *setup: str, **limits: float) -> RunReport:
     return box.run(Job(codes=(code,), setup=setup, limits=Limits(**limits)))[0]  # type: ignore[arg-type]
+
+
+def test_an_interpreter_in_a_hidden_folder_beside_the_notebook_is_shown(tmp_path: Path) -> None:
+    python = tmp_path / ".venv"
+    python.mkdir()
+    place = Surroundings((str(python),), (), str(tmp_path), str(tmp_path / "elsewhere"), ())
+    line = bubblewrap.command(place, 64)
+    last = {path: at for at, path in enumerate(line) if path in (str(tmp_path), str(python))}
+    assert last[str(python)] > last[str(tmp_path)] and line[last[str(python)] - 2] == "--ro-bind-try"
 
 
 def test_a_clean_run(box: Sandbox) -> None:
