@@ -114,6 +114,7 @@ def _shown(raw: Any) -> Shown | None:
         _text(raw.get("repr"), 4000),
         tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else None,
         _text(raw.get("digest"), 64),
+        raw.get("hollow") is True,
     )
 
 

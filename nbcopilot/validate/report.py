@@ -58,6 +58,7 @@ class Shown:
     repr: str
     shape: tuple[int, ...] | None = None
     digest: str = ""
+    hollow: bool = False  # a table or array of nothing but NaN
 
 
 @dataclass(frozen=True)

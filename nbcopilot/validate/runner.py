@@ -7,6 +7,7 @@ else by running the upstream cells again. Knows no tasks and judges nothing.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -245,6 +246,8 @@ def _explained(report: RunReport, left_out: Mapping[str, str]) -> RunReport:
 def as_finding(report: RunReport, code: str) -> Finding | None:
     """What a report says against the code, or None: one sentence that a repair can start from."""
     error = report.error
+    if report.ok and report.ran:
+        return _hollow(report, code)
     if report.ok or report.needs or report.setup_error or error is None:
         return None
     lines = code.split("\n")
@@ -254,3 +257,16 @@ def as_finding(report: RunReport, code: str) -> Finding | None:
     message = " ".join(error.message.split())[:400]
     text = message if error.name in ("TimeLimit", "ProcessEnded") else f"{error.name}: {message}".rstrip(": ")
     return Finding("run", "error", text + quoted + (f"; {error.hint}" if error.hint else ""), error.hint, error.line)
+
+
+def _hollow(report: RunReport, code: str) -> Finding | None:
+    """A table or array of nothing but NaN is an answer that went wrong, unless the code speaks of NaN."""
+    if re.search(r"nan|none|empty", code, re.I):
+        return None
+    values = {**report.created, **report.changed, "the result": report.result}
+    for name, shown in values.items():
+        if shown is not None and shown.hollow:
+            shape = " x ".join(str(size) for size in shown.shape or ())
+            text = f"{name if name == 'the result' else f'`{name}`'} holds nothing but NaN ({shape})"
+            return Finding("run", "error", text)
+    return None

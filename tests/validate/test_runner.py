@@ -84,6 +84,17 @@ def test_a_finding_quotes_the_line_that_failed() -> None:
     assert finding.message == "KeyError: 'b' in line 2: `df['b']`; `df` has the columns 'a'"
 
 
+def test_a_table_of_nothing_but_nan_is_a_finding() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0]})
+    wrong = "c = frame.drop(columns='a').corrwith(frame['a'], axis=1)"
+    found = as_finding(Runner(namespace={"frame": frame}).run(wrong), wrong)
+    assert found is not None and found.message == "`c` holds nothing but NaN (2)" and found.severity == "error"
+    for right in ("c = frame.corrwith(frame['a'])", "c = frame * float('nan')", "c = frame.iloc[:0]"):
+        assert as_finding(Runner(namespace={"frame": frame}).run(right), right) is None
+
+
 @pytest.mark.parametrize(
     "report",
     [RunReport(ok=True), RunReport(ok=False, error=RunError("X", "x"), needs="needs a GPU"), RunReport(ok=False)],

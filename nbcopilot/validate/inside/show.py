@@ -18,7 +18,7 @@ OWN_FILES = "nbcopilot/validate/inside"
 
 
 def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
-    """{"type", "repr", "shape", "digest"} of a value; its repr gets one second and `limit` characters."""
+    """{"type", "repr", "shape", "digest", "hollow"} of a value; its repr gets one second and `limit` characters."""
     kind = type(value)
     text = within(1.0, lambda: _text(value, limit), f"<{kind.__name__}>")
     shape = getattr(value, "shape", None)
@@ -32,6 +32,7 @@ def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
         "repr": text,
         "shape": list(shape) if isinstance(shape, tuple) and _is_shape(shape) else None,
         "digest": within(1.0, lambda: digest(value), ""),
+        "hollow": within(1.0, lambda: _is_hollow(value), False),
     }
 
 
@@ -62,6 +63,15 @@ def _text(value: Any, limit: int) -> str:
         return f"<{type(value).__name__} of {len(value):,} items>"
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _is_hollow(value: Any) -> bool:
+    """Whether a frame, series or array has values and all of them are missing."""
+    if not getattr(value, "size", 0) or not isinstance(getattr(value, "shape", None), tuple) or not value.shape:
+        return False
+    if hasattr(value, "isna"):
+        return bool(value.isna().to_numpy().all())
+    return getattr(getattr(value, "dtype", None), "kind", "") == "f" and bool((value != value).all())
 
 
 def _is_shape(shape: tuple[Any, ...]) -> bool:
