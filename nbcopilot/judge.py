@@ -12,7 +12,7 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
-from nbcopilot.validate.check import Checker
+from nbcopilot.validate.checker import Checker
 from nbcopilot.write import grounding
 
 Judged = tuple[Candidate, Verdict]
@@ -39,7 +39,10 @@ class Judge:
         if task.kind == "testgen":
             return self._checker.check_tests(candidate, task, notebook, upstream)
         candidate = self._checker.mend(candidate, task, notebook, upstream)
-        return candidate, self._checker.check(candidate, task, notebook, upstream)
+        judged = candidate, self._checker.check(candidate, task, notebook, upstream)
+        if task.kind == "fix" and task.check and judged[1].ok:
+            return self._checker.confirm(judged, task, notebook, upstream)
+        return judged
 
     def best(self, judged: Sequence[Judged]) -> Judged:
         """The one to show: what the checks accept, then what most others agree with, then the earliest."""

@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import difflib
 import re
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nbcopilot.config import Config
-from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
-from nbcopilot.validate import agree, examples, mend, policy, syntax
+from nbcopilot.validate import examples, policy, syntax
 from nbcopilot.validate import names as scopes
-from nbcopilot.validate.evidence.offer import offer
-from nbcopilot.validate.evidence.under_test import seeds
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
-from nbcopilot.validate.runner import Runner, as_finding, preload
+from nbcopilot.validate.runner import Runner, as_finding
 from nbcopilot.validate.static import check_static
 
-Judged = tuple[Candidate, Verdict]
-VOTE_SECONDS = 1.5  # for finding inputs on which several versions of a function can differ
 MAX_SHOWN = 3  # failing examples that are told one by one
 
 
@@ -47,105 +40,10 @@ def check(
     upstream: sources of the cells that it depends on, in order of execution. The names that exist are those of the
     notebook, of the runner's namespace and of these cells.
     """
-    return _Check(candidate, task, notebook, config, upstream, runner).verdict()
+    return OneCheck(candidate, task, notebook, config, upstream, runner).verdict()
 
 
-class Checker:
-    """Checks the candidates of one request or session; keeps what their runs showed, to choose among them."""
-
-    def __init__(self, config: Config, *, namespace: Mapping[str, Any] | None = None) -> None:
-        self.config = config
-        self.namespace = namespace
-        self._policy = policy.load(config.policy)
-        self._spent = 0.0  # seconds of the request's `check_total_seconds`
-        self._reports: dict[str, RunReport] = {}
-        self._asked: dict[str, _Check] = {}
-        self._voted: dict[tuple[str, ...], dict[str, float]] = {}
-
-    def runner(self, notebook: Notebook) -> Runner:
-        """The Runner for a notebook: its folder readable, the live namespace where there is one."""
-        try:
-            folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
-        except OSError:  # the working folder is gone
-            folder = None
-        return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
-
-    def warm(self, notebook: Notebook, also: Sequence[str] = ()) -> None:
-        """Start the sandbox and load what the notebook and `also` import, in the background: before the answer is there."""
-        sources = [*also, *(cell.source for cell in notebook.cells if cell.kind == "code")]
-        threading.Thread(
-            target=self.runner(notebook).warm, args=(sources,), daemon=True, name="Thread-0 (warm)"
-        ).start()
-
-    def mend(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Candidate:
-        """The candidate with a missing import, helper or head added; see `mend.mend`."""
-        if not task.check or not syntax.is_python(notebook.language):
-            return candidate
-        return mend.mend(candidate, task, known_names(notebook, upstream, self.namespace))
-
-    def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Verdict:
-        """The Verdict on one candidate; see `check`."""
-        left = self.config.check_total_seconds - self._spent
-        runner = self.runner(notebook) if left > 0 else None
-        work = _Check(candidate, task, notebook, self.config, upstream, runner, self.namespace)
-        started = time.monotonic()
-        verdict = work.verdict()
-        self._spent += time.monotonic() - started
-        if runner is None and verdict.ok:
-            why = f"the {self.config.check_total_seconds:g} s for the checks of one request are used up"
-            verdict = replace(verdict, evidence={**verdict.evidence, "not_run": why})
-        if work.report is not None:
-            self._reports[candidate.text] = work.report
-            self._asked[candidate.text] = work
-        return verdict
-
-    def check_tests(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
-        """The tests of the candidate that hold, strengthened, as a new candidate with their evidence."""
-        if not task.check or not syntax.is_python(notebook.language):
-            return candidate, check(candidate, task, notebook, self.config, upstream=upstream)
-        return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
-
-    def best(self, judged: Sequence[Judged]) -> Judged:
-        """The candidate to show; see `agree.best`. Functions that tie are called with the same generated inputs."""
-        return agree.best(judged, self._reports, self._votes(judged))
-
-    def _votes(self, judged: Sequence[Judged]) -> dict[str, float]:
-        """Agreement on generated inputs of the candidates that the checks cannot tell apart (three at least)."""
-        tied = [candidate for candidate, verdict in agree.tied(judged) if verdict.checks.get("run") == "passed"]
-        works = [self._asked[candidate.text] for candidate in tied if candidate.text in self._asked]
-        if len(works) < 3 or works[0].runner is None:
-            return {}
-        key = tuple(work.candidate.text for work in works)
-        if key not in self._voted:
-            self._voted[key] = _vote(works, works[0].runner)
-        return self._voted[key]
-
-
-def _vote(works: Sequence[_Check], runner: Runner) -> dict[str, float]:
-    """How much each candidate agrees with the others on generated inputs; {} when they have no function in common."""
-    tables = [examples.functions_of(work.candidate.text) for work in works]
-    common = [name for name in tables[0] if all(name in table for table in tables)]
-    promised = examples.promised_names(works[0].task.instruction, frozenset())
-    name = next((n for n in common if n in promised), common[-1] if common else "")
-    if not name:
-        return {}
-    sources = [syntax.transform(work.candidate.text) for work in works]
-    payload = {
-        "setup": [syntax.transform(cell) for cell in works[0].upstream], "sources": sources, "function": name,
-        "seeds": seeds(name, [works[0].task.instruction]), "seconds": VOTE_SECONDS, "limit": 60,
-    }  # fmt: skip
-    try:
-        answer = runner.call("vote.outcomes", payload, seconds=60, preload=preload(sources))
-    except (SandboxUnavailableError, SyntaxError):
-        return {}
-    found = answer.get("outcomes") if isinstance(answer, dict) else None
-    if not isinstance(found, list) or len(found) != len(works):
-        return {}
-    shares = agree.agree_on([[str(text) for text in some] if isinstance(some, list) else [] for some in found])
-    return {work.candidate.text: share for work, share in zip(works, shares, strict=False)}
-
-
-class _Check:
+class OneCheck:
     """One pass over one candidate; each step adds findings, and a step that fails ends it."""
 
     def __init__(

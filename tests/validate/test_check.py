@@ -9,7 +9,8 @@ import pytest
 
 from nbcopilot.config import Config
 from nbcopilot.types import Candidate, Cell, Notebook, Target, Task, Verdict
-from nbcopilot.validate.check import Checker, check
+from nbcopilot.validate.check import check
+from nbcopilot.validate.checker import Checker
 from nbcopilot.validate.evidence.offer import offer
 from nbcopilot.validate.policy import load
 from nbcopilot.validate.runner import Runner
