@@ -32,7 +32,7 @@ the Series named correlations: the correlation of every numeric column of wine w
 
 # %%
 %%generate
-a scatter plot of alcohol against color_intensity in wine, one colour per cultivar, with axis labels and a legend
+a scatter plot of alcohol against color_intensity in wine: loop over wine.groupby("cultivar"), so that each cultivar has its colour and its entry in the legend; label the axes
 
 # %%
 %%generate

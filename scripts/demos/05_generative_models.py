@@ -225,7 +225,7 @@ with torch.no_grad():
 show_digits((x.clamp(-1, 1) + 1) / 2, "digits from the diffusion model")
 
 # %% [markdown]
-# ## Do the samples look like the data?
+# ## Tests for the Markov chain
 
 # %%
 %%testgen build_chain
