@@ -24,10 +24,11 @@ from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.notebook import dependencies
-from nbcopilot.notebook.fault import at_fault
+from nbcopilot.notebook.fault import at_fault, leading_up
 from nbcopilot.prompts.render import render
 from nbcopilot.types import (
     Candidate,
+    Cell,
     CellEdit,
     Chunk,
     Completion,
@@ -41,12 +42,16 @@ from nbcopilot.types import (
     Usage,
     Verdict,
 )
+from nbcopilot.validate import syntax
 from nbcopilot.validate.extract import extract
 from nbcopilot.write.plan import plan
 from nbcopilot.write.provenance import Provenance
 
 # Temperature of answers that are to differ from the greedy one.
 SPREAD = 0.8
+# How many times as many are drawn in the second round: what four answers did not hit is hard.
+MORE = 4
+MAX_DRAWN = 16
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
 
@@ -110,7 +115,11 @@ class Copilot:
             for draw, completion in answers:
                 candidate = extract(completion, draw.prompt)
                 yield CandidateReady(candidate, completion)
-                judged.append(judge.check(candidate, task, notebook, upstream(notebook, candidate, task)))
+                same = next((verdict for one, verdict in judged if one.text == candidate.text), None)
+                if same is not None:  # drawn before: judged once, and counted again where answers are held to agree
+                    judged.append((candidate, same))
+                else:
+                    judged.append(judge.check(candidate, task, notebook, upstream(notebook, candidate, task)))
                 drawn.setdefault(judged[-1][0].text, draw)
                 yield CheckDone(*judged[-1])
             if judge.best(judged)[1].ok:
@@ -198,7 +207,7 @@ def _draws(context: Context, task: Task, failed: Judged | None, attempt: int) ->
 
     First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
     one answer to what the checks found, and beside it new answers to the first prompt. A small model seldom mends what it
-    wrote but often does it right the second time (benchmarks/results), and four rows take hardly longer than one.
+    wrote but often does it right the second time (docs/measuring.md), and four rows take hardly longer than one.
     """
     if failed is None:
         first = Draw(render(context), task.sampling, task.candidates)
@@ -208,7 +217,8 @@ def _draws(context: Context, task: Task, failed: Judged | None, attempt: int) ->
     repair = Draw(render(context, failed=[failed]), task.sampling, 1)
     if not task.redraws or task.kind not in ("generate", "fix"):
         return [repair]
-    return [repair, Draw(render(context), _spread(task.sampling, attempt), task.redraws)]
+    count = min(task.redraws * MORE ** (attempt - 1), MAX_DRAWN)
+    return [repair, Draw(render(context), _spread(task.sampling, attempt), count)]
 
 
 def _spread(sampling: Sampling, attempt: int) -> Sampling:
@@ -266,7 +276,17 @@ def upstream(notebook: Notebook, candidate: Candidate, task: Task) -> tuple[str,
     position = task.target.position if task.target.position is not None else notebook.cursor
     source = candidate.text if task.kind == "generate" else f"{task.target.source}\n{candidate.text}"
     cells = dependencies.upstream(notebook, source, len(notebook.cells) if position is None else position + 1)
-    return tuple(cell.source for cell in cells if cell.id != task.target.cell_id)
+    if task.kind == "fix":
+        found = {cell.id for cell in (*cells, *leading_up(notebook, task.target.cell_id)[0])}
+        cells = tuple(cell for cell in dependencies.execution_order(notebook) if cell.id in found)
+    return tuple(cell.source for cell in cells if not _is_subject(cell, task))
+
+
+def _is_subject(cell: Cell, task: Task) -> bool:
+    """Whether the cell is what the task is about, and not only holds it among other things."""
+    target = task.target
+    whole = not target.names or syntax.look_through(cell.source).strip() == target.source.strip()
+    return cell.id == target.cell_id and whole
 
 
 def is_looping(text: str) -> bool:

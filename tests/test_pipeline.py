@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import cast
 
 import pytest
@@ -11,9 +11,10 @@ import pytest
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EmptyPromptError, PromptTooLargeError
-from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, is_looping, make_task
-from nbcopilot.types import Cell, Notebook, Target
+from nbcopilot.types import Candidate, Cell, Notebook, Target, Task
 
 CONFIG = Config(check_seconds=5, redraws=0)
 GOOD = "```python\nx = 1\n```"
@@ -66,6 +67,21 @@ def test_beside_a_repair_new_answers_to_the_first_prompt_are_drawn() -> None:
         record["sampling"] == {"temperature": 0.8, "top_p": 0.95, "seed": 1} or record["sampling"]["temperature"] == 0.8
     )
     assert record["prompt_sha256"] == engine.prompts[0].hash
+
+
+def test_the_second_round_draws_more_and_an_equal_answer_is_judged_once() -> None:
+    made = copilot(*[BAD] * 20)
+    checks: list[str] = []
+
+    class Counting(Judge):
+        def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
+            checks.append(candidate.text)
+            return super().check(candidate, task, notebook, upstream)
+
+    config = Config(**{**CONFIG.__dict__, "redraws": 3, "repairs": 2})
+    seen = list(made.stream(make_task("generate", config, "set x"), Notebook(), judge=Counting(config)))
+    assert len([e for e in seen if isinstance(e, CandidateReady)]) == 1 + (1 + 3) + (1 + 12)
+    assert len(checks) == 1
 
 
 def test_an_answer_that_holds_at_once_is_asked_for_once() -> None:

@@ -19,11 +19,15 @@ SYSTEM = (
 
 @dataclass(frozen=True)
 class Kind:
-    """The wording of one task kind. `ask` may hold {language}, {what} and {names}; `lead` is the prefill before the fence."""
+    """The wording of one task kind. `ask` and `lead` may hold {language}, `ask` also {names}.
+
+    `here` is added where there is a notebook around the request; `lead` is the prefill before the fence.
+    """
 
     answer: AnswerFormat
     ask: str
     lead: str = ""
+    here: str = ""
 
 
 KINDS: dict[TaskKind, Kind] = {
@@ -33,6 +37,8 @@ KINDS: dict[TaskKind, Kind] = {
         "Use the names that the notebook already defines; import what you need. "
         "Answer with one self-contained code block.",
         lead="Here is the {language} code of the cell, complete and ready to run:\n",
+        here="If a value, a column or a table is asked for, let the cell end with the expression that gives it, without "
+        "print. Load nothing again that is in memory, and change the notebook's variables only if that is asked for.",
     ),
     "explain": Kind(
         "markdown",

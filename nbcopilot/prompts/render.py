@@ -7,6 +7,7 @@ Does not count tokens and does not choose: `context` did.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
 from nbcopilot.prompts.kinds import EXAMPLES, KINDS, SYSTEM
@@ -40,7 +41,7 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
         return Prompt(messages=tuple(messages), answer=kind.answer, language=language)
     return Prompt(
         messages=tuple(messages),
-        prefill=f"{_lead(task, language)}```{_tag(language)}\n",
+        prefill=f"{_lead(task, language)}```{_tag(language)}\n{_opening(task, language)}",
         stop=("\n```",),
         answer="code",
         language=language,
@@ -74,7 +75,9 @@ def _background(context: Context) -> str:
 def _request(context: Context) -> str:
     task, language = context.task, context.language
     source = next((s.text for s in context.snippets if s.kind == "target"), task.target.source)
-    parts = [f"## The request\n\n{_ask(task, language)}" if len(context.snippets) > 1 else _ask(task, language)]
+    parts = [_ask(task, language)]
+    if len(context.snippets) > 1:
+        parts = ["## The request", " ".join(part for part in (parts[0], KINDS[task.kind].here) if part)]
     if task.kind == "generate":
         parts.append(_instruction(task.instruction, language))
     else:
@@ -92,6 +95,21 @@ def _instruction(text: str, language: str) -> str:
     if language == "python" and head.startswith(("def ", "async def ", "class ", "from ", "import ", "@")):
         return _fence(text, language)
     return text.strip()
+
+
+def _opening(task: Task, language: str) -> str:
+    """The head of a function that the instruction ends with: the answer goes on below it, and need not repeat it."""
+    head = task.instruction.strip("\n").rstrip()
+    if task.kind != "generate" or language != "python" or "```" in head:
+        return ""
+    try:
+        body = ast.parse(head).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ""
+    last = body[-1] if body else None
+    if not isinstance(last, (ast.FunctionDef, ast.AsyncFunctionDef)) or ast.get_docstring(last) is None:
+        return ""
+    return f"{head}\n" if len(last.body) == 1 else ""
 
 
 def _ask(task: Task, language: str) -> str:

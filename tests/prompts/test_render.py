@@ -43,6 +43,26 @@ def test_code_answers_continue_an_open_fence_and_end_with_it() -> None:
     assert prompt.prefill.endswith("```python\n") and prompt.stop == ("\n```",)
 
 
+def test_an_answer_goes_on_below_the_head_that_the_instruction_ends_with() -> None:
+    head = 'import math\n\ndef area(r):\n    """Of a circle."""'
+    assert render(context(instruction=f"\n{head}\n")).prefill.endswith(f"```python\n{head}\n")
+
+
+def test_an_instruction_that_is_no_bare_head_is_not_continued() -> None:
+    for text in (
+        "plot df",
+        "def f(x):\n    return x",
+        'def f():\n    """```"""',
+        'x = 1\ndef f(x):\n    """D."""\n    y = 2',
+    ):
+        assert render(context(instruction=text)).prefill.endswith("```python\n")
+
+
+def test_how_a_cell_ends_is_said_only_where_there_is_a_notebook() -> None:
+    alone, inside = (render(context(snippets=some)).messages[-1].content for some in ((), (CELL,)))
+    assert "without print" in inside and "without print" not in alone
+
+
 def test_markdown_answers_are_not_prefilled_with_a_fence() -> None:
     prompt = render(context("explain", "", source="x = 1"))
     assert prompt.prefill == "" and prompt.answer == "markdown"
