@@ -47,6 +47,26 @@ def at_fault(notebook: Notebook) -> Cell | None:
     return failed
 
 
+def leading_up(notebook: Notebook, mended: str | None) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
+    """What the failed cell stands on, in execution order: (cells before the cell `mended`, cells between it and the failed one).
+
+    Those between must run again after the mended one, before the failed cell says whether it helped. Both are empty
+    when there is no error, or `mended` is not above the failed cell.
+    """
+    error = notebook.error
+    failed = notebook.index(error.cell_id) if error is not None else None
+    if error is None or failed is None or notebook.language != "python":
+        return (), ()
+    slice_ = dependencies.upstream(notebook, error.source, failed)
+    order = [cell.id for cell in dependencies.execution_order(notebook, failed)]
+    if mended not in order:
+        return (), ()
+    place = {cell_id: i for i, cell_id in enumerate(order)}
+    at = place[mended]
+    others = [cell for cell in slice_ if cell.id not in (mended, error.cell_id) and cell.id in place]
+    return tuple(c for c in others if place[c.id] < at), tuple(c for c in others if place[c.id] > at)
+
+
 def _deepest(error: ErrorInfo, notebook: Notebook, failed: Cell) -> tuple[Cell, int | None]:
     """The cell of the last frame that lies in a cell, and the line of the last frame in the failed one."""
     cell, line = failed, None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.config import Config
+from nbcopilot.notebook.fault import leading_up
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import examples, policy, syntax
 from nbcopilot.validate import names as scopes
@@ -158,8 +159,10 @@ class OneCheck:
             and failed is not None
             and failed.source.strip() not in ("", self.task.target.source.strip())
         ):
-            # The cell that failed must run after the mended one.
-            return (Example("assert", failed.source, shown=failed.source),)
+            # The cell that failed must run after the mended one, and after those that lead from one to the other.
+            between = [cell.source for cell in leading_up(self.notebook, self.task.target.cell_id)[1]]
+            again = "\n".join(syntax.transform(source) for source in (*between, failed.source) if syntax.parses(source))
+            return (Example("assert", again, shown=failed.source),)
         text = self.task.instruction if self.task.kind == "generate" else self.task.target.source
         functions = examples.functions_of(self.candidate.text)
         return examples.find_examples(text, functions) if text else ()

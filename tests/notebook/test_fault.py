@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.notebook.fault import at_fault
+from nbcopilot.notebook.fault import at_fault, leading_up
 from nbcopilot.types import Cell, ErrorInfo, Notebook
 
 SOURCES = (
@@ -95,3 +95,11 @@ def test_a_cell_that_is_not_python_is_its_own_fault() -> None:
     found = at_fault(notebook(failing))
     assert found is not None
     assert found.id == "c3"
+
+
+def test_what_lies_between_the_mended_and_the_failed_cell_is_told_from_what_stands_above_both() -> None:
+    book = notebook("assert total == 12", "AssertionError", "", "rate = 2", "total = area(3) * rate", "other = area(1)")
+    before, between = leading_up(book, "c1")
+    assert [cell.id for cell in before] == ["c0"]
+    assert [cell.id for cell in between] == ["c3", "c4"]
+    assert leading_up(book, "nowhere") == leading_up(Notebook(), "c1") == ((), ())

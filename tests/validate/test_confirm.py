@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
+from nbcopilot.pipeline import upstream
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
 from nbcopilot.validate.confirm import confirm
 
@@ -70,3 +73,21 @@ def test_without_time_no_smaller_edit_is_run() -> None:
     assert text == answer and not asked
     text = confirm((Candidate(answer), PASSED), "a = 0\nb = 0\nc = 3", Verdict(False), check)[0].text
     assert text == "a = 1\nb = 0\nc = 3" and asked
+
+
+CELLS = (
+    "import math\n\ndef half(x):\n    return math.floor(x)\n\ndef area(r):\n    return half(r) * r",
+    "total = area(4)",
+)
+
+
+@pytest.mark.parametrize("names", [(), ("area",)])
+def test_cells_between_the_mended_and_the_failed_one_run_again(names: tuple[str, ...]) -> None:
+    sources = (*CELLS, "assert total == 8")
+    cells = tuple(Cell(f"c{i}", "code", source, executed=i + 1) for i, source in enumerate(sources))
+    book = Notebook(cells=cells, error=ErrorInfo("AssertionError", "", "", "c2", sources[2]))
+    source = "def area(r):\n    return half(r) * r" if names else CELLS[0]
+    task = Task("fix", target=Target(source, "c0", names, 0))
+    answer = Candidate(source.replace("half(r) * r", "half(r) * r / 2"))
+    _, found = Judge(CONFIG).check(answer, task, book, upstream(book, answer, task))
+    assert found.ok and found.evidence["verified"] is True, found
