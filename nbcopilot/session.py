@@ -5,6 +5,7 @@ The only module state is `current()`: one Session a process, made on first use.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,16 @@ class Session:
     notices: list[str] = field(default_factory=list)
     _engine: Engine | None = None
     _key: tuple[Any, ...] = ()
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def prepare(self, config: Config | None = None) -> None:
+        """Find out now, while somebody can be asked, whether the model of `config` is there; opens nothing.
+
+        Raises UnknownModelError, ModelNotFoundError.
+        """
+        config = config or self.config
+        if (self._engine is None or _key(config) != self._key) and _is_local(config):
+            self._ensure_model(config)
 
     def engine(self, config: Config | None = None) -> Engine:
         """The engine for `config` (default: the session's); kept until a setting that matters to it changes.
@@ -45,11 +56,11 @@ class Session:
         Raises UnknownModelError, ModelNotFoundError, OutOfMemoryError, EngineUnavailableError.
         """
         config = config or self.config
-        key = (config.model, config.engine, config.device, config.precision, config.threads, config.api_key)
-        if self._engine is None or key != self._key:
-            self.close()
-            self._engine, self._key = self._open(config), key
-        return self._engine
+        with self._lock:
+            if self._engine is None or _key(config) != self._key:
+                self.close()
+                self._engine, self._key = self._open(config), _key(config)
+            return self._engine
 
     def copilot(self, config: Config | None = None) -> Copilot:
         """A Copilot on the session's engine with `config` (default: the session's)."""
@@ -93,6 +104,16 @@ class Session:
         from nbcopilot.models.store import Store
 
         Store().ensure(config.model, ask=self.ask, progress=self.progress, carrier=config.carrier)
+
+
+def _key(config: Config) -> tuple[Any, ...]:
+    """The settings that an engine is opened with."""
+    return (config.model, config.engine, config.device, config.precision, config.threads, config.api_key)
+
+
+def _is_local(config: Config) -> bool:
+    """Whether the model's weights must be on this machine."""
+    return config.model.partition(":")[0] != "fake" and not config.engine.startswith(("http://", "https://"))
 
 
 _current: Session | None = None

@@ -75,8 +75,11 @@ class FrontEnd:
             if follow:
                 queued = [cell.id for cell in self.nb.cells if cell.id not in before] + queued
 
-    def execute(self, index: int, *, timeout: float = 600, on_output: Any = None) -> Any:
-        """Run the cell at `index`, store its outputs, apply what the kernel asks for, and return it."""
+    def execute(self, index: int, *, timeout: float = 600, on_output: Any = None, wait: bool = True) -> Any:
+        """Run the cell at `index`, store its outputs, apply what the kernel asks for, and return it.
+
+        wait: also until the requests that go on beside the cells have ended.
+        """
         cell = self.nb.cells[index]
         cell.outputs, cell.execution_count = [], None
         message = self.client.session.msg(
@@ -94,6 +97,8 @@ class FrontEnd:
         self.client.shell_channel.send(message)
         msg_id = message["header"]["msg_id"]
         displays: dict[str, Any] = {}
+        calls: set[str] = set()  # comms of requests that go on when the cell has ended
+        ended = False
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -102,16 +107,27 @@ class FrontEnd:
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"cell {index} took more than {timeout} s:\n{cell.source}") from None
                 continue
-            if msg["parent_header"].get("msg_id") != msg_id:
-                continue
             kind, content = msg["msg_type"], msg["content"]
-            if kind == "status" and content["execution_state"] == "idle":
+            if kind == "comm_close":
+                calls.discard(content["comm_id"])
+            elif kind != "update_display_data" and msg["parent_header"].get("msg_id") != msg_id:
+                continue
+            elif kind == "status" and content["execution_state"] == "idle":
+                ended = True
+            if ended and (not wait or not calls):
                 break
             self._collect(cell, kind, content, displays)
             if on_output is not None:
                 on_output(cell)
             if kind == "comm_open" and content["target_name"] == TARGET:
-                self._comm_open(cell, content) if self.comm else self._comm_close(content["comm_id"])
+                if not self.comm:
+                    self._comm_close(content["comm_id"])
+                elif content["data"]["type"] == "begin":
+                    calls.add(content["comm_id"])
+                else:
+                    self._comm_message(cell, content)
+            elif kind == "comm_msg" and content["comm_id"] in calls:
+                self._comm_message(cell, content)
         reply = self.client.get_shell_msg(timeout=60)
         while reply["parent_header"].get("msg_id") != msg_id:
             reply = self.client.get_shell_msg(timeout=60)
@@ -153,7 +169,7 @@ class FrontEnd:
             else:
                 self.nb.cells.insert(index + 1, nbformat.v4.new_code_cell(payload["text"], metadata={}))
 
-    def _comm_open(self, cell: Any, content: Any) -> None:
+    def _comm_message(self, cell: Any, content: Any) -> None:
         """Answer as labextension/src/cells.ts does; tests/data/wire holds the messages."""
         data, comm_id = content["data"], content["comm_id"]
         if data["type"] == "hello":

@@ -34,6 +34,25 @@ export interface IEdit {
   /** Replace cells of an earlier run even where the user edited them. */
   overwrite: boolean;
   cells: INewCell[];
+  /** For this page alone: one that was loaded while the request ran. */
+  client?: string;
+}
+
+/** A request of cell `cell_id` runs beside the cells; its comm closes when it has ended. */
+export interface IBegin {
+  schema: 1;
+  type: 'begin';
+  group: string;
+  cell_id: string | null;
+}
+
+/** What stands below the cell that asked, for a page that has not seen it come. */
+export interface IOutputOf {
+  schema: 1;
+  type: 'output';
+  client: string;
+  cell_id: string | null;
+  data: Record<string, string>;
 }
 
 /** Takes the cells of a request out again, and puts back what they replaced. */
@@ -50,7 +69,7 @@ export interface IHello {
   type: 'hello';
 }
 
-export type KernelMessage = IEdit | IUndo | IHello;
+export type KernelMessage = IEdit | IUndo | IHello | IBegin | IOutputOf;
 
 export type Reason = 'conflict' | 'edited' | 'no-cell' | 'read-only' | 'schema' | 'failed';
 
@@ -71,7 +90,32 @@ export interface IApplied {
   replaced: string[];
 }
 
-export type FrontEndMessage = IApplied | IRefused | { schema: 1; type: 'ready'; frontend: string; version: string };
+/** With `client`, a page that was loaded while a request ran offers to write its cells. */
+export interface IReady {
+  schema: 1;
+  type: 'ready';
+  frontend: string;
+  version: string;
+  client?: string;
+}
+
+export interface IStop {
+  schema: 1;
+  type: 'stop';
+  group: string;
+}
+
+export type FrontEndMessage = IApplied | IRefused | IReady | IStop;
+
+export const stop = (group: string): IStop => ({ schema: SCHEMA, type: 'stop', group });
+
+export const ready = (frontend: string, version: string, client?: string): IReady => ({
+  schema: SCHEMA,
+  type: 'ready',
+  frontend,
+  version,
+  ...(client === undefined ? {} : { client })
+});
 
 export const applied = (group: string, cells: string[], replaced: string[]): IApplied => ({
   schema: SCHEMA,
@@ -100,6 +144,16 @@ export function readKernelMessage(data: unknown): KernelMessage | IRefused {
   switch (message.type) {
     case 'hello':
       return { schema: SCHEMA, type: 'hello' };
+    case 'begin':
+      return { schema: SCHEMA, type: 'begin', group, cell_id: textOrNull(message.cell_id) };
+    case 'output':
+      return {
+        schema: SCHEMA,
+        type: 'output',
+        client: String(message.client),
+        cell_id: textOrNull(message.cell_id),
+        data: isObject(message.data) ? (message.data as Record<string, string>) : {}
+      };
     case 'undo':
       return { schema: SCHEMA, type: 'undo', group, force: message.force === true };
     case 'edit':
@@ -108,6 +162,10 @@ export function readKernelMessage(data: unknown): KernelMessage | IRefused {
       }
   }
   return refused(group, 'schema', [], `unreadable message of type ${String(message.type)}`);
+}
+
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
 }
 
 function isEdit(data: object): data is IEdit {

@@ -3,14 +3,14 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { applied, readEvent, readKernelMessage, refused } from '../src/wire';
+import { applied, readEvent, readKernelMessage, ready, refused, stop } from '../src/wire';
 
 // The same files that the Python side is tested against; from labextension/.test/test/ to the root of the project.
 const FOLDER = join(__dirname, '..', '..', '..', 'tests', 'data', 'wire');
 const read = (name: string): any => JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf-8'));
 
 describe('messages of the kernel', () => {
-  for (const name of ['hello', 'edit', 'edit_replacing', 'undo']) {
+  for (const name of ['hello', 'begin', 'edit', 'edit_replacing', 'edit_addressed', 'output', 'undo']) {
     it(`${name} is read as it is`, () => {
       assert.deepEqual(readKernelMessage(read(name)), read(name));
     });
@@ -32,12 +32,16 @@ describe('answers of the front end', () => {
   it('are those of the files', () => {
     const one = read('applied');
     assert.deepEqual(applied(one.group, one.cells, one.replaced), one);
+    assert.deepEqual(stop(read('stop').group), read('stop'));
+    assert.deepEqual(ready('JupyterLab', '0.1.0'), read('ready'));
+    assert.deepEqual(ready('JupyterLab', '0.1.0', 'page-2'), read('ready_again'));
     const two = read('refused');
     assert.deepEqual(refused(two.group, two.reason, two.cells, two.detail), two);
   });
   it('every message file is known to one of the tests', () => {
     const names = readdirSync(FOLDER).map(name => name.replace('.json', ''));
-    const known = ['hello', 'edit', 'edit_replacing', 'undo', 'applied', 'refused', 'ready'];
+    const fromKernel = ['hello', 'begin', 'edit', 'edit_replacing', 'edit_addressed', 'output', 'undo'];
+    const known = [...fromKernel, 'applied', 'refused', 'ready', 'ready_again', 'stop'];
     const http = ['events', 'stream_request', 'complete_request'];
     assert.deepEqual(names.filter(name => ![...known, ...http].includes(name)), []);
   });

@@ -1,9 +1,10 @@
-"""`%nbcopilot status|config|context|undo|accept|reject|models|panel`."""
+"""`%nbcopilot status|config|context|stop|undo|accept|reject|models|panel`."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import html
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -12,9 +13,11 @@ import nbcopilot
 from nbcopilot import __version__, session
 from nbcopilot.config import explain, with_changes
 from nbcopilot.errors import UsageError
-from nbcopilot.magics import context_view
+from nbcopilot.magics import background, context_view
+from nbcopilot.magics.display import Stream
 from nbcopilot.magics.request import deliver
 from nbcopilot.write import choose, comm
+from nbcopilot.write.wire import Answer, Refused
 
 
 def run(line: str, shell: InteractiveShell) -> Any:
@@ -48,6 +51,8 @@ def _status(rest: str, shell: InteractiveShell) -> None:
         f"{count or 'no'} write{'' if count == 1 else 's'} in this session"
         + ("; one answer waits for %nbcopilot accept" if current.pending else "")
     )
+    if jobs := _jobs(shell):
+        print(f"{len(jobs)} request{'s' if len(jobs) > 1 else ''} under way: %nbcopilot stop cancels")
 
 
 def _config(rest: str, shell: InteractiveShell) -> None:
@@ -74,15 +79,27 @@ def _context(rest: str, shell: InteractiveShell) -> None:
 
 
 def _undo(rest: str, shell: InteractiveShell) -> None:
+    """Take the latest request back: stop it when it is still under way, else take out what it wrote."""
     current = session.current()
+    if jobs := _jobs(shell):
+        jobs[-1].stop()
+        print("the latest request was still under way: it is stopped, nothing was written")
+        return
     if not current.history:
         print("nothing was written in this session")
         return
     write = current.history.pop()
     link = comm.connect(shell)
     if write.route == "comm" and link is not None:
-        link.undo(write.edit.group, lambda answer: print(choose.explain(answer)), force="--force" in rest)
-        print("the last write is taken back")
+        stream = _stream(shell)
+
+        def answered(answer: Answer) -> None:
+            if isinstance(answer, Refused) and answer.reason != "no-cell":
+                current.history.append(write)
+            _say(stream, choose.explain_undo(answer))
+
+        stream.status("taking the last write back …")
+        link.undo(write.edit.group, answered, force="--force" in rest)
     elif write.route == "payload" and getattr(shell, "kernel", None) is None:
         print("a terminal has no cells: the answer only stood at the prompt, there is nothing to take back")
     elif write.route == "payload":
@@ -94,10 +111,37 @@ def _undo(rest: str, shell: InteractiveShell) -> None:
 def _accept(rest: str, shell: InteractiveShell) -> None:
     current = session.current()
     if current.pending is None:
-        print("nothing waits to be accepted")
+        waits = "the answer is not there yet: accept it when it is" if _jobs(shell) else "nothing waits to be accepted"
+        print(waits)
         return
-    print(deliver(current.pending, shell, current.config))
-    current.pending = None
+    edit, current.pending = current.pending, None
+    stream = _stream(shell)
+
+    def say(text: str, more: Mapping[str, str]) -> None:
+        _say(stream, text, more)
+
+    say(deliver(edit, shell, current.config, say), {})
+
+
+def _stop(rest: str, shell: InteractiveShell) -> None:
+    """Cancel what is under way at the next token."""
+    requests = background.under_way(shell)
+    count = requests.stop() if requests is not None else 0
+    print(f"{count} request{'s' if count > 1 else ''} stopped" if count else "no request is under way")
+
+
+def _jobs(shell: InteractiveShell) -> list[background.Job]:
+    requests = background.under_way(shell)
+    return requests.jobs if requests is not None else []
+
+
+def _stream(shell: InteractiveShell) -> Stream:
+    return Stream(rich=getattr(shell, "kernel", None) is not None)
+
+
+def _say(stream: Stream, text: str, more: Mapping[str, str] | None = None) -> None:
+    more = more or {}
+    stream.finish(text + more.get("text/plain", ""), f"<div>{html.escape(text)}</div>{more.get('text/html', '')}")
 
 
 def _reject(rest: str, shell: InteractiveShell) -> None:
@@ -121,6 +165,7 @@ HELP = {
     "config": "every setting and where it comes from",
     "config NAME=VALUE": "change a setting for this session",
     "context": "what the last request sent to the model, and why",
+    "stop": "cancel the requests that are under way",
     "undo": "take back the last write",
     "accept": "write the answer of --dry-run",
     "reject": "drop the answer of --dry-run",
@@ -131,6 +176,7 @@ ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {
     "status": _status,
     "config": _config,
     "context": _context,
+    "stop": _stop,
     "undo": _undo,
     "accept": _accept,
     "reject": _reject,

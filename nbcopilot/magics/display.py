@@ -11,6 +11,7 @@ import sys
 import time
 from typing import Any
 
+from nbcopilot.errors import NbcopilotError
 from nbcopilot.events import Notice
 from nbcopilot.types import Finding, Usage, Verdict
 from nbcopilot.write.provenance import checked
@@ -35,6 +36,7 @@ class Stream:
 
     def __init__(self, *, rich: bool) -> None:
         self.text = ""
+        self.shown: dict[str, str] = {}
         self._rich = rich
         self._handle: Any = None
         self._shown = 0.0
@@ -81,6 +83,7 @@ class Stream:
     def _publish(self, data: dict[str, str]) -> None:
         from IPython import display
 
+        self.shown = data
         if self._handle is None:
             publish: Any = display.display
             self._handle = publish(data, raw=True, display_id=True)
@@ -136,6 +139,13 @@ def summary(
         )
     rows.append(f"<div style='{_QUIET}'>{html.escape(foot)}</div>")
     return "\n".join(plain), "".join(rows)
+
+
+def problem(error: NbcopilotError) -> tuple[str, str]:
+    """Why there is no answer as (plain text, HTML): for a request whose cell has ended."""
+    hint = f"<div style='{_QUIET}'>{html.escape(error.hint)}</div>" if error.hint else ""
+    box = f"border-left:3px solid {_COLOR['bad']};padding-left:8px"
+    return f"nbcopilot: {error}", f"<div style='{box}'>nbcopilot: {html.escape(error.message)}{hint}</div>"
 
 
 def _finding_line(finding: Finding) -> str:

@@ -1,10 +1,12 @@
-"""One request of a magic: consume the events, show them, write the cells."""
+"""One request of a magic: consume the events, show them, write the cells; here or in a thread beside the cells."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import html
-from collections.abc import Callable, Generator
+import threading
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
@@ -12,30 +14,48 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from nbcopilot import session
 from nbcopilot.config import Config
+from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge
-from nbcopilot.magics import context_view
-from nbcopilot.magics.display import Stream, summary
+from nbcopilot.magics import background, context_view
+from nbcopilot.magics.display import Stream, problem, summary
 from nbcopilot.types import CellEdit, Notebook, Task, Usage
-from nbcopilot.write import choose, copy, diff
-from nbcopilot.write.comm import running_cell
+from nbcopilot.write import choose, comm, copy, diff
 from nbcopilot.write.wire import Answer, Refused
 
+Say = Callable[[str, Mapping[str, str]], None]
 
-def deliver(edit: CellEdit, shell: InteractiveShell, config: Config, *, overwrite: bool = False) -> str:
-    """Write `edit` by the best way and remember it for undo; the sentence says which way and what it lost."""
-    delivery = choose.deliver(
-        edit, shell, config, on_answer=lambda answer: _answered(edit, answer), overwrite=overwrite
-    )
-    session.current().history.append(session.Write(edit, delivery.route))
+
+def deliver(
+    edit: CellEdit,
+    shell: InteractiveShell,
+    config: Config,
+    say: Say,
+    *,
+    overwrite: bool = False,
+    call: comm.Call | None = None,
+) -> str:
+    """Write `edit` by the best way and remember it for undo; the sentence says which way and what it lost.
+
+    What the front end answers comes to `say` as a sentence, with the text to copy when it wrote nothing.
+    """
+    current, running = session.current(), comm.running_cell(shell)
+    write: session.Write | None = None
+    refused = False
+
+    def answered(answer: Answer) -> None:
+        nonlocal refused
+        refused = isinstance(answer, Refused)
+        if refused and write is not None:
+            with contextlib.suppress(ValueError):
+                current.history.remove(write)
+        say(choose.explain(answer, asker=running), copy.bundle(edit) if refused else {})
+
+    delivery = choose.deliver(edit, shell, config, on_answer=answered, overwrite=overwrite, call=call)
+    if delivery.route != "none" and not refused:
+        write = session.Write(edit, delivery.route)
+        current.history.append(write)
     return delivery.sentence
-
-
-def _answered(edit: CellEdit, answer: Answer) -> None:
-    """The front end's word: said only when it wrote nothing; the text is then there to copy."""
-    if isinstance(answer, Refused):
-        print(f"nbcopilot: {choose.explain(answer)}")
-        copy.send(edit)
 
 
 class Stopped(KeyboardInterrupt):
@@ -57,28 +77,79 @@ class Request:
         self.notices: list[Notice] = []
         self.edit: EditReady | None = None
         self.usage = Usage()
+        self.cell_id, self.execution = comm.running_cell(shell), comm.execution(shell)
+        self._stopped = threading.Event()
+        self._call: comm.Call | None = None
+        self._sent = False  # the call is then closed by the front end's answer
+        self._namespace: Mapping[str, Any] = shell.user_ns
 
     def run(self) -> None:
-        """Answer, show, write. Raises NbcopilotError, and Stopped on interrupt."""
+        """Answer, show, write; in a thread, and back at once, where a page takes the cells whenever they come.
+
+        Raises NbcopilotError, and Stopped on interrupt.
+        """
         self.session.ask = ask_for(self.shell)
         self.stream.status("starting the model …")
         try:
-            copilot = self.session.copilot(self.config)
-            self._say_once()
-            self.stream.status(f"{copilot.engine.describe().id} is reading …")
-            judge = Judge(self.config, namespace=self.shell.user_ns)
-            events = cast("Generator[Event]", copilot.stream(self.task, self.notebook, judge=judge))
-            with closing(events):
-                for event in events:
-                    if self._take(event):
-                        return
+            if (link := self._link()) is None:
+                return self._answer()
+            self.session.prepare(self.config)
         except KeyboardInterrupt:
-            self.stream.finish(f"{self.stream.text}\n[stopped]", _kept(self.stream.text))
+            self._show_stopped()
             raise Stopped from None
         except BaseException:
             self.stream.finish("", "")
             raise
-        self._finish(copilot.engine.describe().id)
+        # The user goes on changing the names; what they stand for now is what was asked about.
+        self._namespace = dict(self.shell.user_ns)
+        self._call = comm.Call(link, self.stop, lambda: self.stream.shown)
+        requests = background.line(self.shell)
+        if before := len(requests.jobs):
+            self.stream.status(f"waiting for {before} request{'s' if before > 1 else ''} before this one …")
+        requests.add(self)
+
+    def stop(self) -> None:
+        """Cancel a request that runs in a thread at the next token."""
+        self._stopped.set()
+
+    def answer(self) -> None:
+        """The thread's part of `run`: never raises, what goes wrong is said in the cell's output."""
+        assert self._call is not None
+        try:
+            self._answer()
+        except NbcopilotError as exc:
+            self.stream.finish(*problem(exc))
+        except Exception as exc:  # a thread has nobody to raise to
+            self.stream.finish(*problem(InternalError(f"{type(exc).__name__}: {exc}", hint="please report it")))
+        finally:
+            self._namespace = {}
+            if not self._sent:
+                self._call.close()
+
+    def _link(self) -> comm.Link | None:
+        """The way to a page that takes cells at any time; None where the cell must wait for its answer."""
+        if self.flags & {"wait", "show_context"} or self.config.route not in ("auto", "comm") or self.cell_id is None:
+            return None
+        link = comm.connect(self.shell)
+        return link if link is not None and link.ready else None
+
+    def _answer(self) -> None:
+        if self._stopped.is_set():
+            return self._show_stopped()
+        self.stream.status("starting the model …")
+        copilot = self.session.copilot(self.config)
+        self._say_once()
+        model = copilot.engine.describe().id
+        self.stream.status(f"{model} is reading …")
+        judge = Judge(self.config, namespace=self._namespace)
+        events = cast("Generator[Event]", copilot.stream(self.task, self.notebook, judge=judge))
+        with closing(events):
+            for event in events:
+                if self._take(event):
+                    return
+                if self._stopped.is_set():
+                    return self._show_stopped()
+        self._finish(model)
 
     def _take(self, event: Event) -> bool:
         """Show one event; True when the request ends here (--show-context)."""
@@ -104,32 +175,55 @@ class Request:
         return False
 
     def _finish(self, model: str) -> None:
-        wrote, code, verdict = "", "", None
-        if self.edit is not None:
-            code, verdict = self.edit.candidate.text, self.edit.verdict
-            if "dry_run" in self.flags:
-                self.session.pending = self.edit.edit
-                wrote = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."
-                code = diff.diff(self.edit.edit, self.notebook) or code
-            else:
-                wrote = deliver(
-                    self._placed(self.edit.edit), self.shell, self.config, overwrite="replace" in self.flags
-                )
-        plain, rich = summary(
-            verdict=verdict,
+        if self.edit is None:
+            return self.stream.finish(*self._summary(model, ""))
+        if "dry_run" in self.flags:
+            self.session.pending = self.edit.edit
+            text = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."
+            code = diff.diff(self.edit.edit, self.notebook)
+            return self.stream.finish(*self._summary(model, text, code))
+
+        def say(wrote: str, more: Mapping[str, str]) -> None:
+            plain, rich = self._summary(model, wrote)
+            plain, rich = (old + more.get(kind, "") for old, kind in ((plain, "text/plain"), (rich, "text/html")))
+            self.stream.finish(plain, rich)
+
+        if self._call is not None:
+            say("writing …", {})
+            self._sent = True
+        overwrite = "replace" in self.flags
+        sentence = deliver(
+            self._placed(self.edit.edit),
+            self.shell,
+            self.config,
+            say,
+            overwrite=overwrite,
+            call=self._call,
+        )
+        if self._call is None:
+            say(sentence, {})
+
+    def _summary(self, model: str, wrote: str, code: str = "") -> tuple[str, str]:
+        """What stands below the cell in the end, as (plain text, HTML)."""
+        return summary(
+            verdict=self.edit.verdict if self.edit else None,
             notices=self.notices,
             usage=self.usage,
             model=model,
             wrote=wrote,
-            code=code,
+            code=code or (self.edit.candidate.text if self.edit else ""),
             language=self.notebook.language,
         )
-        self.stream.finish(plain, rich)
 
     def _placed(self, edit: CellEdit) -> CellEdit:
         """`edit`, in place of the cell that asked when --replace was given."""
-        running = running_cell(self.shell)
-        return dataclasses.replace(edit, replaces=(running,)) if "replace" in self.flags and running else edit
+        here = self.cell_id
+        return dataclasses.replace(edit, replaces=(here,)) if "replace" in self.flags and here else edit
+
+    def _show_stopped(self) -> None:
+        text = self.stream.text
+        kept = f"<pre style='white-space:pre-wrap'>{html.escape(text)}</pre>" if text else ""
+        self.stream.finish(f"{text}\n[stopped]", f"{kept}<div>stopped; nothing was written</div>")
 
     def _say_once(self) -> None:
         self.notices += [Notice(text) for text in self.session.notices]
@@ -146,11 +240,3 @@ def ask_for(shell: InteractiveShell) -> Callable[[str], bool] | None:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
     return ask
-
-
-def _kept(text: str) -> str:
-    return (
-        f"<pre style='white-space:pre-wrap'>{html.escape(text)}</pre><div>stopped</div>"
-        if text
-        else "<div>stopped</div>"
-    )

@@ -3,9 +3,12 @@
 Both sides are tested against tests/data/wire/*.json. A message is one object with `schema` and `type`:
 
     kernel -> front end   hello    are you there? (sent once when the extension is loaded)
+                          begin    a request runs in a thread: show a Stop button below its cell
                           edit     write these cells
+                          output   what stands below the cell that asked, for a page that was loaded since
                           undo     take back the cells of this group
-    front end -> kernel   ready    I am here, and this is what I can do
+    front end -> kernel   ready    I am here; with `client`: a page that was loaded since offers to write the cells
+                          stop     cancel the request at the next token
                           applied  done: the ids of the new cells
                           refused  nothing was changed, and why
 
@@ -30,10 +33,21 @@ REASONS: tuple[Reason, ...] = ("conflict", "edited", "no-cell", "read-only", "sc
 
 @dataclass(frozen=True)
 class Ready:
-    """A front end that can write cells: its name and version, for the message to the user."""
+    """A front end that can write cells: its name and version, for the message to the user.
+
+    `client` is the id of a page that was loaded while a request ran, and that offers to take its cells.
+    """
 
     frontend: str
     version: str
+    client: str = ""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The user pressed Stop."""
+
+    group: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ class Refused:
     detail: str = ""
 
 
-Answer = Ready | Applied | Refused
+Answer = Ready | Stop | Applied | Refused
 
 
 def hello() -> dict[str, Any]:
@@ -63,14 +77,27 @@ def hello() -> dict[str, Any]:
     return {"schema": SCHEMA, "type": "hello"}
 
 
-def edit_message(edit: CellEdit, *, cell_id: str | None = None, overwrite: bool = False) -> dict[str, Any]:
+def begin_message(group: str, cell_id: str | None) -> dict[str, Any]:
+    """Tells the front end that a request of `cell_id` runs beside the cells; its comm closes when it ends."""
+    return {"schema": SCHEMA, "type": "begin", "group": group, "cell_id": cell_id}
+
+
+def edit_message(
+    edit: CellEdit,
+    *,
+    cell_id: str | None = None,
+    overwrite: bool = False,
+    client: str = "",
+) -> dict[str, Any]:
     """Asks the front end to write `edit` in one undo step.
 
     `after` is null for the top. `replaces` are ids to replace in place; `previous` lets the front end, which alone
     has the notebook, find cells of an earlier run by their metadata (same source_cell and role) and replace them
     too, unless the user edited them (source hash differs from their `cell_hash`) and `overwrite` is false:
-    then it refuses with "edited". `cell_id` is the cell that runs, for a front end to scroll to.
+    then it refuses with "edited". `cell_id` is the cell that runs, for a front end to scroll to. With `client` it is
+    for that page alone.
     """
+    addressed = {"client": client} if client else {}
     return {
         "schema": SCHEMA,
         "type": "edit",
@@ -82,7 +109,13 @@ def edit_message(edit: CellEdit, *, cell_id: str | None = None, overwrite: bool 
         "expected": dict(edit.expected),
         "overwrite": overwrite,
         "cells": [{"kind": c.kind, "source": c.source, "metadata": _plain(c.metadata)} for c in edit.cells],
+        **addressed,
     }
+
+
+def output_message(client: str, cell_id: str | None, data: Mapping[str, str]) -> dict[str, Any]:
+    """Gives the page `client`, which has not seen it come, what stands below the cell that asked: a mime bundle."""
+    return {"schema": SCHEMA, "type": "output", "client": client, "cell_id": cell_id, "data": dict(data)}
 
 
 def undo_message(group: str, *, force: bool = False) -> dict[str, Any]:
@@ -90,9 +123,15 @@ def undo_message(group: str, *, force: bool = False) -> dict[str, Any]:
     return {"schema": SCHEMA, "type": "undo", "group": group, "force": force}
 
 
-def ready(frontend: str, version: str) -> dict[str, Any]:
-    """The front end's answer to hello."""
-    return {"schema": SCHEMA, "type": "ready", "frontend": frontend, "version": version}
+def ready(frontend: str, version: str, client: str = "") -> dict[str, Any]:
+    """The front end's answer to hello, or, with `client`, what a page says that was loaded while a request ran."""
+    message = {"schema": SCHEMA, "type": "ready", "frontend": frontend, "version": version}
+    return {**message, "client": client} if client else message
+
+
+def stop(group: str) -> dict[str, Any]:
+    """The front end's wish to cancel a request that has begun."""
+    return {"schema": SCHEMA, "type": "stop", "group": group}
 
 
 def applied(group: str, cells: Sequence[str], replaced: Sequence[str] = ()) -> dict[str, Any]:
@@ -117,7 +156,9 @@ def read_answer(data: Mapping[str, Any]) -> Answer:
     kind, group = data.get("type"), str(data.get("group", ""))
     if data.get("schema") == SCHEMA:
         if kind == "ready":
-            return Ready(str(data.get("frontend", "")), str(data.get("version", "")))
+            return Ready(*(str(data.get(key, "")) for key in ("frontend", "version", "client")))
+        if kind == "stop":
+            return Stop(group)
         if kind == "applied":
             return Applied(group, _ids(data.get("cells")), _ids(data.get("replaced")))
         if kind == "refused":

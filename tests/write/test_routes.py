@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -69,8 +71,24 @@ def test_edit_message_is_the_one_in_the_shared_file(name: str) -> None:
     assert wire.edit_message(edit, cell_id=data["cell_id"], overwrite=data["overwrite"]) == data
 
 
-def test_hello_undo_and_answers_are_those_in_the_shared_files() -> None:
+def test_an_edit_for_a_page_that_was_loaded_since_names_it() -> None:
+    data = message("edit_addressed")
+    cells = tuple(NewCell(c["kind"], c["source"], c["metadata"]) for c in data["cells"])
+    edit = CellEdit(data["group"], cells, data["after"])
+    assert wire.edit_message(edit, cell_id=data["cell_id"], client=data["client"]) == data
+
+
+def test_messages_around_an_edit_are_those_in_the_shared_files() -> None:
     assert wire.hello() == message("hello")
+    begin, output = message("begin"), message("output")
+    assert wire.begin_message(begin["group"], begin["cell_id"]) == begin
+    assert wire.output_message(output["client"], output["cell_id"], output["data"]) == output
+    assert wire.stop(message("stop")["group"]) == message("stop")
+    assert isinstance(wire.read_answer(message("stop")), wire.Stop)
+    again = wire.read_answer(message("ready_again"))
+    assert isinstance(again, wire.Ready) and wire.ready(again.frontend, again.version, again.client) == message(
+        "ready_again"
+    )
     assert wire.undo_message(message("undo")["group"]) == message("undo")
     applied, refused, ready = (wire.read_answer(message(name)) for name in ("applied", "refused", "ready"))
     assert isinstance(applied, wire.Applied) and wire.applied(
@@ -126,8 +144,8 @@ def test_running_cell_is_known_only_where_the_front_end_tells_it() -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (wire.applied("g", ["n1", "n2"]), "2 cells added"),
-        (wire.applied("g", ["n1"], ["old"]), "1 cell added in place of earlier ones"),
+        (wire.applied("g", ["n1", "n2"]), "written below (2 cells), as one undo step"),
+        (wire.applied("g", ["n1"], ["old"]), "written in place of the earlier answer (1 cell), as one undo step"),
         (wire.refused("g", "conflict", ["a"]), "a cell changed while the answer was made; nothing was overwritten"),
         ({"schema": 9}, "the JupyterLab extension is of another version; nothing was added"),
     ],
@@ -156,6 +174,74 @@ def test_another_version_of_the_extension_is_said() -> None:
     assert link is not None
     answer(link, wire.ready("JupyterLab", "0.0.9"))
     assert "reload the page" in choose.deliver(CellEdit("g", (CODE,)), shell, Config()).sentence
+
+
+# --------------------------------------------------------------------------- a request that runs in a thread
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A Call on a comm that keeps what is sent, with a page that answers; patience is over at once."""
+    monkeypatch.setattr(comm, "PATIENCE_SECONDS", 0.0)
+    _, link = connected()
+    made = SimpleNamespace(answers=[], sent=[], stopped=0, said=threading.Event())
+    made.call = comm.Call(link, lambda: setattr(made, "stopped", made.stopped + 1), lambda: {"text/plain": "shown"})
+    channel = made.call._comm
+    monkeypatch.setattr(channel, "send", lambda data: (made.sent.append(data), made.said.set()))
+    made.hear = lambda data: channel.handle_msg({"content": {"data": data}})
+    made.leave = lambda: channel.handle_close({})
+    yield made
+    made.call.close()
+
+
+EDIT = CellEdit("g", (CODE,))
+
+
+def test_the_page_that_asked_gets_the_cells_and_answers_once(called: SimpleNamespace) -> None:
+    called.call.send(EDIT, called.answers.append)
+    assert called.sent[0]["type"] == "edit" and "client" not in called.sent[0]
+    called.hear(wire.applied("g", ["n1"]))
+    called.hear(wire.applied("g", ["n1"]))
+    assert called.answers == [wire.Applied("g", ("n1",))]
+
+
+def test_stop_on_the_page_reaches_the_request(called: SimpleNamespace) -> None:
+    called.hear(wire.stop("any"))
+    assert called.stopped == 1
+
+
+def test_a_page_loaded_since_gets_the_cells_when_the_first_is_silent(called: SimpleNamespace) -> None:
+    called.hear(wire.ready("JupyterLab", __version__, "page-2"))
+    called.said.clear()
+    called.call.send(EDIT, called.answers.append)
+    called.call._timer.join(30)
+    assert [data["type"] for data in called.sent] == ["begin", "edit", "edit"]
+    assert called.sent[2]["client"] == "page-2"
+    called.hear(wire.applied("g", ["n1"]))
+    assert called.sent[3]["type"] == "output" and called.sent[3]["data"] == {"text/plain": "shown"}
+
+
+def test_a_notebook_opened_again_after_the_answer_gets_it_then(called: SimpleNamespace) -> None:
+    called.call.send(EDIT, called.answers.append)
+    called.call._timer.join(30)
+    assert len(called.sent) == 1
+    called.hear(wire.ready("JupyterLab", __version__, "page-2"))
+    assert [data["type"] for data in called.sent] == ["edit", "begin", "edit"]
+
+
+def test_a_page_that_asks_its_user_is_not_passed_over(called: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comm, "PATIENCE_SECONDS", 600.0)
+    called.call.send(EDIT, called.answers.append)
+    called.hear(wire.ready("JupyterLab", __version__))
+    assert called.call._timer.finished.is_set(), "still waiting to pass the cells on"
+    called.hear(wire.ready("JupyterLab", __version__, "page-2"))
+    assert [data["type"] for data in called.sent] == ["edit", "begin"]
+
+
+def test_a_front_end_without_the_extension_refuses(called: SimpleNamespace) -> None:
+    called.leave()
+    called.call.send(EDIT, called.answers.append)
+    assert isinstance(called.answers[0], wire.Refused) and "no nbcopilot extension" in choose.explain(called.answers[0])
 
 
 # --------------------------------------------------------------------------- payload and copy

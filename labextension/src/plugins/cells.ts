@@ -2,6 +2,7 @@
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { Dialog, showDialog } from '@jupyterlab/apputils';
+import type { CodeCell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import type { Kernel, KernelMessage } from '@jupyterlab/services';
@@ -10,8 +11,8 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { apply, undo } from '../edits';
 import { COMM_TARGET } from '../tokens';
-import type { FrontEndMessage, IApplied, IEdit, IRefused } from '../wire';
-import { SCHEMA, readKernelMessage, refused } from '../wire';
+import type { FrontEndMessage, IApplied, IBegin, IEdit, IRefused } from '../wire';
+import { readKernelMessage, ready, refused, stop } from '../wire';
 import { VERSION } from '../version';
 
 export const cells: JupyterFrontEndPlugin<void> = {
@@ -22,57 +23,159 @@ export const cells: JupyterFrontEndPlugin<void> = {
   optional: [ITranslator],
   activate: (app: JupyterFrontEnd, tracker: INotebookTracker, translator: ITranslator | null) => {
     const trans = (translator ?? nullTranslator).load('nbcopilot');
-    const attach = (panel: NotebookPanel): void => {
-      const onOpen = (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg): void => {
-        void answer(app.name, panel, comm, message, trans);
-      };
-      panel.sessionContext.session?.kernel?.registerCommTarget(COMM_TARGET, onOpen);
-      panel.sessionContext.kernelChanged.connect((_, change) => {
-        change.oldValue?.removeCommTarget(COMM_TARGET, onOpen);
-        change.newValue?.registerCommTarget(COMM_TARGET, onOpen);
-      });
-    };
-    tracker.forEach(attach);
-    tracker.widgetAdded.connect((_, panel) => attach(panel));
+    tracker.forEach(panel => new Cells(app.name, panel, trans));
+    tracker.widgetAdded.connect((_, panel) => void new Cells(app.name, panel, trans));
   }
 };
 
-/** Do what the kernel asks and tell it. Not awaited: a comm callback that waits holds up every later message. */
-async function answer(
-  frontend: string,
-  panel: NotebookPanel,
-  comm: Kernel.IComm,
-  message: KernelMessage.ICommOpenMsg,
-  trans: TranslationBundle
-): Promise<void> {
-  const kernel = panel.sessionContext.session?.kernel;
-  // Every tab on this kernel hears it; the one that asked for the execution acts.
-  const asker = (message.parent_header as { session?: string }).session;
-  if (!kernel || asker !== kernel.clientId) {
-    return;
+/** A request that runs in the kernel beside the cells: the cell that asked, and the button that stops it. */
+interface IRunning {
+  cellId: string | null;
+  button: HTMLElement;
+}
+
+/** What a kernel that is about to go says before; what it was answering is lost. */
+const GOING = ['restarting', 'autorestarting', 'terminating', 'dead'];
+
+/** The cells of one notebook, as its kernel writes them. */
+class Cells {
+  private readonly running = new Map<string, IRunning>();
+
+  constructor(
+    private readonly frontend: string,
+    private readonly panel: NotebookPanel,
+    private readonly trans: TranslationBundle
+  ) {
+    const { sessionContext } = panel;
+    const onOpen = (comm: Kernel.IComm, message: KernelMessage.ICommOpenMsg): void => {
+      // Every tab on this kernel hears it; the one that asked for the execution acts.
+      const asker = (message.parent_header as { session?: string }).session;
+      if (asker === this.kernel?.clientId) {
+        this.listen(comm, true);
+        void this.answer(comm, message.content.data, true);
+      }
+    };
+    const attach = (kernel: Kernel.IKernelConnection | null | undefined): void => {
+      kernel?.registerCommTarget(COMM_TARGET, onOpen);
+      void this.offer(kernel).catch(() => undefined);
+    };
+    attach(this.kernel);
+    sessionContext.kernelChanged.connect((_, change) => {
+      change.oldValue?.removeCommTarget(COMM_TARGET, onOpen);
+      this.lose();
+      attach(change.newValue);
+    });
+    sessionContext.statusChanged.connect((_, status) => {
+      if (GOING.includes(status)) {
+        this.lose();
+      }
+    });
   }
-  const asked = readKernelMessage(message.content.data);
-  if (asked.type === 'hello') {
-    return send(comm, { schema: SCHEMA, type: 'ready', frontend, version: VERSION });
+
+  private get kernel(): Kernel.IKernelConnection | null | undefined {
+    return this.panel.sessionContext.session?.kernel;
   }
-  if (asked.type === 'refused') {
-    return send(comm, asked);
+
+  /** Requests that run since before this page was there: their cells may come here. */
+  private async offer(kernel: Kernel.IKernelConnection | null | undefined): Promise<void> {
+    await this.panel.context.ready;
+    const reply = await kernel?.requestCommInfo({ target_name: COMM_TARGET });
+    const open = reply?.content.status === 'ok' ? Object.keys(reply.content.comms) : [];
+    for (const id of open) {
+      if (kernel && !kernel.isDisposed && !kernel.hasComm(id)) {
+        const comm = kernel.createComm(COMM_TARGET, id);
+        this.listen(comm, false);
+        send(comm, ready(this.frontend, VERSION, kernel.clientId));
+      }
+    }
   }
-  const shared = panel.content.model?.sharedModel;
-  if (!shared || panel.isDisposed) {
-    return send(comm, refused(asked.group, 'failed', [], trans.__('the notebook is closed')));
+
+  /** `mine`: this page asked for the execution that the comm belongs to; else only what is addressed to it counts. */
+  private listen(comm: Kernel.IComm, mine: boolean): void {
+    comm.onMsg = message => void this.answer(comm, message.content.data, mine);
   }
-  const readOnly = panel.content.model?.readOnly ?? false;
-  if (asked.type === 'undo') {
-    return send(comm, undo(shared, asked.group, asked.force, readOnly));
+
+  /** Do what the kernel asks and tell it. Not awaited: a comm callback that waits holds up every later message. */
+  private async answer(comm: Kernel.IComm, data: unknown, mine: boolean): Promise<void> {
+    const { panel, trans } = this;
+    const asked = readKernelMessage(data);
+    switch (asked.type) {
+      case 'hello':
+        return send(comm, ready(this.frontend, VERSION));
+      case 'begin':
+        return this.begin(comm, asked);
+      case 'output':
+        return asked.client === this.kernel?.clientId ? this.show(asked.cell_id, asked.data) : undefined;
+      case 'refused':
+        return send(comm, asked);
+    }
+    const shared = panel.content.model?.sharedModel;
+    const isAddressed = asked.type === 'edit' && asked.client !== undefined;
+    if (isAddressed ? asked.client !== this.kernel?.clientId : !mine) {
+      return;
+    }
+    if (!shared || panel.isDisposed) {
+      return send(comm, refused(asked.group, 'failed', [], trans.__('the notebook is closed')));
+    }
+    const readOnly = panel.content.model?.readOnly ?? false;
+    if (asked.type === 'undo') {
+      return send(comm, undo(shared, asked.group, asked.force, readOnly));
+    }
+    const active = panel.content.activeCell?.model.id;
+    let outcome = apply(shared, asked, readOnly);
+    if (outcome.type === 'refused' && outcome.reason === 'edited') {
+      send(comm, ready(this.frontend, VERSION)); // here, and asking: another page must not write it meanwhile
+      outcome = (await mayOverwrite(panel, outcome, trans)) ? apply(shared, { ...asked, overwrite: true }) : outcome;
+    }
+    keepActive(panel, active, asked, outcome);
+    send(comm, outcome);
   }
-  const active = panel.content.activeCell?.model.id;
-  let outcome = apply(shared, asked, readOnly);
-  if (outcome.type === 'refused' && outcome.reason === 'edited') {
-    outcome = (await mayOverwrite(panel, outcome, trans)) ? apply(shared, { ...asked, overwrite: true }) : outcome;
+
+  // ------------------------------------------------------------------ requests beside the cells
+
+  /** Put a Stop button below the cell that asked, there until the request has ended. */
+  private begin(comm: Kernel.IComm, { group, cell_id }: IBegin): void {
+    if (this.running.has(group)) {
+      return;
+    }
+    const button = document.createElement('button');
+    button.className = 'nbc-StopButton jp-mod-styled jp-mod-warn';
+    button.textContent = this.trans.__('Stop');
+    button.title = this.trans.__('Stop the answer of nbcopilot at the next token');
+    button.addEventListener('click', () => {
+      button.disabled = true;
+      send(comm, stop(group));
+    });
+    this.cell(cell_id)?.node.querySelector('.jp-Cell-outputWrapper')?.after(button);
+    this.running.set(group, { cellId: cell_id, button });
+    comm.onClose = () => this.end(group);
   }
-  keepActive(panel, active, asked, outcome);
-  send(comm, outcome);
+
+  private end(group: string): void {
+    this.running.get(group)?.button.remove();
+    this.running.delete(group);
+  }
+
+  /** The kernel is gone with what it was answering: say so where the answer would have come. */
+  private lose(): void {
+    for (const [group, { cellId }] of [...this.running]) {
+      const cell = this.cell(cellId);
+      this.end(group);
+      const text = this.trans.__('nbcopilot: the kernel went away before the answer was finished; run the cell again to ask again');
+      cell?.model.outputs.add({ output_type: 'stream', name: 'stderr', text: `${text}\n` });
+    }
+  }
+
+  private show(cellId: string | null, data: Record<string, string>): void {
+    const outputs = this.cell(cellId)?.model.outputs;
+    outputs?.clear();
+    outputs?.add({ output_type: 'display_data', data, metadata: {} });
+  }
+
+  private cell(id: string | null): CodeCell | undefined {
+    const cell = this.panel.isDisposed ? undefined : this.panel.content.widgets.find(widget => widget.model.id === id);
+    return cell?.model.type === 'code' ? (cell as CodeCell) : undefined;
+  }
 }
 
 function send(comm: Kernel.IComm, message: FrontEndMessage): void {
