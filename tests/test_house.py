@@ -23,7 +23,7 @@ SIDEWAYS = {
     ("engine", "models"),
     ("pipeline", "judge"), ("evaluation", "judge"), ("evaluation", "serve"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
-    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "session"), ("session", "serve"),
+    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "session"), ("batch", "serve"), ("session", "serve"),
 }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
-"""Documentation of many notebooks: survey (what is missing), prompting, document (pure), runner (files, progress).
+"""Work on many notebooks, from one process to a cluster: discover, plan, work, write, note, report.
 
-Layer 3: composes the stages for the batch commands. `document` is a pure function of (notebook bytes, options,
-model), so that a unit of work can be retried anywhere.
+    discover, since -> Units -> runner (journal, stores) -> executors, cluster -> working -> tasks -> Outcomes -> report
+
+Layer 3: composes the stages for the batch commands. `tasks` is a pure function of (notebook bytes, options, model), so
+that a unit of work can be done again anywhere; survey, prompting, texts and assemble are what it does for `document`.
 """

@@ -1,54 +1,85 @@
-"""Which notebooks a command line means, and where their outputs go: paths, folders and globs -> Units. Reads no notebook."""
+"""Which notebooks a command line means, and where their outputs go: paths, folders, globs and URLs -> Units.
+
+Reads no notebook.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from nbcopilot.batch import stores
+from nbcopilot.batch.job import Unit
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 
 _SKIPPED = {"__pycache__", "node_modules"}
 
 
-@dataclass(frozen=True)
-class Unit:
-    """One notebook to work on. `name` is its path below the common folder of all: what is shown, and mirrored by -o."""
+def discover(paths: Sequence[str], *, exclude: str | Path | None = None) -> tuple[list[Unit], str]:
+    """(the notebooks in order, each once; their common folder, a path or a URL).
 
-    path: Path
-    name: str
-
-
-def discover(paths: Sequence[str], *, exclude: Path | None = None) -> tuple[list[Unit], Path]:
-    """(the notebooks in order, each once; their common folder).
-
-    Folders are searched for *.ipynb; hidden files and folders, checkpoints and cycles of links are passed over.
-    exclude: a folder not to look into (the output of the same command).
+    Folders are searched for *.ipynb; hidden files and folders, checkpoints and cycles of links are passed over. A .zip
+    is searched like a folder. exclude: a folder not to look into (the output of the same command).
     Raises NotebookNotFoundError when a path or pattern matches nothing.
     """
-    skip = _identity(exclude) if exclude is not None else None
+    urls = [_url(text) for text in paths]
+    if all(urls):
+        return _in_stores([url for url in urls if url])
+    if any(urls):
+        raise UsageError("local paths and URLs cannot be mixed", hint="run the command once for each")
+    skip = _identity(Path(exclude)) if exclude is not None else None
     found: dict[str, Path] = {}
     roots: list[Path] = []
-    for text in paths:
+    for text in map(stores.local, paths):
         matches, root = _matches(text, skip)
         roots.append(root)
         for match in matches:
             found.setdefault(os.path.realpath(match), match)
     base = Path(os.path.commonpath([root.absolute() for root in roots])) if roots else Path()
-    units = [Unit(path, _name(path, base)) for path in found.values()]
-    return sorted(units, key=lambda unit: unit.name), base
+    units = [Unit(str(path), _name(path, base)) for path in found.values()]
+    return sorted(units, key=lambda unit: unit.name), str(base)
 
 
-def targets(units: Sequence[Unit], folder: Path) -> dict[Unit, Path]:
+def targets(units: Sequence[Unit], folder: str | Path) -> dict[Unit, str]:
     """Where -o FOLDER puts each notebook. Raises UsageError when that is a notebook that is read."""
-    placed = {unit: folder / unit.name for unit in units}
-    read = {os.path.realpath(unit.path) for unit in units}
+    placed = {unit: stores.join(str(folder), unit.name) for unit in units}
+    read = {stores.identity(unit.path) for unit in units}
     for path in placed.values():
-        if os.path.realpath(path) in read:
+        if stores.identity(path) in read:
             raise UsageError(f"-o {folder} would overwrite {path}", hint="choose another folder, or say --in-place")
     return placed
+
+
+def _url(text: str) -> str:
+    """`text` as a URL of a store; "" for a local path."""
+    if stores.is_url(text):
+        return text
+    is_archive = text.lower().endswith(".zip") and os.path.isfile(text)
+    return f"zip://::{Path(text).absolute()}" if is_archive else ""
+
+
+def _in_stores(urls: Sequence[str]) -> tuple[list[Unit], str]:
+    found: dict[str, None] = {}
+    for url in urls:
+        matches = [one for one in stores.find(url) if _is_notebook(stores.inner(one)) and not _is_hidden_url(one)]
+        if not matches:
+            raise NotebookNotFoundError(f"no notebook at {url}", hint="notebooks are files named *.ipynb")
+        found.update(dict.fromkeys(matches))
+    inner = {url: stores.inner(url) for url in found}
+    base = os.path.commonpath([os.path.dirname(path) or "/" for path in inner.values()]) if len(urls) > 1 else ""
+    start = base or stores.inner(urls[0]).split("*")[0].rpartition("/")[0]
+    if len(urls) == 1 and all(path.startswith(stores.inner(urls[0]).rstrip("/") + "/") for path in inner.values()):
+        start = stores.inner(urls[0]).rstrip("/")
+    units = [Unit(url, os.path.relpath(path, start or ".")) for url, path in inner.items()]
+    return sorted(units, key=lambda unit: unit.name), urls[0] if len(
+        urls
+    ) == 1 else f"{stores.protocol(urls[0])}://{start}"
+
+
+def _is_hidden_url(url: str) -> bool:
+    return any(part.startswith(".") for part in stores.inner(url).split("/"))
 
 
 def _matches(text: str, skip: tuple[int, int] | None) -> tuple[list[Path], Path]:

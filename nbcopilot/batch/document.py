@@ -8,12 +8,12 @@ The same bytes, options and model give the same bytes again; a notebook that lac
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from nbcopilot.batch.assemble import Assembly, moved, reusable
 from nbcopilot.batch.survey import Survey, group_hash, survey
-from nbcopilot.batch.texts import Options, Writer
+from nbcopilot.batch.texts import Options, Text, Writer
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.notebook.document import NotebookFile
 from nbcopilot.types import Usage
@@ -45,13 +45,15 @@ def document(
     options: Options | None = None,
     *,
     reuse: NotebookFile | None = None,
+    texts: Mapping[int, Text] | None = None,
     stop: threading.Event | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> DocumentResult:
     """`file` with a title, an overview and summaries where they are missing or outdated.
 
     reuse: an earlier documented version; its summaries of code that did not change (also those that its user
-    edited) are taken over in place of new ones. stop: when set, Cancelled is raised at the next token.
+    edited) are taken over in place of new ones. texts: what `summaries` gave for some groups, by their position in
+    `Survey.groups`. stop: when set, Cancelled is raised at the next token.
     on_progress: gets (answers that are there, answers to come) before each call of the engine.
     Raises EngineError when the model cannot answer.
     """
@@ -63,13 +65,40 @@ def document(
     known = reusable(reuse)
     writer = Writer(file, found, engine, options, stop or threading.Event(), on_progress)
     items = file.content["cells"]
-    texts = writer.summaries([group for group in found.todo if group_hash(items, group.cells) not in known])
+    said = {found.groups[at]: text for at, text in (texts or {}).items()}
+    said |= writer.summaries(
+        [group for group in found.todo if group not in said and group_hash(items, group.cells) not in known]
+    )
     # A summary that is taken over brings its title along.
-    wanted = found.overview in ("missing", "outdated") and not (found.combined and not texts)
-    top = writer.top(texts) if wanted else None
-    assembled, written = Assembly(file, found, engine.describe(), options, known).items(texts, top)
+    wanted = found.overview in ("missing", "outdated") and not (found.combined and not said)
+    top = writer.top(said) if wanted else None
+    assembled, written = Assembly(file, found, engine.describe(), options, known).items(said, top)
     skipped = len(found.groups) - len(found.todo)
     return DocumentResult(with_cells(file, assembled), written, skipped, (*notes, *writer.notes), writer.asker.usage)
+
+
+def summaries(
+    file: NotebookFile,
+    engine: Engine,
+    options: Options,
+    groups: Sequence[int],
+    *,
+    stop: threading.Event | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[dict[int, Text], tuple[str, ...], Usage]:
+    """The texts of some groups (positions in `Survey.groups`), sentences for the user, tokens: a part of `document`."""
+    found = survey(file)
+    writer = Writer(file, found, engine, options, stop or threading.Event(), on_progress)
+    texts = writer.summaries([found.groups[at] for at in groups])
+    return {found.groups.index(group): text for group, text in texts.items()}, tuple(writer.notes), writer.asker.usage
+
+
+def parts(file: NotebookFile, size: int) -> list[tuple[int, ...]]:
+    """The groups that need a summary, `size` together; [] for a notebook with less than two such parts."""
+    found = survey(file)
+    wanted = set(found.todo)
+    todo = [at for at, group in enumerate(found.groups) if group in wanted]
+    return [tuple(todo[at : at + size]) for at in range(0, len(todo), size)] if len(todo) >= 2 * size else []
 
 
 def lacks(file: NotebookFile) -> list[Lack]:

@@ -1,163 +1,253 @@
-"""Work on many notebooks: read, work, write, report. One notebook's failure never stops the others.
+"""A whole run: plan, work, write, note, report. The same for one process and for a cluster.
 
-`work` is a function of one notebook (documenting, stripping, checking); it runs in threads and writes nothing.
-Files are written here, in the calling thread, whole or not at all; Ctrl-C lets the file in hand be finished.
+    units -> read, hashed, held against the journal -> Items -> executor -> Outcomes -> written -> journal, Report
+
+Files are read ahead in threads, and written here, in the calling thread, whole or not at all; Ctrl-C lets the one in hand
+be finished. One notebook's failure never stops the others.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
 
-from nbcopilot.batch.asking import Cancelled
-from nbcopilot.batch.discover import Unit
+from nbcopilot.batch import stores
+from nbcopilot.batch.executors import Executor
+from nbcopilot.batch.job import Item, Job, MismatchError, Outcome, Part, Unit
 from nbcopilot.batch.journal import Journal
+from nbcopilot.batch.report import Report
+from nbcopilot.batch.tasks import divided, mismatch
 from nbcopilot.errors import (
-    EngineError,
+    DiskFullError,
     EngineUnavailableError,
-    InternalError,
     ModelNotFoundError,
     NbcopilotError,
+    NotebookWriteError,
     UnknownModelError,
 )
-from nbcopilot.write import files
+from nbcopilot.types import Usage
 
-State = Literal["ok", "failed", "skipped"]
-# Faults of the engine itself: the next notebook would meet them too.
-_FATAL = (EngineUnavailableError, ModelNotFoundError, UnknownModelError)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one notebook. `data` is what to write (None: nothing), `read` the sha256 of what was read,
-    `diff` the change as text, `lacks` (cell number, problem) of a check."""
-
-    unit: Unit
-    state: State = "ok"
-    data: bytes | None = None
-    read: str = ""
-    cells_written: int = 0
-    notes: tuple[str, ...] = ()
-    error: NbcopilotError | None = None
-    diff: str = ""
-    lacks: tuple[tuple[int, str], ...] = ()
+# Faults that the next notebook would meet too.
+_FATAL = (EngineUnavailableError, ModelNotFoundError, UnknownModelError, MismatchError, DiskFullError)
+# Notebooks read ahead: with a store far away their delays overlap, on a disk one is enough.
+AHEAD_REMOTE, AHEAD_LOCAL = 16, 2
+TICK_SECONDS = 0.5
+Places = Mapping[Unit, str]
 
 
 @dataclass
-class Report:
-    """The whole run. `interrupted` by Ctrl-C; `fatal` ended it early (no model, no engine)."""
+class Run:
+    """One run of `job` on `units`. places: where the results go (None: nowhere).
 
-    total: int
-    outcomes: list[Outcome] = field(default_factory=list)
-    seconds: float = 0.0
-    interrupted: bool = False
-    fatal: NbcopilotError | None = None
-
-    @property
-    def failed(self) -> list[Outcome]:
-        """The notebooks that failed, by name."""
-        return sorted((o for o in self.outcomes if o.state == "failed"), key=lambda o: o.unit.name)
-
-    @property
-    def stale(self) -> list[Outcome]:
-        """The notebooks in which a check found something, by name."""
-        return sorted((o for o in self.outcomes if o.lacks), key=lambda o: o.unit.name)
-
-    def count(self, state: State) -> int:
-        """How many notebooks ended in `state`."""
-        return sum(outcome.state == state for outcome in self.outcomes)
-
-    @property
-    def exit_code(self) -> int:
-        """0 done; 1 something was found wrong; the error's own code when every notebook failed alike; 130 stopped."""
-        if self.interrupted:
-            return 130
-        if self.fatal is not None:
-            return self.fatal.exit_code
-        codes = {o.error.exit_code for o in self.failed if o.error is not None}
-        if codes:
-            return codes.pop() if len(codes) == 1 and self.count("failed") == self.total else 1
-        return 1 if self.stale else 0
-
-    def json(self) -> dict[str, Any]:
-        """The contract's object (docs/architecture.md), and `stale` for a check."""
-        found: dict[str, Any] = {
-            "notebooks": self.total,
-            "ok": self.count("ok"),
-            "failed": [{"path": str(o.unit.path), "error": str(o.error)} for o in self.failed],
-            "skipped": self.total - self.count("ok") - self.count("failed"),
-            "cells_written": sum(o.cells_written for o in self.outcomes if o.state == "ok"),
-            "seconds": round(self.seconds, 2),
-        }
-        if self.stale:
-            found["stale"] = [
-                {"path": str(o.unit.path), "cells": [{"cell": cell, "problem": what} for cell, what in o.lacks]}
-                for o in self.stale
-            ]
-        return found
-
-
-Work = Callable[[Unit, threading.Event], Outcome]
-
-
-def run(
-    units: Sequence[Unit],
-    work: Work,
-    *,
-    places: Mapping[Unit, Path] | None = None,
-    journal: Journal | None = None,
-    jobs: int = 1,
-    on_done: Callable[[Outcome], None] = lambda outcome: None,
-) -> Report:
-    """Work on all `units`, `jobs` at once, and write what comes back to `places` (None: write nothing).
-
-    A place that is the notebook itself is replaced only while it is as it was read. Errors are outcomes; an engine
-    that is not there ends the run (`Report.fatal`), as does Ctrl-C (`Report.interrupted`).
+    shared: workers read the notebooks themselves, from storage that they share with this machine. keep_diffs: for a
+    report. on_done gets each finished notebook, on_notice sentences for the user.
     """
-    report = Report(len(units))
-    started = time.monotonic()
-    stop = threading.Event()
-    waiting = iter(units)
-    pool = ThreadPoolExecutor(max(1, jobs), thread_name_prefix="nbcopilot")
-    running: set[Future[Outcome]] = set()
-    try:
-        while True:
-            for unit in waiting:
-                skipped = _skipped(unit, places, journal)
-                if skipped is not None:
-                    report.outcomes.append(skipped)
-                    on_done(skipped)
-                    continue
-                running.add(pool.submit(_guarded, work, unit, stop))
-                if len(running) > jobs:  # one more than runs, so that no thread waits for the writing
+
+    job: Job
+    units: Sequence[Unit]
+    executor: Executor
+    journal: Journal = field(default_factory=Journal)
+    places: Places | None = None
+    shared: bool = False
+    keep_diffs: bool = False
+    on_done: Callable[[Outcome], None] = lambda outcome: None
+    on_notice: Callable[[str], None] = lambda text: None
+
+    def __post_init__(self) -> None:
+        self.report = Report(len(self.units))
+        self._ready: deque[Item] = deque()
+        self._divided: dict[Unit, _Divided] = {}
+        self._model = self.journal.model()
+        remote = any(stores.is_url(unit.path) for unit in self.units[:1])
+        self._ahead = AHEAD_REMOTE if remote else AHEAD_LOCAL
+        self._readers = ThreadPoolExecutor(self._ahead // 2, thread_name_prefix="nbcopilot-read")
+
+    def run(self) -> Report:
+        """Work on all units and write what comes back. Errors are outcomes; an engine that is not there or a full
+        disk ends the run (`Report.fatal`), as does Ctrl-C (`Report.interrupted`). Closes the executor."""
+        started = time.monotonic()
+        waiting = self._prepared()
+        under_way = 0
+        try:
+            while True:
+                while under_way < self.executor.slots and (item := self._next(waiting)) is not None:
+                    if self.shared and item.part is None and not item.parts:
+                        item = replace(item, data=None, earlier=None)
+                    with uninterrupted():
+                        self.executor.submit(replace(self.job, model=self._model), item)
+                    under_way += 1
+                if not under_way:
                     break
-            if not running or report.fatal:
-                break
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                with uninterrupted():
-                    outcome = _written(future.result(), places, journal)
-                    report.outcomes.append(outcome)
-                    on_done(outcome)
-                if isinstance(outcome.error, _FATAL):
-                    report.fatal = outcome.error
-    except KeyboardInterrupt:
-        report.interrupted = True
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
-        report.seconds = time.monotonic() - started
-        if journal is not None:
-            journal.close(complete=len(report.outcomes) == len(units) and not report.failed)
-    return report
+                finished = self.executor.next(TICK_SECONDS)
+                for text in self.executor.notices():
+                    self.on_notice(text)
+                if finished is not None:
+                    under_way -= 1
+                    with uninterrupted():
+                        self._settle(*finished)
+                self.report.seconds = time.monotonic() - started
+                if self.report.fatal is not None:
+                    break
+        except KeyboardInterrupt:
+            self.report.interrupted = True
+        except _FATAL as exc:
+            self.report.fatal = exc
+        finally:
+            self._readers.shutdown(wait=False, cancel_futures=True)
+            self.executor.close()
+            self.report.seconds = time.monotonic() - started
+        return self.report
+
+    # ------------------------------------------------------------------ before the work
+
+    def _prepared(self) -> Iterator[Item | Outcome]:
+        """The units in order, read ahead."""
+        reading: deque[Future[Item | Outcome]] = deque()
+        for unit in self.units:
+            reading.append(self._readers.submit(self._read, unit))
+            if len(reading) >= self._ahead:
+                yield reading.popleft().result()
+        while reading:
+            yield reading.popleft().result()
+
+    def _read(self, unit: Unit) -> Item | Outcome:
+        place = self.places[unit] if self.places is not None else ""
+        try:
+            if self.job.writes and place and not stores.is_url(place):
+                _require_writable(place)
+            if self.job.command == "check" and place:
+                return Item(unit, stores.read(place))
+            data = stores.read(unit.path)
+            earlier = stores.present(place) if place not in ("", unit.path) else None
+        except NbcopilotError as exc:
+            return Outcome(unit, "failed", error=exc)
+        return Item(unit, data, place, earlier)
+
+    def _next(self, waiting: Iterator[Item | Outcome]) -> Item | None:
+        """The next Item to work on; what needs no work is settled on the way. None: there is no more."""
+        while not self._ready:
+            found = next(waiting, None)
+            if found is None or self.report.fatal is not None:
+                return None
+            if isinstance(found, Outcome):
+                self._finish(found)
+            elif self._is_done(found):
+                self._finish(Outcome(found.unit, "skipped", notes=("done before",)), noted=True)
+            else:
+                self._ready.extend(self._divide(found) or [found])
+        return self._ready.popleft()
+
+    def _is_done(self, item: Item) -> bool:
+        if self.places is None or self.job.command == "check":
+            return False
+        if item.in_place:
+            return self.journal.is_done(item.unit.name, None, stores.digest(item.data))
+        return self.journal.is_done(item.unit.name, stores.digest(item.data), stores.digest(item.earlier))
+
+    def _divide(self, item: Item) -> list[Item]:
+        """A huge notebook as parts, without those that the journal has; [] for one that is worked on whole."""
+        parts = divided(self.job, item)
+        if not parts:
+            return []
+        known = self.journal.parts(item.unit.name, stores.digest(item.data))
+        left = [one for one in parts if one.part is not None and one.part.groups not in known]
+        there = [known[one.part.groups] for one in parts if one.part is not None and one.part.groups in known]
+        self._divided[item.unit] = _Divided(len(left), there)
+        return left or [replace(item, parts=tuple(there))]
+
+    # ------------------------------------------------------------------ after the work
+
+    def _settle(self, item: Item, outcome: Outcome) -> None:
+        """Take in what an executor gives back."""
+        self.report.cost.add(outcome)
+        if outcome.model is not None:
+            self._model = self._model or self.journal.model(outcome.model)
+            if self._model is not None and self._model != outcome.model:
+                error = mismatch(self._model, outcome.model)
+                outcome = replace(outcome, state="failed", data=None, error=error, cells_written=0)
+        if isinstance(outcome.error, _FATAL):
+            self.report.fatal = outcome.error
+        if item.part is not None:
+            self._settle_part(item, outcome)
+            return
+        if item.unit in self._divided:
+            outcome = self._divided.pop(item.unit).whole(outcome)
+        self._finish(self._written(item, outcome))
+
+    def _settle_part(self, item: Item, outcome: Outcome) -> None:
+        state = self._divided.get(item.unit)
+        if state is None:
+            return  # another part of it has failed
+        if outcome.part is None:
+            del self._divided[item.unit]
+            self._finish(outcome)
+            return
+        self.journal.part_done(item.unit.name, outcome.read, outcome.part)
+        state.add(outcome)
+        if not state.left:
+            self._ready.append(replace(item, part=None, parts=tuple(state.parts)))
+
+    def _written(self, item: Item, outcome: Outcome) -> Outcome:
+        """Write what came back, where there is something to write."""
+        if self.places is None or not self.job.writes or outcome.state != "ok" or outcome.data is None:
+            return outcome
+        try:
+            stores.write(item.place, outcome.data, expected=outcome.read if item.in_place else None)
+        except NbcopilotError as exc:
+            if isinstance(exc, NotebookWriteError) and stores.is_full(exc):
+                self.report.fatal = DiskFullError(exc.message, hint="free some space and go on with --resume")
+            return replace(outcome, state="failed", error=exc, cells_written=0)
+        return outcome
+
+    def _finish(self, outcome: Outcome, *, noted: bool = False) -> None:
+        self.report.add(outcome)
+        if not noted:
+            place = self.places[outcome.unit] if self.places is not None else ""
+            written = ""
+            if self.places is not None and outcome.state == "ok":
+                written = stores.digest(outcome.data if outcome.data is not None else stores.present(place))
+            self.journal.done(outcome, place, written, diff=self.keep_diffs)
+        self.on_done(outcome)
+
+
+@dataclass
+class _Divided:
+    """A huge notebook of which parts are under way."""
+
+    left: int
+    parts: list[Part]
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        assert outcome.part is not None
+        self.parts.append(outcome.part)
+        self.left -= 1
+        self.seconds += outcome.seconds
+        self.cpu_seconds += outcome.cpu_seconds
+
+    def whole(self, outcome: Outcome) -> Outcome:
+        """The outcome of the last step with what the parts cost."""
+        usages = [outcome.usage, *(part.usage for part in self.parts)]
+        usage = Usage(sum(one.prompt_tokens for one in usages), sum(one.completion_tokens for one in usages))
+        spent = (outcome.seconds + self.seconds, outcome.cpu_seconds + self.cpu_seconds)
+        return replace(outcome, usage=usage, seconds=spent[0], cpu_seconds=spent[1])
+
+
+def _require_writable(place: str) -> None:
+    """Refuse a file that cannot be replaced before a model has worked on it."""
+    if os.path.exists(place) and not os.access(place, os.W_OK):
+        raise NotebookWriteError(
+            f"{place} could not be written: it is read-only", hint="check the permissions, or write elsewhere with -o"
+        )
 
 
 @contextlib.contextmanager
@@ -178,41 +268,3 @@ def uninterrupted() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if caught:
         raise KeyboardInterrupt
-
-
-def _guarded(work: Work, unit: Unit, stop: threading.Event) -> Outcome:
-    """The outcome of `work`, whatever happens in it."""
-    try:
-        return work(unit, stop)
-    except NbcopilotError as exc:
-        return Outcome(unit, "failed", error=exc)
-    except Cancelled:
-        return Outcome(unit, "skipped")
-    except MemoryError:
-        error: NbcopilotError = EngineError(f"not enough memory for {unit.path}", hint="run it alone, or with --jobs 1")
-        return Outcome(unit, "failed", error=error)
-    except Exception as exc:  # a fault of ours in one notebook must not cost the others
-        error = InternalError(f"{unit.path}: {type(exc).__name__}: {exc}", hint="please report it with the notebook")
-        return Outcome(unit, "failed", error=error)
-
-
-def _skipped(unit: Unit, places: Mapping[Unit, Path] | None, journal: Journal | None) -> Outcome | None:
-    if places is None or journal is None or not journal.is_done(unit.name, unit.path, places[unit]):
-        return None
-    return Outcome(unit, "skipped", notes=("done before",))
-
-
-def _written(outcome: Outcome, places: Mapping[Unit, Path] | None, journal: Journal | None) -> Outcome:
-    """Write what came back, where there is something to write."""
-    if places is None or outcome.state != "ok":
-        return outcome
-    place = places[outcome.unit]
-    in_place = place == outcome.unit.path
-    try:
-        if outcome.data is not None:
-            files.write(place, outcome.data, expected_sha256=outcome.read if in_place else None)
-    except NbcopilotError as exc:
-        return replace(outcome, state="failed", error=exc, cells_written=0)
-    if journal is not None:
-        journal.done(outcome.unit.name, outcome.read, place)
-    return outcome

@@ -1,29 +1,36 @@
-"""What is done with one notebook of a batch: documenting, checking, stripping. Each gives a `runner.Work`.
+"""What is done with one notebook of a batch: Job + Item -> Outcome. Pure: bytes in, bytes out, wherever it runs.
 
-Reads files; writes none (the runner does). The engine is opened when the first notebook needs it.
+Documenting, checking, stripping, testing, auditing. Writes nothing (the runner does); reads a file only where the Item
+says so (shared storage). The engine is opened when a notebook first needs it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
-from nbcopilot.batch.discover import Unit
+from nbcopilot.batch import document as documents
+from nbcopilot.batch import stores
 from nbcopilot.batch.document import DocumentResult, document, lacks
-from nbcopilot.batch.runner import Outcome, Work
+from nbcopilot.batch.job import Item, Job, MismatchError, Outcome, Part, Unit
 from nbcopilot.batch.survey import survey
-from nbcopilot.batch.texts import Options
+from nbcopilot.batch.testing import targets, write_tests
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.notebook import document as notebooks
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.jsontext import same
-from nbcopilot.types import Role
+from nbcopilot.types import text_hash
 from nbcopilot.write.cells import strip
 from nbcopilot.write.diff import notebook_diff
+from nbcopilot.write.provenance import is_edited, ours
 
 OnCells = Callable[[Unit, int, int], None]
+# Groups of a part, and from how many cells on a notebook is looked at as one that may be worth dividing.
+PART_GROUPS = 32
+HUGE_CELLS = 64
 
 
 class LazyEngine:
@@ -33,6 +40,11 @@ class LazyEngine:
         self._open, self._lock = open_engine, threading.Lock()
         self._engine: Engine | None = None
 
+    @property
+    def opened(self) -> Engine | None:
+        """The engine, when it was needed yet."""
+        return self._engine
+
     def __call__(self) -> Engine:
         with self._lock:
             if self._engine is None:
@@ -40,90 +52,184 @@ class LazyEngine:
             return self._engine
 
 
-def documenting(
-    engine: LazyEngine,
-    options: Options,
-    *,
-    places: Mapping[Unit, Path] | None,
-    with_diff: bool = False,
+def perform(
+    job: Job,
+    item: Item,
+    engine: Callable[[], Engine],
+    stop: threading.Event,
     on_cells: OnCells = lambda unit, done, total: None,
-) -> Work:
-    """Work that documents. places: where the results go (None: nowhere, for a dry run)."""
-
-    def work(unit: Unit, stop: threading.Event) -> Outcome:
-        file = notebooks.read(unit.path)
-        place = places[unit] if places is not None else unit.path
-        in_place = place == unit.path
-        if in_place and file.convertible_only and places is not None:
-            note = f"nbformat {file.version[0]} is written only to a new file: use -o FOLDER"
-            return Outcome(unit, "skipped", notes=(note,))
-        before = None if in_place else _earlier(place)
-        # Documented before from the same source: go on from there, so that what the user edited in it stays.
-        base = before if before is not None and same(_bare(before), file.content) else file
-        result = DocumentResult(base.raw)
-        if not survey(base).complete:
-            result = document(
-                base,
-                engine(),
-                options,
-                reuse=before,
-                stop=stop,
-                on_progress=lambda done, total: on_cells(unit, done, total),
-            )
-        unchanged = result.data == (before.raw if before is not None else file.raw if in_place else None)
-        return Outcome(
-            unit,
-            data=None if unchanged else result.data,
-            read=file.sha256,
-            cells_written=result.cells_written,
-            notes=result.notes,
-            diff=_diff(file, result.data, unit.name) if with_diff else "",
+) -> Outcome:
+    """The outcome of `job` for one notebook. Raises NbcopilotError, and Cancelled when `stop` is set."""
+    if item.data is None:
+        earlier = None if item.in_place else stores.present(item.place)
+        item = replace(item, data=stores.read(item.unit.path), earlier=earlier)
+    file = notebooks.loads(item.data or b"", item.unit.path)
+    if job.command == "check":
+        found = tuple((lack.cell, lack.problem) for lack in lacks(file))
+        return Outcome(item.unit, read=file.sha256, lacks=found)
+    if job.command == "audit":
+        return Outcome(item.unit, read=file.sha256, rows=tuple(generated(file)))
+    if job.command == "strip":
+        return _strip(job, item, file)
+    known = _Known(job, engine)
+    if item.part is not None:
+        texts, notes, usage = documents.summaries(
+            file,
+            known(),
+            job.options,
+            item.part.groups,
+            stop=stop,
+            on_progress=lambda done, total: on_cells(item.unit, done, total),
         )
-
-    return work
-
-
-def checking(*, places: Mapping[Unit, Path] | None = None) -> Work:
-    """Work that lists what is missing or outdated. places: look at the documented versions there instead."""
-
-    def work(unit: Unit, stop: threading.Event) -> Outcome:
-        file = notebooks.read(places[unit] if places is not None else unit.path)
-        return Outcome(unit, read=file.sha256, lacks=tuple((lack.cell, lack.problem) for lack in lacks(file)))
-
-    return work
+        part = Part(item.part.groups, texts, notes, usage)
+        return Outcome(item.unit, read=file.sha256, part=part, usage=usage, model=known.model)
+    if item.in_place and file.convertible_only and job.writes:
+        note = f"nbformat {file.version[0]} is written only to a new file: use -o FOLDER"
+        return Outcome(item.unit, "skipped", read=file.sha256, notes=(note,))
+    work = _tests if job.command == "testgen" else _document
+    return replace(work(job, item, file, known, stop, on_cells), model=known.model)
 
 
-def stripping(roles: Collection[Role] = (), *, places: Mapping[Unit, Path] | None, with_diff: bool = False) -> Work:
-    """Work that takes out what nbcopilot wrote."""
+class _Known:
+    """The engine, held against the model that the run is by; `model` is (id, sha256) once it was asked for."""
 
-    def work(unit: Unit, stop: threading.Event) -> Outcome:
-        file = notebooks.read(unit.path)
-        found = strip(file, roles)
-        in_place = places is None or places[unit] == unit.path
-        notes = [
-            f"{count} {role} cell{'s' if count != 1 else ''} removed" for role, count in sorted(found.removed.items())
-        ]
-        if found.kept:
-            notes.append(
-                f"{found.kept} edited cell{'s' if found.kept != 1 else ''} kept, without our metadata and label"
-            )
-        changed = found.data != file.raw
-        return Outcome(
-            unit,
-            data=found.data if changed or not in_place else None,
-            read=file.sha256,
-            cells_written=sum(found.removed.values()) + found.kept,
-            notes=tuple(notes),
-            diff=_diff(file, found.data, unit.name) if with_diff else "",
+    def __init__(self, job: Job, engine: Callable[[], Engine]) -> None:
+        self._job, self._engine = job, engine
+        self.model: tuple[str, str] | None = None
+
+    def __call__(self) -> Engine:
+        engine = self._engine()
+        info = engine.describe()
+        self.model = (info.id, info.sha256)
+        if self._job.model is not None and self.model != self._job.model:
+            raise mismatch(self._job.model, self.model)
+        return engine
+
+
+def mismatch(first: tuple[str, str], other: tuple[str, str]) -> MismatchError:
+    """The refusal of a second model in one run; both are named."""
+
+    def name(model: tuple[str, str]) -> str:
+        return f"{model[0]} ({model[1].removeprefix('sha256:')[:12]})" if model[1] else model[0]
+
+    return MismatchError(
+        f"the run is by {name(first)}, but a worker has {name(other)}",
+        hint="name one model for all: --model ID, or --endpoint URL",
+    )
+
+
+def _document(
+    job: Job, item: Item, file: NotebookFile, engine: _Known, stop: threading.Event, on_cells: OnCells
+) -> Outcome:
+    before, base = _base(item, file)
+    result = DocumentResult(base.raw)
+    if not survey(base).complete:
+        result = document(
+            base,
+            engine(),
+            job.options,
+            reuse=before,
+            texts={at: text for part in item.parts for at, text in part.texts.items()},
+            stop=stop,
+            on_progress=lambda done, total: on_cells(item.unit, done, total),
         )
+    notes = tuple(dict.fromkeys([*result.notes, *(note for part in item.parts for note in part.notes)]))
+    outcome = Outcome(item.unit, cells_written=result.cells_written, notes=notes, usage=result.usage)
+    return _with_data(job, item, file, before, result.data, outcome)
 
-    return work
+
+def _tests(
+    job: Job, item: Item, file: NotebookFile, engine: _Known, stop: threading.Event, on_cells: OnCells
+) -> Outcome:
+    before, base = _base(item, file)
+    if not targets(base.snapshot()):
+        return _with_data(job, item, file, before, base.raw, Outcome(item.unit, notes=("nothing to test",)))
+    done = write_tests(base, engine(), job.config)
+    outcome = Outcome(
+        item.unit, cells_written=done.cells_written, checks=done.checks, notes=done.notes, usage=done.usage
+    )
+    return _with_data(job, item, file, before, done.data, outcome)
 
 
-def _earlier(place: Path) -> NotebookFile | None:
-    """What stands at `place` already, when it can be read."""
+def _base(item: Item, file: NotebookFile) -> tuple[NotebookFile | None, NotebookFile]:
+    """(what an earlier run wrote, what to go on from): the earlier one when it was made from the same source, so that
+    what the user edited in it stays."""
+    before = None if item.in_place or item.earlier is None else _earlier(item.earlier)
+    return before, before if before is not None and same(_bare(before), file.content) else file
+
+
+def _with_data(
+    job: Job, item: Item, file: NotebookFile, before: NotebookFile | None, data: bytes, outcome: Outcome
+) -> Outcome:
+    unchanged = data == (before.raw if before is not None else file.raw if item.in_place else None)
+    return replace(
+        outcome,
+        data=None if unchanged else data,
+        read=file.sha256,
+        diff=_diff(file, data, item.unit.name) if job.with_diff else "",
+    )
+
+
+def _strip(job: Job, item: Item, file: NotebookFile) -> Outcome:
+    found = strip(file, job.roles)
+    notes = [f"{count} {role} cell{'s' if count != 1 else ''} removed" for role, count in sorted(found.removed.items())]
+    if found.kept:
+        notes.append(f"{found.kept} edited cell{'s' if found.kept != 1 else ''} kept, without our metadata and label")
+    changed = found.data != file.raw
+    return Outcome(
+        item.unit,
+        data=found.data if changed or not item.in_place else None,
+        read=file.sha256,
+        cells_written=sum(found.removed.values()) + found.kept,
+        notes=tuple(notes),
+        diff=_diff(file, found.data, item.unit.name) if job.with_diff else "",
+    )
+
+
+def divided(job: Job, item: Item) -> list[Item]:
+    """The parts of a huge notebook that is documented for the first time, one Item each; [] for any other."""
+    if job.command != "document" or item.data is None or item.earlier is not None:
+        return []
+    if item.data.count(b'"cell_type"') < HUGE_CELLS:
+        return []
     try:
-        return notebooks.read(place) if place.exists() else None
+        file = notebooks.loads(item.data, item.unit.path)
+    except NbcopilotError:
+        return []
+    if item.in_place and file.convertible_only:
+        return []
+    return [replace(item, part=Part(groups)) for groups in documents.parts(file, PART_GROUPS)]
+
+
+def generated(file: NotebookFile) -> Iterator[dict[str, Any]]:
+    """One row for each cell of ours: place, role, model, checks, `edited` (the cell) and `outdated` (its source)."""
+    notebook = file.snapshot()
+    for number, cell in enumerate(notebook.cells, start=1):
+        record = ours(cell.metadata)
+        if record is None:
+            continue
+        source = notebook.cell(record.get("source_cell"))
+        wanted = record.get("source_hash")
+        model = record.get("model") or {}
+        yield {
+            "path": file.name,
+            "cell": number,
+            "id": cell.id,
+            "role": record.get("role"),
+            "model": model.get("id", "?"),
+            "model_sha256": model.get("sha256", ""),
+            "created": record.get("created"),
+            "version": record.get("version"),
+            "checks": dict(record.get("checks") or {}),
+            "edited": is_edited(cell.metadata, cell.source),
+            "outdated": bool(source and isinstance(wanted, str) and wanted != text_hash(source.source)),
+        }
+
+
+def _earlier(data: bytes) -> NotebookFile | None:
+    """What stands at the place of the result already, when it can be read."""
+    try:
+        return notebooks.loads(data)
     except NbcopilotError:
         return None
 

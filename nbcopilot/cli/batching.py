@@ -1,45 +1,121 @@
-"""What the batch commands share: where results go, progress on stderr, the report on stdout."""
+"""What the batch commands share: their options, where results go, who works, the report. A command builds a Job."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nbcopilot.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-
-    from nbcopilot.batch.discover import Unit
-    from nbcopilot.batch.runner import Outcome, Report
+    from nbcopilot.batch.executors import Executor
+    from nbcopilot.batch.job import Job, Outcome, Unit
+    from nbcopilot.batch.journal import Journal
+    from nbcopilot.batch.report import Report
+    from nbcopilot.cli.progress import Progress
 
 _FLAGS = {"output": "-o DIR", "in_place": "--in-place", "check": "--check", "dry_run": "--dry-run"}
+PATH_HELP = "notebooks, folders, globs such as 'nb/**/*.ipynb', a .zip, or URLs such as s3://bucket/folder"
+
+
+def add_arguments(sub: argparse.ArgumentParser, *, writes: bool = True, model: bool = False) -> None:
+    """Add the options of every batch command. writes: it writes notebooks; model: it asks a model."""
+    if writes:
+        where = sub.add_mutually_exclusive_group()
+        where.add_argument("-o", "--output", metavar="DIR", help="write copies there (a folder, URL or .zip), in the same tree")  # fmt: skip
+        where.add_argument("--in-place", action="store_true", help="write into the notebooks")
+        sub.add_argument("--dry-run", action="store_true", help="show the changes as a diff and write nothing")
+        sub.add_argument("--resume", action="store_true", help="go on with an interrupted run of the same command")
+    sub.add_argument("--since", metavar="REV", help="only notebooks that changed against this git revision")
+    sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of this machine (default 1)")
+    sub.add_argument("--scheduler", metavar="ADDRESS|FILE", help="a Dask cluster in place of this machine")
+    sub.add_argument("--resources", metavar="NAME=N", help="what a notebook takes of a worker, such as GPU=1")
+    sub.add_argument("--worker-memory", metavar="SIZE", default="", help="of each process, such as 2GB")
+    sub.add_argument("--shared", action="store_true", help="workers see the same paths: send names, not bytes")
+    sub.add_argument("--report", action="append", default=[], metavar="FILE", help=".html, .json or .xml (JUnit); repeatable")  # fmt: skip
+    sub.add_argument("--watts", type=float, default=None, metavar="W", help="of a busy core, for the energy estimate")
+    sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    if model:
+        sub.add_argument("--model", help="model id, folder or .gguf file; fake needs no weights")
+        sub.add_argument("--engine", help="auto, in-process, or the URL of an OpenAI-compatible server")
+        sub.add_argument("--endpoint", dest="engine", metavar="URL", help="the same as --engine URL")
+        sub.add_argument("--precision", help="weights in memory: auto, int8, float32, bfloat16, float16")
 
 
 def require_one(args: argparse.Namespace, names: Sequence[str], command: str) -> None:
-    """Refuse a call that does not say what to do with the results, and numbers of jobs that make no sense."""
+    """Refuse a call that does not say what to do with the results."""
     if not any(getattr(args, name) for name in names):
         flags = [_FLAGS[name] for name in names]
         raise UsageError(
             f"nbcopilot {command} needs to know where to write", hint=f"say {', '.join(flags[:-1])} or {flags[-1]}"
         )
-    if args.jobs < 1:
-        raise UsageError(f"--jobs is {args.jobs}", hint="it takes 1 or more")
 
 
-def places(units: Sequence[Unit], args: argparse.Namespace) -> dict[Unit, Path] | None:
-    """Where each result goes; None for a dry run."""
-    from nbcopilot.batch import discover
+def run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> Report:
+    """Do `job` on what `args` name: discover, plan, work, write, report. on_outcome gets each finished notebook."""
+    from nbcopilot.batch import runner
+    from nbcopilot.batch.report import WATTS_PER_CORE, require_format, write_report
+    from nbcopilot.cli.progress import Progress
 
-    if args.dry_run:
-        return None
-    return discover.targets(units, args.output) if args.output else {unit: unit.path for unit in units}
+    _require_sense(args)
+    for name in args.report:
+        require_format(name)
+    units, base = _units(args)
+    output, archive = _output(args)
+    places = _places(args, job, units, output)
+    if job.writes and places is not None:
+        _require_output(output, base)
+    journal = _journal(args, job, units, output or base)
+    complete = False
+    try:
+        job = _with_engine(_as_begun(job, journal), args)
+        with Progress(len(units), args) as progress:
+            progress.say(journal.problem)
+
+            def done(outcome: Outcome) -> None:
+                progress.done(outcome)
+                on_outcome(outcome)
+
+            report = runner.Run(
+                replace(job, with_diff=job.with_diff or _wants_diffs(args, job)),
+                units,
+                _executor(args, job, progress, len(units)),
+                journal,
+                places,
+                shared=args.shared,
+                keep_diffs=_wants_diffs(args, job),
+                on_done=done,
+                on_notice=progress.say,
+            ).run()
+        complete = report.complete
+        if complete and archive:
+            from nbcopilot.batch.archive import pack
+
+            pack(output, archive)
+        for name in args.report:
+            write_report(name, report, journal, job.command, args.watts or WATTS_PER_CORE)
+    finally:
+        journal.close(complete=complete)
+    return report
+
+
+def finish(report: Report, args: argparse.Namespace, extra: dict[str, Any] | None = None) -> int:
+    """Say how it ended and give the exit code; with --json the object is the last line of stdout."""
+    if report.interrupted:
+        again = ", go on with --resume" if getattr(args, "resume", None) is not None else ""
+        say(f"stopped after {report.done} of {report.total} notebooks; nothing is half-written{again}")
+    elif report.fatal is not None:
+        say(str(report.fatal))
+    else:
+        say(_summary(report))
+    if args.json:
+        print(json.dumps({**report.json(), **(extra or {})}, ensure_ascii=False), flush=True)
+    return report.exit_code
 
 
 def say(text: str) -> None:
@@ -48,100 +124,140 @@ def say(text: str) -> None:
         print(f"nbcopilot: {text}", file=sys.stderr)
 
 
-class Progress:
-    """Notebooks as they get done, on stderr: a bar with the time left on a terminal, a line each elsewhere.
-
-    Diffs of a dry run and findings of a check go to stdout as they come.
-    """
-
-    def __init__(self, total: int, args: argparse.Namespace) -> None:
-        self.total, self.count = total, 0
-        self.dry_run = args.dry_run
-        self.counts_cells = args.command != "strip"
-        self._started = time.monotonic()
-        self._bar: RichProgress | None = None
-
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=Console(stderr=True), redirect_stdout=False)
-            self._bar.start()
-            self._bar.add_task("", total=self.total)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def done(self, outcome: Outcome) -> None:
-        """One notebook is finished."""
-        self.count += 1
-        if outcome.diff:
-            print(outcome.diff, end="", flush=True)
-        for cell, problem in outcome.lacks:
-            print(f"{outcome.unit.path}: cell #{cell}: {problem}", flush=True)
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=self.count)
-            if outcome.error is not None or outcome.notes:
-                self.say(f"{outcome.unit.path}: {self._what(outcome)}")
-        else:
-            print(
-                f"{self.count}/{self.total} {outcome.unit.path}: {self._what(outcome)}{self._left()}",
-                file=sys.stderr,
-                flush=True,
-            )
-
-    def cells(self, unit: Unit, done: int, total: int) -> None:
-        """Answers within one notebook."""
-        self.note(f"{unit.name}: {done} of {total} texts" if total > 1 else unit.name)
-
-    def note(self, text: str) -> None:
-        """What is going on now: beside the bar; nothing elsewhere."""
-        if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], description=text)
-
-    def say(self, text: str) -> None:
-        """A line above the bar."""
-        if self._bar is not None:
-            self._bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-        else:
-            say(text)
-
-    def _what(self, outcome: Outcome) -> str:
-        if outcome.error is not None:
-            return str(outcome.error).removeprefix(f"{outcome.unit.path} ")
-        count = outcome.cells_written
-        wrote = "would be written" if self.dry_run else "written"
-        # What strip did stands in its notes, role by role.
-        words = [f"{count} cell{'s' if count != 1 else ''} {wrote}"] if count and self.counts_cells else []
-        if outcome.lacks:
-            words.append(f"{len(outcome.lacks)} missing or outdated")
-        return "; ".join([*words, *outcome.notes]) or ("skipped" if outcome.state == "skipped" else "nothing to do")
-
-    def _left(self) -> str:
-        """The time left, once it can be told and is worth telling."""
-        spent = time.monotonic() - self._started
-        left = spent / self.count * (self.total - self.count)
-        return f" ({left:.0f} s left)" if left >= 10 else ""
+# --------------------------------------------------------------------------- what was asked
 
 
-def finish(report: Report, args: argparse.Namespace) -> int:
-    """Say how it ended and give the exit code; with --json the object is the last line of stdout."""
-    if report.interrupted:
-        again = ", go on with --resume" if getattr(args, "resume", None) is not None else ""
-        say(f"stopped after {len(report.outcomes)} of {report.total} notebooks; nothing is half-written{again}")
-    elif report.fatal is not None:
-        say(str(report.fatal))
-    else:
-        say(_summary(report))
-    if args.json:
-        print(json.dumps(report.json(), ensure_ascii=False), flush=True)
-    return report.exit_code
+def _require_sense(args: argparse.Namespace) -> None:
+    if args.jobs < 1:
+        raise UsageError(f"--jobs is {args.jobs}", hint="it takes 1 or more")
+    if args.scheduler and args.jobs > 1:
+        raise UsageError("--jobs and --scheduler exclude each other", hint="the cluster decides how many work")
+    if args.watts is not None and not 0 < args.watts < 10_000:
+        raise UsageError(f"--watts is {args.watts:g}", hint="it takes the watts of a busy core, such as 7")
+
+
+def _units(args: argparse.Namespace) -> tuple[list[Unit], str]:
+    from nbcopilot.batch import discover
+    from nbcopilot.batch.since import changed
+
+    output = getattr(args, "output", None)
+    exclude = None if output is None or "://" in output else output
+    units, base = discover.discover(args.paths, exclude=exclude)
+    if args.since:
+        total = len(units)
+        units = changed(units, args.since, base)
+        say(f"{len(units)} of {total} notebooks changed since {args.since}")
+    return units, base
+
+
+def _output(args: argparse.Namespace) -> tuple[str, str]:
+    """(the folder or URL of -o, the .zip that it is packed into at the end); "" for what there is not."""
+    output = getattr(args, "output", None) or ""
+    if output.lower().endswith(".zip") and "://" not in output:
+        from nbcopilot.batch.archive import staging
+
+        return staging(output), output
+    return output, ""
+
+
+def _places(args: argparse.Namespace, job: Job, units: Sequence[Unit], output: str) -> dict[Unit, str] | None:
+    """Where each result goes, or for a check stands; None for nowhere."""
+    from nbcopilot.batch import discover
+
+    if output:
+        return discover.targets(units, output)
+    return {unit: unit.path for unit in units} if job.writes else None
+
+
+def _require_output(output: str, base: str) -> None:
+    from nbcopilot.batch import stores
+
+    if output or stores.is_url(base):
+        stores.require_writable(output or base)
+
+
+def _journal(args: argparse.Namespace, job: Job, units: Sequence[Unit], output: str) -> Journal:
+    from nbcopilot.batch.journal import Journal, folder_for
+
+    if not job.writes or not units:
+        return Journal()
+    folder = folder_for(output, [unit.name for unit in units])
+    return Journal.open(folder, job.conditions(), resume=args.resume, created=job.options.created)
+
+
+def _as_begun(job: Job, journal: Journal) -> Job:
+    """`job` with the time of the run that is resumed, so that it writes what that one would have written."""
+    return replace(job, options=replace(job.options, created=journal.created)) if journal.created else job
+
+
+def _with_engine(job: Job, args: argparse.Namespace) -> Job:
+    """`job` with a model for each worker where each has a GPU of its own, else with the engine that is set."""
+    if "GPU" in (args.resources or "") and job.config.engine == "auto":
+        return replace(job, config=replace(job.config, engine="in-process"))
+    return job
+
+
+def _wants_diffs(args: argparse.Namespace, job: Job) -> bool:
+    return job.command in ("document", "strip", "testgen") and any(
+        Path(name).suffix.lower() in (".html", ".htm") for name in args.report
+    )
+
+
+# --------------------------------------------------------------------------- who works
+
+
+def _executor(args: argparse.Namespace, job: Job, progress: Progress, count: int) -> Executor:
+    """Threads of this process for one job; a cluster of processes for several, or the one at --scheduler."""
+    jobs = min(args.jobs, max(count, 1))
+    if not args.scheduler and jobs == 1:
+        return _threads(job, progress, 1)
+    from nbcopilot.batch.job import NEEDS_MODEL
+
+    try:
+        from nbcopilot.batch.cluster import Cluster
+    except ImportError as exc:
+        if args.scheduler:
+            raise UsageError("--scheduler needs dask", hint="pip install 'nbcopilot[batch]'") from exc
+        progress.say("dask is not installed, so the jobs are threads of one process: pip install 'nbcopilot[batch]'")
+        return _threads(job, progress, jobs)
+    progress.note("starting the workers")
+    if job.command in NEEDS_MODEL and job.config.engine.startswith("http"):
+        _engine(job, progress).close()  # says where text goes
+    return Cluster(jobs, args.scheduler or "", _resources(args.resources), args.worker_memory)
+
+
+def _threads(job: Job, progress: Progress, jobs: int) -> Executor:
+    from nbcopilot.batch import tasks
+    from nbcopilot.batch.executors import Threads
+    from nbcopilot.batch.working import on_engine
+
+    return Threads(on_engine(tasks.LazyEngine(lambda: _engine(job, progress)), progress.cells), jobs)
+
+
+def _engine(job: Job, progress: Progress) -> Any:
+    from nbcopilot.cli.terminal import asker
+    from nbcopilot.session import Session
+
+    session = Session(job.config)
+    session.ask = asker()
+    progress.note("starting the model")
+    engine = session.engine()
+    for notice in session.notices:
+        progress.say(notice)
+    return engine
+
+
+def _resources(text: str | None) -> dict[str, float]:
+    """ "GPU=1,MEMORY=2e9" as Dask takes it."""
+    found = {}
+    for pair in (text or "").split(","):
+        name, _, amount = pair.strip().partition("=")
+        try:
+            if name:
+                found[name] = float(amount or 1)
+        except ValueError:
+            raise UsageError(f"--resources {text} cannot be read", hint="such as GPU=1") from None
+    return found
 
 
 def _summary(report: Report) -> str:

@@ -94,7 +94,7 @@ def test_a_dead_link_is_a_notebook_that_fails_when_it_is_read(tree: Path) -> Non
 
 def test_output_mirrors_the_tree_and_never_overwrites_what_is_read(tree: Path) -> None:
     units, base = discover([str(tree / "sub")])
-    assert base == tree / "sub"
-    assert list(targets(units, Path("out")).values()) == [Path("out/b.ipynb"), Path("out/deep/C.IPYNB")]
+    assert base == str(tree / "sub")
+    assert list(targets(units, "out").values()) == ["out/b.ipynb", "out/deep/C.IPYNB"]
     with pytest.raises(UsageError, match="would overwrite"):
         targets(units, tree / "sub")

@@ -8,7 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from nbcopilot.cli import audit
+from nbcopilot.batch.tasks import generated
+from nbcopilot.cli.main import main
+from nbcopilot.notebook import document
 from nbcopilot.types import ModelInfo, Sampling, text_hash
 from nbcopilot.write.provenance import Provenance, cell_metadata
 
@@ -27,10 +29,19 @@ def test_audit_tells_edited_and_outdated_cells(tmp_path: Path, capsys: pytest.Ca
     ]
     path = tmp_path / "a.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    rows = list(audit.generated(path))
+    rows = list(generated(document.read(path)))
     assert [(r["cell"], r["edited"], r["outdated"]) for r in rows] == [(2, False, False), (3, True, True)]
 
-    import argparse
+    assert main(["audit", str(tmp_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (found["notebooks"], found["generated"], [cell["cell"] for cell in found["cells"]]) == (1, 2, [2, 3])
 
-    assert audit.run(argparse.Namespace(paths=[path], json=True)) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["generated"] == 2
+
+def test_one_notebook_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.ipynb").write_text("not json")
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "good.ipynb")
+    assert main(["audit", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "is not JSON" in captured.err and "0 generated cell(s) in 2 notebook(s)" in captured.out

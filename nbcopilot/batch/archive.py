@@ -1,0 +1,35 @@
+"""Results in a .zip: collected in a folder beside it, packed when the run is complete, so that it is never half there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from nbcopilot.batch.journal import FOLDER
+from nbcopilot.errors import NotebookWriteError
+
+
+def staging(archive: str) -> str:
+    """The folder in which the results for `archive` are collected."""
+    return f"{archive}.parts"
+
+
+def pack(folder: str, archive: str) -> None:
+    """Make `archive` of what `folder` holds, at once, and delete the folder. Raises NotebookWriteError."""
+    temporary = f"{archive}.tmp"
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as out:
+            for path in sorted(Path(folder).rglob("*")):
+                name = path.relative_to(folder)
+                if path.is_file() and FOLDER not in name.parts:
+                    out.write(path, name.as_posix())
+        os.replace(temporary, archive)
+    except OSError as exc:
+        Path(temporary).unlink(missing_ok=True)
+        reason = (exc.strerror or str(exc)).lower()
+        raise NotebookWriteError(
+            f"{archive} could not be written: {reason}", hint=f"the results are in {folder}"
+        ) from exc
+    shutil.rmtree(folder, ignore_errors=True)

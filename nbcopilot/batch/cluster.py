@@ -1,0 +1,311 @@
+"""Items worked on by the processes of a Dask cluster: one on this machine (--jobs N), or any other (--scheduler).
+
+Dask gives the units of a lost worker to another one; here it is counted which unit was running when a worker died, and
+one that was twice is set aside. A scheduler that goes away is waited for, and gets again what was under way.
+Versions are compared before anything is sent. Reads and writes no file but the scheduler file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import signal
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+import dask
+import distributed
+import psutil
+from distributed import KilledWorker
+
+from nbcopilot import __version__
+from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
+from nbcopilot.batch.working import on_worker
+from nbcopilot.errors import EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
+
+CONNECT_SECONDS = 10
+# How long a scheduler that went away is waited for: a pod or a job is started anew within this.
+BACK_SECONDS = 120
+STRIKES = 2
+# Of an own cluster: the scheduler itself sets a unit aside after as many lost workers (it counts those beyond).
+_OWN = {"distributed.scheduler.allowed-failures": STRIKES - 1, "distributed.comm.timeouts.connect": "30s"}
+_QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB", "logging": {"distributed": "critical"}}
+_TOPIC = "nbcopilot"
+
+
+_dask: Any = distributed  # its annotations are too few to be checked against
+
+
+class IgnoreInterrupt(distributed.WorkerPlugin):
+    """Ctrl-C in a terminal reaches all its processes; only the client is to act on it."""
+
+    name = "nbcopilot-ignore-interrupt"
+
+    def setup(self, worker: Any) -> None:
+        """Called in the main thread of the worker's process."""
+        with contextlib.suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+class _Unwanted(threading.Event):
+    """Set when the task `key` was cancelled: nobody waits for its result."""
+
+    def __init__(self, worker: Any, key: str) -> None:
+        super().__init__()
+        self._worker, self._key = worker, key
+
+    def is_set(self) -> bool:
+        state = self._worker.state.tasks.get(self._key)
+        return state is None or state.state == "cancelled"
+
+
+def work(job: Job, item: Item, key: str) -> Outcome:
+    """The task: runs in a worker's thread, says that it has begun, gives the Outcome."""
+    worker = _dask.get_worker()
+    worker.log_event(_TOPIC, {"key": key, "worker": worker.address})
+    return on_worker(job, item, _Unwanted(worker, key), str(worker.name))
+
+
+def versions(dask_worker: Any) -> str:
+    """The version of nbcopilot on a worker, "" when it has none."""
+    try:
+        import nbcopilot
+
+        return nbcopilot.__version__
+    except ImportError:
+        return ""
+
+
+class Cluster:
+    """A Dask cluster: `jobs` processes on this machine, or the one at `scheduler` (an address or a scheduler file).
+
+    resources: what each Item takes of a worker ({"GPU": 1}); memory: of a worker of this machine ("2GB"). Raises EngineUnavailableError when the scheduler cannot
+    be reached, MismatchError when a worker has another version.
+    """
+
+    def __init__(
+        self, jobs: int = 1, scheduler: str = "", resources: Mapping[str, float] | None = None, memory: str = ""
+    ) -> None:
+        dask.config.set(_QUIET)
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        self._scheduler, self._resources = scheduler, dict(resources or {})
+        self._run = uuid.uuid4().hex[:8]
+        self._count = 0
+        self._own: Any = None
+        self._under_way: dict[str, tuple[Job, Item, Any]] = {}
+        self._finished: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._running: dict[str, str] = {}
+        self._strikes: Counter[str] = Counter()
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._slots, self._stale = 1, threading.Event()
+        try:
+            if not scheduler:
+                self._own = _local(jobs, memory)
+            self._client = self._connect(CONNECT_SECONDS)
+            self._require_versions()
+            if self._own is not None:
+                self._client.register_plugin(IgnoreInterrupt())
+        except BaseException:
+            self.close()
+            raise
+
+    # ------------------------------------------------------------------ the Executor
+
+    @property
+    def slots(self) -> int:
+        """One Item for each thread of each worker that has the resources; a few more where workers may be added."""
+        if self._stale.is_set():
+            self._stale.clear()
+            with contextlib.suppress(Exception):
+                threads = self._threads()
+                self._slots = max(threads, 1) if self._own is not None else threads + max(1, threads // 4)
+        return self._slots
+
+    def submit(self, job: Job, item: Item) -> None:
+        """See `Executor.submit`."""
+        self._count += 1
+        self._send(f"{_TOPIC}-{self._run}-{self._count}", job, item)
+
+    def _send(self, key: str, job: Job, item: Item) -> None:
+        future = self._client.submit(
+            work, job, item, key, key=key, pure=False, resources=self._resources or None, retries=0
+        )
+        self._under_way[key] = (job, item, future)
+        future.add_done_callback(lambda done: self._finished.put(done.key))
+
+    def next(self, timeout: float) -> tuple[Item, Outcome] | None:
+        """See `Executor.next`. Raises EngineUnavailableError when the scheduler is gone for good."""
+        if self._own is None and self._client.status != "running":
+            self._wait_for_scheduler()
+        try:
+            key = self._finished.get(timeout=timeout)
+        except queue.Empty:
+            return None
+        if key not in self._under_way:
+            return None
+        job, item, future = self._under_way[key]
+        if self._strikes[key] >= STRIKES and future.status != "finished":
+            future.cancel()
+            return self._settled(key, item, _set_aside(item))
+        try:
+            return self._settled(key, item, future.result(timeout=60))
+        except KilledWorker:
+            return self._settled(key, item, _set_aside(item))
+        except NbcopilotError as exc:
+            return self._settled(key, item, Outcome(item.unit, "failed", error=exc))
+        except (TimeoutError, OSError, CancelledError):
+            # The worker that had the result, or the scheduler, went away: it is given back.
+            if self._own is None:
+                time.sleep(0.5)  # the client sees a broken line a moment after its futures do
+                if self._client.status != "running":
+                    self._wait_for_scheduler()
+                    return None
+            self._send(key, job, item)
+            return None
+        except Exception as exc:
+            fault = InternalError(f"{item.unit.path}: {type(exc).__name__}: {exc}", hint="see the log of the worker")
+            return self._settled(key, item, Outcome(item.unit, "failed", error=fault))
+
+    def _settled(self, key: str, item: Item, outcome: Outcome) -> tuple[Item, Outcome]:
+        del self._under_way[key]
+        self._running.pop(key, None)
+        self._strikes.pop(key, None)
+        return item, outcome
+
+    def notices(self) -> list[str]:
+        """See `Executor.notices`."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._said.get_nowait())
+        return found
+
+    def close(self) -> None:
+        """See `Executor.close`. Workers of another's cluster stop at the next token of what they do for us."""
+        client = getattr(self, "_client", None)
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.cancel([future for _, _, future in self._under_way.values()], force=True)
+            with contextlib.suppress(Exception):
+                client.close(timeout=5)
+        self._under_way.clear()
+        if self._own is not None:
+            with contextlib.suppress(Exception):
+                self._own.close(timeout=10)
+
+    # ------------------------------------------------------------------ connection
+
+    def _connect(self, seconds: float) -> Any:
+        where: dict[str, Any] = {"address": self._own if self._own is not None else self._scheduler}
+        if self._own is None and "://" not in self._scheduler and Path(self._scheduler).is_file():
+            where = {"scheduler_file": self._scheduler}
+        try:
+            client = _dask.Client(**where, timeout=seconds, set_as_default=False, name="nbcopilot")
+        except Exception as exc:
+            raise EngineUnavailableError(
+                f"no Dask scheduler answers at {self._scheduler or 'this machine'}",
+                hint="check the address (tcp://HOST:8786) or the scheduler file",
+            ) from exc
+        client.subscribe_topic("all", self._on_cluster)
+        client.subscribe_topic(_TOPIC, self._on_begun)
+        self._stale.set()
+        return client
+
+    def _require_versions(self) -> None:
+        """Refuse workers that have another version of nbcopilot, or none."""
+        found: dict[str, Any] = self._client.run(versions, on_error="return")
+        for worker, version in sorted(found.items()):
+            if version != __version__:
+                other = version if isinstance(version, str) and version else "none"
+                raise MismatchError(
+                    f"this is nbcopilot {__version__}, but the worker {worker} has {other}",
+                    hint=f"install the same on both: pip install nbcopilot=={__version__}",
+                )
+
+    def _wait_for_scheduler(self) -> None:
+        """Connect again, and send again what was under way."""
+        self._said.put(f"the scheduler at {self._scheduler} went away; waiting for it")
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=1)
+        end = time.monotonic() + BACK_SECONDS
+        while True:
+            try:
+                self._client = self._connect(5)
+                break
+            except EngineUnavailableError:
+                if time.monotonic() > end:
+                    raise EngineUnavailableError(
+                        f"the scheduler at {self._scheduler} went away and did not come back within {BACK_SECONDS} s",
+                        hint="start it and run the same command with --resume",
+                    ) from None
+                time.sleep(1)
+        self._said.put(f"the scheduler is back; {len(self._under_way)} notebooks are sent again")
+        self._require_versions()
+        again, self._under_way = self._under_way, {}
+        self._running.clear()
+        for job, item, _ in again.values():
+            self.submit(job, item)
+
+    def _threads(self) -> int:
+        """Threads of all workers that have the resources."""
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        if not self._resources:
+            return sum(worker["nthreads"] for worker in workers)
+        return sum(
+            int(min([worker["nthreads"], *((worker["resources"].get(n, 0)) // q for n, q in self._resources.items())]))
+            for worker in workers
+        )
+
+    # ------------------------------------------------------------------ what the scheduler tells (in its client's thread)
+
+    def _on_begun(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        if isinstance(message, Mapping) and message.get("key") in self._under_way:
+            self._running[message["key"]] = message["worker"]
+
+    def _on_cluster(self, event: tuple[float, Any]) -> None:
+        message = event[1]
+        action = message.get("action") if isinstance(message, Mapping) else None
+        if action in ("add-worker", "remove-worker"):
+            self._stale.set()
+        if action != "remove-worker" or message.get("expected"):
+            return
+        lost = [key for key in message["processing-tasks"] if key in self._under_way]
+        for key in lost:
+            if self._running.pop(key, None) == message["worker"]:
+                self._strikes[key] += 1
+                if self._strikes[key] >= STRIKES:
+                    self._finished.put(key)
+        names = ", ".join(self._under_way[key][1].unit.name for key in lost[:3])
+        self._said.put(f"lost the worker {message['worker']}" + (f" with {names}" if names else ""))
+
+
+def _local(jobs: int, memory: str) -> Any:
+    """A cluster of `jobs` processes of one thread each; together they take nine tenths of the memory."""
+    dask.config.set(_OWN)
+    limit = max(int(psutil.virtual_memory().total * 0.9 / jobs), 1 << 28)
+    return _dask.LocalCluster(
+        n_workers=jobs,
+        threads_per_worker=1,
+        processes=True,
+        memory_limit=memory or limit,
+        dashboard_address=None,
+        silence_logs=logging.CRITICAL,
+        host="127.0.0.1",
+    )
+
+
+def _set_aside(item: Item) -> Outcome:
+    """What becomes of a unit that was running when a worker died, twice."""
+    error = OutOfMemoryError(
+        f"{item.unit.path} was set aside: {STRIKES} workers died while they worked on it",
+        hint="most likely it needs more memory than a worker has; run it alone, with --jobs 1",
+    )
+    return Outcome(item.unit, "failed", error=error)

@@ -1,0 +1,212 @@
+"""What came of a run: totals as it goes on (Report), and at the end the same as JSON or JUnit (page.py: as HTML).
+
+Holds counts, failures and findings only, never bytes, so that ten thousand notebooks cost no more memory than ten; the
+rows of the reports come from the journal, one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from nbcopilot.batch.job import Outcome, State
+from nbcopilot.batch.journal import Journal, Row
+from nbcopilot.errors import NbcopilotError, UsageError
+
+# Watts of a busy core with its share of the machine: a 64-core server at full load takes some 400 W at the plug,
+# a laptop of 4 cores some 30 W.
+WATTS_PER_CORE = 7.0
+FORMATS = {".html": "HTML", ".htm": "HTML", ".json": "JSON", ".xml": "JUnit"}
+
+
+@dataclass
+class Cost:
+    """Tokens and CPU seconds. `engines`: first and last clock of engines that workers shared."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cpu_seconds: float = 0.0
+    engines: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome, also that of a part."""
+        self.prompt_tokens += outcome.usage.prompt_tokens
+        self.completion_tokens += outcome.usage.completion_tokens
+        self.cpu_seconds += outcome.cpu_seconds
+        if outcome.engine_clock is not None:
+            name, now = outcome.engine_clock
+            self.engines[name] = (self.engines.get(name, (now, now))[0], now)
+
+    def json(self, watts: float = WATTS_PER_CORE) -> dict[str, Any]:
+        """Tokens, CPU seconds, and the energy with its formula."""
+        cpu = self.cpu_seconds + sum(last - first for first, last in self.engines.values())
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cpu_seconds": round(cpu, 1),
+            "energy_wh": round(cpu * watts / 3600, 3),
+            "energy_formula": f"CPU seconds × {watts:g} W a busy core / 3600; without GPUs and endpoints elsewhere",
+        }
+
+
+@dataclass
+class Report:
+    """The whole run. `interrupted` by Ctrl-C; `fatal` ended it early (no model, no engine, no room on the disk)."""
+
+    total: int
+    seconds: float = 0.0
+    interrupted: bool = False
+    fatal: NbcopilotError | None = None
+    counts: Counter[State] = field(default_factory=Counter)
+    cells_written: int = 0
+    cost: Cost = field(default_factory=Cost)
+    workers: dict[str, int] = field(default_factory=dict)
+    _failed: list[Outcome] = field(default_factory=list)
+    _stale: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count a notebook that is finished."""
+        self.counts[outcome.state] += 1
+        if outcome.state == "ok":
+            self.cells_written += outcome.cells_written
+        if outcome.worker:
+            self.workers[outcome.worker] = self.workers.get(outcome.worker, 0) + 1
+        light = replace(outcome, data=None, diff="", rows=())
+        if outcome.state == "failed":
+            self._failed.append(light)
+        if outcome.lacks:
+            self._stale.append(light)
+
+    @property
+    def done(self) -> int:
+        """How many notebooks are finished."""
+        return sum(self.counts.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left that --resume would do."""
+        return self.done == self.total and not self._failed and not self.interrupted and self.fatal is None
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The notebooks that failed, by name."""
+        return sorted(self._failed, key=lambda outcome: outcome.unit.name)
+
+    @property
+    def stale(self) -> list[Outcome]:
+        """The notebooks in which a check found something, by name."""
+        return sorted(self._stale, key=lambda outcome: outcome.unit.name)
+
+    def count(self, state: State) -> int:
+        """How many notebooks ended in `state`."""
+        return self.counts[state]
+
+    @property
+    def exit_code(self) -> int:
+        """0 done; 1 something was found wrong; the error's own code when every notebook failed alike; 130 stopped."""
+        if self.interrupted:
+            return 130
+        if self.fatal is not None:
+            return self.fatal.exit_code
+        codes = {outcome.error.exit_code for outcome in self._failed if outcome.error is not None}
+        if codes:
+            return codes.pop() if len(codes) == 1 and len(self._failed) == self.total else 1
+        return 1 if self._stale else 0
+
+    def json(self) -> dict[str, Any]:
+        """The contract's object (docs/batch.md), and `stale` for a check."""
+        found: dict[str, Any] = {
+            "notebooks": self.total,
+            "ok": self.count("ok"),
+            "failed": [{"path": outcome.unit.path, "error": str(outcome.error)} for outcome in self.failed],
+            "skipped": self.total - self.count("ok") - self.count("failed"),
+            "cells_written": self.cells_written,
+            "seconds": round(self.seconds, 2),
+        }
+        if self._stale:
+            found["stale"] = [
+                {"path": one.unit.path, "cells": [{"cell": cell, "problem": what} for cell, what in one.lacks]}
+                for one in self.stale
+            ]
+        return found
+
+
+# --------------------------------------------------------------------------- files
+
+
+def require_format(path: str) -> None:
+    """Refuse the name of a report that does not say what it is to be."""
+    if Path(path).suffix.lower() not in FORMATS:
+        known = ", ".join(f"{suffix} ({name})" for suffix, name in FORMATS.items() if suffix != ".htm")
+        raise UsageError(f"--report {path} is of no known kind", hint=f"the name ends in {known}")
+
+
+def write_report(path: str, report: Report, journal: Journal, command: str, watts: float = WATTS_PER_CORE) -> None:
+    """Write the report that the name of `path` asks for. Raises UsageError when it cannot be written."""
+    from nbcopilot.batch import page
+
+    kind = FORMATS[Path(path).suffix.lower()]
+    pieces = {"HTML": page.html, "JSON": as_json, "JUnit": as_junit}[kind](
+        report, journal, command, watts, Path(path).absolute().parent
+    )
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Path(path).open("w", encoding="utf-8", errors="replace") as out:
+            out.writelines(pieces)
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        raise UsageError(
+            f"the report {path} could not be written: {reason}", hint="give --report another name"
+        ) from exc
+
+
+def as_json(report: Report, journal: Journal, command: str, watts: float, folder: Path) -> Iterator[str]:
+    """The report of --json with cost, causes of failure, and a row for each notebook."""
+    head = {"command": command, **report.json(), "interrupted": report.interrupted, "cost": report.cost.json(watts)}
+    head["causes"] = dict(journal.causes())
+    yield json.dumps(head, ensure_ascii=False, indent=1)[:-2] + ',\n "rows": ['
+    for at, row in enumerate(journal.rows()):
+        shown = {**vars(row), "detail": dict(row.detail)}
+        shown.pop("diff")
+        yield (",\n  " if at else "\n  ") + json.dumps(shown, ensure_ascii=False)
+    yield "\n ]\n}\n"
+
+
+def as_junit(report: Report, journal: Journal, command: str, watts: float, folder: Path) -> Iterator[str]:
+    """JUnit XML, a case a notebook: what failed, or lacks documentation in a check, is a failure."""
+    failures = report.count("failed") + len(report.stale)
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
+    yield (
+        f'<testsuite name="nbcopilot {command}" tests="{report.total}" failures="{failures}" errors="0" '
+        f'skipped="{report.total - report.count("ok") - report.count("failed")}" time="{report.seconds:.3f}">\n'
+    )
+    for row in journal.rows():
+        yield f" <testcase classname={_attribute(command)} name={_attribute(row.name)} time={_attribute(f'{row.seconds:.3f}')}>"
+        lacks = _lacks(row)
+        if row.state == "failed":
+            yield f"<failure type={_attribute(row.code)} message={_attribute(row.error)}/>"
+        elif lacks:
+            count = f"{len(lacks)} missing or outdated"
+            yield f'<failure type="stale" message={_attribute(count)}>{escape(_printable(chr(10).join(lacks)))}</failure>'
+        elif row.state == "skipped":
+            yield f"<skipped message={_attribute('; '.join(row.detail.get('notes', [])))}/>"
+        yield "</testcase>\n"
+    yield "</testsuite>\n</testsuites>\n"
+
+
+def _lacks(row: Row) -> list[str]:
+    return [f"cell #{cell}: {what}" for cell, what in row.detail.get("lacks", [])]
+
+
+def _attribute(text: str) -> str:
+    return quoteattr(_printable(text))
+
+
+def _printable(text: str) -> str:
+    """`text` without the characters that XML cannot hold."""
+    return "".join(c if c >= " " or c in "\n\t" else " " for c in text if not 0xD800 <= ord(c) < 0xE000)
