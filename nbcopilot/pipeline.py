@@ -49,9 +49,10 @@ from nbcopilot.write.provenance import Provenance
 
 # Temperature of answers that are to differ from the greedy one.
 SPREAD = 0.8
-# How many times as many are drawn in the second round: what four answers did not hit is hard.
+# How many times as many are drawn in the second round (what four answers did not hit is hard), and about how many
+# tokens these may take together.
 MORE = 4
-MAX_DRAWN = 16
+ROUND_TOKENS = 1536
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
 
@@ -108,7 +109,8 @@ class Copilot:
         drawn: dict[str, Draw] = {}
         usage = Usage()
         for attempt in range(1 + (task.repairs if task.check else 0)):
-            draws = _draws(context, task, judge.best(judged) if attempt else None, attempt)
+            length = -(-usage.completion_tokens // max(1, len(judged)))
+            draws = _draws(context, task, judge.best(judged) if attempt else None, attempt, length)
             yield PromptReady(draws[0].prompt, attempt)
             answers = yield from self._generate(draws, attempt)
             usage = _add(usage, [completion for _, completion in answers])
@@ -202,8 +204,8 @@ class Copilot:
         return plan(task, notebook, [chosen], provenance, self.config)
 
 
-def _draws(context: Context, task: Task, failed: Judged | None, attempt: int) -> list[Draw]:
-    """What is asked of the engine in this attempt.
+def _draws(context: Context, task: Task, failed: Judged | None, attempt: int, length: int) -> list[Draw]:
+    """What is asked of the engine in this attempt; `length` are the tokens that an answer has had so far.
 
     First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
     one answer to what the checks found, and beside it new answers to the first prompt. A small model seldom mends what it
@@ -217,7 +219,8 @@ def _draws(context: Context, task: Task, failed: Judged | None, attempt: int) ->
     repair = Draw(render(context, failed=[failed]), task.sampling, 1)
     if not task.redraws or task.kind not in ("generate", "fix"):
         return [repair]
-    count = min(task.redraws * MORE ** (attempt - 1), MAX_DRAWN)
+    more = min(task.redraws * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
+    count = max(task.redraws, more)
     return [repair, Draw(render(context), _spread(task.sampling, attempt), count)]
 
 
