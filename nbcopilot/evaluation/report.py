@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nbcopilot import __version__
 from nbcopilot.evaluation import metrics
+from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.evaluation.tasks import Result
 from nbcopilot.types import ModelInfo
 
@@ -57,6 +59,11 @@ def summary(
 ) -> dict[str, Any]:
     """The JSON object of `nbcopilot eval`; the headline is the last of `modes`, the ablation has all of them."""
     ablation = {mode: figures([r for r in results if r.mode == mode]) for mode in modes}
+    for mode in modes:
+        for base in bases(ablation, mode):
+            gained = gain(results, mode, base)
+            if gained:
+                ablation[mode][f"over_{base}"] = [round(value, 4) for value in gained]
     headline = ablation[modes[-1]]
     excluded = sorted({(r.id, r.excluded) for r in results if r.excluded})
     return {
@@ -70,9 +77,48 @@ def summary(
         "tokens": headline["prompt_tokens"] + headline["completion_tokens"],
         "seconds": round(seconds, 1),
         "mode": modes[-1],
+        "causes": causes([r for r in results if r.mode == modes[-1]]),
         "excluded": [{"id": name, "reason": reason} for name, reason in excluded],
         "conditions": dict(conditions),
     }
+
+
+def bases(ablation: Mapping[str, Mapping[str, Any]], mode: str) -> list[str]:
+    """The modes that `mode` is held against: raw, and the best of the peers' ways of prompting."""
+    peers = [name for name in ablation if name in PEERS and ablation[name]["n"]]
+    best = max(peers, key=lambda name: float(ablation[name]["pass_at_1"]), default="")
+    return [base for base in ("raw", best) if base in ablation and mode != base and mode not in PEERS and mode != "raw"]
+
+
+def gain(results: Sequence[Result], mode: str, base: str) -> tuple[float, float, float] | None:
+    """(gain, low, high): `mode` minus `base` on the same questions, with its 95 % interval; None without any."""
+    ours, theirs = ({r.id: float(r.ok) for r in results if r.mode == name and not r.excluded} for name in (mode, base))
+    names = sorted(ours.keys() & theirs.keys())
+    if not names:
+        return None
+    pairs = [ours[n] for n in names], [theirs[n] for n in names]
+    return metrics.mean(pairs[0]) - metrics.mean(pairs[1]), *metrics.paired_interval(*pairs)
+
+
+def causes(results: Sequence[Result]) -> dict[str, Any]:
+    """What went wrong, by cause: the questions, and what the judge said of them, most frequent first.
+
+    `accepted`: wrong, and the checks did not tell; `rejected`: they did, and no other answer held; `empty`: no usable
+    answer; `unchecked`: wrong and nothing was checked; `false_alarms`: right, and rejected.
+    """
+    found: dict[str, Any] = {}
+    for result in results:
+        if result.excluded or (result.ok and result.accepted is not False):
+            continue
+        if result.ok:
+            cause = "false_alarms"
+        elif not result.answer.strip():
+            cause = "empty"
+        else:
+            cause = {True: "accepted", False: "rejected", None: "unchecked"}[result.accepted]
+        found.setdefault(cause, []).append(result.id)
+    said = Counter(r.reason.split(":")[0] for r in results if not r.ok and not r.excluded)
+    return {**{cause: sorted(names) for cause, names in sorted(found.items())}, "reasons": dict(said.most_common(12))}
 
 
 def table(report: Mapping[str, Any], results: Sequence[Result]) -> str:
@@ -83,14 +129,13 @@ def table(report: Mapping[str, Any], results: Sequence[Result]) -> str:
         "| mode | pass@1 | 95 % interval | over raw | completion tokens | answers | wrong ones rejected | right ones rejected |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    raw = {r.id: float(r.ok) for r in results if r.mode == "raw" and not r.excluded}
     for mode, row in report["ablation"].items():
         low, high = (f"{100 * v:.1f}" for v in row["ci95"])
         verdict = row.get("verdict")
         caught = f"{verdict['caught']} of {verdict['wrong']}" if verdict else ""
         alarms = f"{verdict['false_alarms']} of {verdict['right']}" if verdict else ""
         lines.append(
-            f"| {mode} | {100 * row['pass_at_1']:.1f} | {low} to {high} | {_gain(raw, results, mode)} "
+            f"| {mode} | {100 * row['pass_at_1']:.1f} | {low} to {high} | {_gain(row, 'raw')} "
             f"| {row['completion_tokens']} | {row['generations']} | {caught} | {alarms} |"
         )
         extras = [
@@ -100,20 +145,22 @@ def table(report: Mapping[str, Any], results: Sequence[Result]) -> str:
         ]
         if extras:
             lines.append(f"| | {', '.join(extras)} | | | | | | |")
+    headline = report["ablation"][report["mode"]]
+    for base in bases(report["ablation"], report["mode"]):
+        if base != "raw":
+            lines += ["", f"{report['mode']} over {base}, the best of the peers' prompts: {_gain(headline, base)}"]
+    sorted_out = [f"{cause} {len(names)}" for cause, names in report["causes"].items() if cause != "reasons"]
+    if sorted_out:
+        lines += ["", f"What went wrong in {report['mode']}: {', '.join(sorted_out)}"]
     if report["excluded"]:
         lines += ["", f"Not judged here: {len(report['excluded'])}"]
         lines += [f"  {entry['id']}: {entry['reason']}" for entry in report["excluded"][:20]]
     return "\n".join(lines)
 
 
-def _gain(raw: Mapping[str, float], results: Sequence[Result], mode: str) -> str:
-    ours = {r.id: float(r.ok) for r in results if r.mode == mode and r.id in raw and not r.excluded}
-    if mode == "raw" or not ours:
-        return ""
-    names = sorted(ours)
-    gain = metrics.mean([ours[n] - raw[n] for n in names])
-    low, high = metrics.paired_interval([ours[n] for n in names], [raw[n] for n in names])
-    return f"{100 * gain:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+def _gain(row: Mapping[str, Any], base: str) -> str:
+    found = row.get(f"over_{base}")
+    return f"{100 * found[0]:+.1f} ({100 * found[1]:+.1f} to {100 * found[2]:+.1f})" if found else ""
 
 
 def failures(results: Sequence[Result], mode: str, *, limit: int = 1000) -> str:

@@ -83,3 +83,22 @@ def test_conditions_name_no_path_and_no_host() -> None:
 @pytest.mark.parametrize("key", ["model", "sha256", "precision", "version", "commit", "machine", "python", "suite"])
 def test_conditions_are_complete(key: str) -> None:
     assert key in CONDITIONS
+
+
+def test_what_went_wrong_is_sorted_by_cause() -> None:
+    found = report.summary([*RESULTS, Result("q11", "full", False, reason="timeout")], ["raw", "full"], CONDITIONS, 1)
+    assert found["causes"] == {
+        "accepted": ["q9"],
+        "empty": ["q11"],
+        "false_alarms": ["q6"],
+        "rejected": ["q7", "q8"],
+        "reasons": {"wrong": 3, "timeout": 1},
+    }
+    assert "accepted 1, empty 1, false_alarms 1, rejected 2" in report.table(found, RESULTS)
+
+
+def test_full_is_held_against_the_best_of_the_peers_prompts() -> None:
+    peers = [result(f"q{i}", mode, i < right) for mode, right in (("coml", 5), ("chapyter", 2)) for i in range(10)]
+    found = report.summary([*RESULTS, *peers], ["chapyter", "coml", "full"], CONDITIONS, 1)
+    assert found["ablation"]["full"]["over_coml"][0] == 0.2
+    assert "full over coml" in report.table(found, RESULTS)
