@@ -25,7 +25,7 @@ from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, Edit
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.fault import at_fault, leading_up
-from nbcopilot.prompts.render import render
+from nbcopilot.prompts.render import render, render_plainly
 from nbcopilot.types import (
     Candidate,
     Cell,
@@ -208,8 +208,9 @@ def _draws(context: Context, task: Task, failed: Judged | None, attempt: int, le
     """What is asked of the engine in this attempt; `length` are the tokens that an answer has had so far.
 
     First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
-    one answer to what the checks found, and beside it new answers to the first prompt. A small model seldom mends what it
-    wrote but often does it right the second time (docs/measuring.md), and four rows take hardly longer than one.
+    one answer to what the checks found, and beside it new answers, some of them to the request in the user's own words.
+    A small model seldom mends what it wrote but often does it right the second time or when asked in another way
+    (docs/measuring.md), and four rows take hardly longer than one.
     """
     if failed is None:
         first = Draw(render(context), task.sampling, task.candidates)
@@ -221,7 +222,14 @@ def _draws(context: Context, task: Task, failed: Judged | None, attempt: int, le
         return [repair]
     more = min(task.redraws * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
     count = max(task.redraws, more)
-    return [repair, Draw(render(context), _spread(task.sampling, attempt), count)]
+    plain = -(-count // 3) if task.kind == "generate" and not task.think else 0
+    spread = _spread(task.sampling, attempt)
+    draws = [
+        repair,
+        Draw(render_plainly(context), task.sampling if plain == 1 else spread, plain),
+        Draw(render(context), spread, count - plain),
+    ]
+    return [draw for draw in draws if draw.count]
 
 
 def _spread(sampling: Sampling, attempt: int) -> Sampling:

@@ -48,6 +48,21 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
     )
 
 
+def render_plainly(context: Context) -> Prompt:
+    """The request in the user's own words and no more, below the same background: another way to put it.
+
+    What the model gets wrong when it is asked one way it often gets right when it is asked another way.
+    """
+    messages = [Message("user", context.task.instruction.strip("\n"))]
+    background = _background(context)
+    if background:
+        messages = [
+            Message("system", SYSTEM),
+            Message("user", f"{background}\n\n## The request\n\n{messages[0].content}"),
+        ]
+    return Prompt(messages=tuple(messages), stop=("\n```\n",), answer="code", language=context.language)
+
+
 def complaint(verdict: Verdict) -> str:
     """The repair turn: what the checks found, and the request for the whole code again."""
     lines = [f"- {finding.message}" for finding in verdict.findings if finding.severity == "error"]
