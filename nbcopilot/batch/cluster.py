@@ -36,7 +36,7 @@ BACK_SECONDS = 120
 STRIKES = 2
 # Of an own cluster: the scheduler itself sets a unit aside after as many lost workers (it counts those beyond).
 _OWN = {"distributed.scheduler.allowed-failures": STRIKES - 1, "distributed.comm.timeouts.connect": "30s"}
-_QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB", "logging": {"distributed": "critical"}}
+_QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB"}
 _TOPIC = "nbcopilot"
 
 
@@ -93,8 +93,7 @@ class Cluster:
     def __init__(
         self, jobs: int = 1, scheduler: str = "", resources: Mapping[str, float] | None = None, memory: str = ""
     ) -> None:
-        dask.config.set(_QUIET)
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _quiet()
         self._scheduler, self._resources = scheduler, dict(resources or {})
         self._run = uuid.uuid4().hex[:8]
         self._count = 0
@@ -285,6 +284,13 @@ class Cluster:
                     self._finished.put(key)
         names = ", ".join(self._under_way[key][1].unit.name for key in lost[:3])
         self._said.put(f"lost the worker {message['worker']}" + (f" with {names}" if names else ""))
+
+
+def _quiet() -> None:
+    """What Dask logs of lost workers and closed lines is said by us, in one sentence each."""
+    dask.config.set(_QUIET)
+    logger = logging.getLogger("distributed")
+    logger.handlers[:], logger.propagate = [logging.NullHandler()], False
 
 
 def _local(jobs: int, memory: str) -> Any:
