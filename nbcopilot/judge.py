@@ -12,6 +12,7 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.validate import nextcell
 from nbcopilot.validate.checker import Checker
 from nbcopilot.write import grounding
 
@@ -39,7 +40,13 @@ class Judge:
         if task.kind == "testgen":
             return self._checker.check_tests(candidate, task, notebook, upstream)
         candidate = self._checker.mend(candidate, task, notebook, upstream)
+        inside = task.check and candidate.answer == "code" and nextcell.is_next_cell(task, notebook)
+        if inside:
+            candidate = nextcell.show(candidate, task, notebook.names)
         judged = candidate, self._checker.check(candidate, task, notebook, upstream)
+        copied = nextcell.repeated(candidate, task, notebook) if inside else None
+        if copied is not None:
+            return candidate, replace(judged[1], ok=False, findings=(*judged[1].findings, copied))
         if task.kind == "fix" and task.check and judged[1].ok:
             return self._checker.confirm(judged, task, notebook, upstream)
         return judged

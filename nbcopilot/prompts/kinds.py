@@ -19,15 +19,16 @@ SYSTEM = (
 
 @dataclass(frozen=True)
 class Kind:
-    """The wording of one task kind. `ask` and `lead` may hold {language}, `ask` also {names}.
+    """The wording of one task kind. `ask` and `lead` may hold {language}, `ask` also {names}; `lead` is the prefill before the fence.
 
-    `here` is added where there is a notebook around the request; `lead` is the prefill before the fence.
+    `next_ask` and `next_lead` take their place where there is a notebook around the request.
     """
 
     answer: AnswerFormat
     ask: str
     lead: str = ""
-    here: str = ""
+    next_ask: str = ""
+    next_lead: str = ""
 
 
 KINDS: dict[TaskKind, Kind] = {
@@ -37,8 +38,11 @@ KINDS: dict[TaskKind, Kind] = {
         "Use the names that the notebook already defines; import what you need. "
         "Answer with one self-contained code block.",
         lead="Here is the {language} code of the cell, complete and ready to run:\n",
-        here="If a value, a column or a table is asked for, let the cell end with the expression that gives it, without "
-        "print. Load nothing again that is in memory, and change the notebook's variables only if that is asked for.",
+        next_ask="Write the next cell of this notebook: {language} code that does what is asked below with the variables in "
+        "memory. They are loaded already. If a value, a column or a table is asked for, let the cell end with the "
+        "expression that gives it, without print. Change a variable only if that is asked for. "
+        "Answer with one code block.",
+        next_lead="The next cell:\n",
     ),
     "explain": Kind(
         "markdown",

@@ -41,7 +41,7 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
         return Prompt(messages=tuple(messages), answer=kind.answer, language=language)
     return Prompt(
         messages=tuple(messages),
-        prefill=f"{_lead(task, language)}```{_tag(language)}\n{_opening(task, language)}",
+        prefill=f"{_lead(task, language, inside=_inside(context))}```{_tag(language)}\n{_opening(task, language)}",
         stop=("\n```",),
         answer="code",
         language=language,
@@ -90,9 +90,7 @@ def _background(context: Context) -> str:
 def _request(context: Context) -> str:
     task, language = context.task, context.language
     source = next((s.text for s in context.snippets if s.kind == "target"), task.target.source)
-    parts = [_ask(task, language)]
-    if len(context.snippets) > 1:
-        parts = ["## The request", " ".join(part for part in (parts[0], KINDS[task.kind].here) if part)]
+    parts = ["## The request", _ask(task, language, inside=True)] if _inside(context) else [_ask(task, language)]
     if task.kind == "generate":
         parts.append(_instruction(task.instruction, language))
     else:
@@ -127,13 +125,20 @@ def _opening(task: Task, language: str) -> str:
     return f"{head}\n" if len(last.body) == 1 else ""
 
 
-def _ask(task: Task, language: str) -> str:
+def _inside(context: Context) -> bool:
+    """Whether there is a notebook around the request."""
+    return len(context.snippets) > 1
+
+
+def _ask(task: Task, language: str, *, inside: bool = False) -> str:
     names = ", ".join(f"`{name}`" for name in task.target.names) or "the functions and classes"
-    return KINDS[task.kind].ask.format(language=language.capitalize(), names=names)
+    kind = KINDS[task.kind]
+    return ((inside and kind.next_ask) or kind.ask).format(language=language.capitalize(), names=names)
 
 
-def _lead(task: Task, language: str) -> str:
-    return KINDS[task.kind].lead.format(language=language.capitalize())
+def _lead(task: Task, language: str, *, inside: bool = False) -> str:
+    kind = KINDS[task.kind]
+    return ((inside and kind.next_lead) or kind.lead).format(language=language.capitalize())
 
 
 def _quote(snippet: Snippet, language: str) -> str:

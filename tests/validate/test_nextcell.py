@@ -1,0 +1,69 @@
+"""A new cell shows what it found and copies no earlier one."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbcopilot.types import Candidate, Cell, Notebook, Task
+from nbcopilot.validate.nextcell import is_next_cell, repeated, show
+
+NOTEBOOK = Notebook((Cell("a", "code", "df = load()", executed=1), Cell("b", "code", "df.head()", executed=2)))
+
+
+def shown(text: str, instruction: str = "how many rows are there?", *names: str) -> str:
+    return show(Candidate(text), Task("generate", instruction), frozenset(names)).text
+
+
+@pytest.mark.parametrize(
+    ("text", "then"),
+    [
+        ("print(df.shape[0])", "df.shape[0]"),
+        ("n = len(df)\nprint(n)  # rows", "n = len(df)\nn  # rows"),
+        ("é = 'ü'; print(\n    df[é],\n)", "é = 'ü'; df[é]"),
+        ("n = len(df)", "n = len(df)\nn"),
+    ],
+)
+def test_a_value_that_was_only_printed_or_named_is_shown(text: str, then: str) -> None:
+    assert shown(text) == then
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print(f'{n} rows')",
+        "print('rows: ' + str(n))",
+        "print('{} rows'.format(n))",
+        "print('a', n)",
+        "print(a)\nprint(b)",
+        "for x in df:\n    print(x)",
+        "print(*df)",
+        "df['a'] = 1",
+        "a = b = 1",
+        "f = lambda x: x",
+        "df",
+        "not python (",
+        "",
+    ],
+)
+def test_everything_else_is_left_as_it_is(text: str) -> None:
+    assert shown(text) == text
+
+
+def test_a_print_that_was_asked_for_and_a_name_that_was_asked_for_or_is_there_stay() -> None:
+    assert shown("print(n)", "print the count") == "print(n)"
+    assert shown("total = n + 1", "store it as total") == "total = n + 1"
+    assert shown("df = df.dropna()", "drop the gaps", "df") == "df = df.dropna()"
+
+
+def test_a_copy_of_an_earlier_cell_is_no_answer_unless_it_is_asked_for() -> None:
+    copy = Candidate("df . head( )  # first rows")
+    found = repeated(copy, Task("generate", "the mean of a"), NOTEBOOK)
+    assert found is not None and found.severity == "error" and "cell [2]" in found.message
+    assert repeated(copy, Task("generate", "show the head again"), NOTEBOOK) is None
+    assert repeated(Candidate("df.tail()"), Task("generate", "the last rows"), NOTEBOOK) is None
+
+
+def test_only_a_request_for_a_new_cell_below_code_that_ran_counts() -> None:
+    assert is_next_cell(Task("generate", "x"), NOTEBOOK)
+    assert not is_next_cell(Task("fix"), NOTEBOOK)
+    assert not is_next_cell(Task("generate", "x"), Notebook())
