@@ -53,6 +53,8 @@ export interface IAnswer {
   parts: boolean;
   /** The cells that the parts are about. */
   partCells: string[];
+  /** Texts that are there, of how many; null where they are not counted. */
+  progress: { done: number; total: number } | null;
   candidates: ICandidate[];
   chosen: number;
   context: IContextView | null;
@@ -71,6 +73,7 @@ export function begin(task: ITask, title: string, path: string, sources: Record<
     phase: 'reading',
     parts: false,
     partCells: [],
+    progress: null,
     candidates: [],
     chosen: 0,
     context: null,
@@ -86,7 +89,9 @@ export function next(answer: IAnswer, event: ServerEvent): IAnswer {
     case 'started':
       return answer;
     case 'parts':
-      return { ...answer, parts: true, partCells: event.cells };
+      return { ...answer, parts: true, partCells: event.cells, phase: 'checking' };
+    case 'progress':
+      return { ...answer, progress: event, phase: 'writing' };
     case 'notice':
       return { ...answer, notices: [...answer.notices, event] };
     case 'context':

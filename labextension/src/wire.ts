@@ -301,6 +301,8 @@ export type ServerEvent =
   | { type: 'started'; id: string }
   /** The answer comes in parts, one for each of these cells; `index` counts the parts. */
   | { type: 'parts'; cells: string[] }
+  /** So many texts of so many are there. */
+  | { type: 'progress'; done: number; total: number }
   | { type: 'notice'; message: string; hint: string; severity: string }
   | { type: 'context'; snippets: ISnippet[]; dropped: ISnippet[]; redacted: number; tokens: number; budget: number }
   | { type: 'prompt'; attempt: number }
@@ -326,6 +328,7 @@ export type ServerEvent =
 const EVENT_FIELDS: Record<ServerEvent['type'], readonly string[]> = {
   started: ['id'],
   parts: ['cells'],
+  progress: ['done', 'total'],
   notice: ['message'],
   context: ['snippets', 'dropped', 'tokens'],
   prompt: ['attempt'],

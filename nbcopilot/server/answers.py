@@ -1,29 +1,28 @@
 """One request of the page as lines of its answer: the pipeline's events, encoded, and an edit for every candidate.
 
-Synchronous generators, run by worker.py. A whole notebook is documented part by part: one task for each code cell
-that nothing explains yet.
+Synchronous generators, run by worker.py. A whole notebook is documented as `nbcopilot document` does it.
 """
 
 from __future__ import annotations
 
-import uuid
+import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from typing import Any, cast
 
-from nbcopilot.errors import UsageError
+from nbcopilot.batch.opened import Progress, document_open
 from nbcopilot.events import CheckDone, Done, EditReady, Notice, PromptReady
 from nbcopilot.judge import Judged
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
-from nbcopilot.types import CellEdit, Notebook, Prompt, Target, Task, Usage
+from nbcopilot.types import Candidate, Notebook, Prompt, Task, Verdict
+from nbcopilot.write.provenance import unlabelled
 
 
-def answer(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[Json]:
-    """The lines of one answer. Raises what `Copilot.stream` raises."""
+def answer(copilot: Copilot, task: Task, notebook: Notebook, stopped: threading.Event) -> Iterator[Json]:
+    """The lines of one answer; `stopped` cancels also between them. Raises what `Copilot.stream` raises."""
     if task.kind == "document" and not task.target.source.strip():
-        return _parts(copilot, task, notebook)
+        return _whole(copilot, notebook, stopped)
     return _alternatives(copilot, task, notebook)
 
 
@@ -64,54 +63,18 @@ def _edits(
 # ------------------------------------------------------------------ a whole notebook
 
 
-def _parts(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[Json]:
-    targets = list(undocumented(notebook))
-    if not targets:
-        raise UsageError("every code cell has a text above it already", hint="select one cell to document it anew")
-    yield {"type": "parts", "cells": [target.cell_id for target in targets]}
-    usage, group = Usage(), str(uuid.uuid4())
-    for index, target in enumerate(targets):
-        part = replace(task, target=target, candidates=1)
-        attempt = 0
-        events = copilot.stream(part, notebook)
-        with closing(cast("Any", events)):
-            for event in events:
-                match event:
-                    case Done(_, used):
-                        usage = _sum(usage, used)
-                        continue
-                    case PromptReady():
-                        attempt = event.attempt
-                    case Notice(message) if "left out to fit" in message and index:
-                        continue  # said once is enough
-                    case EditReady():
-                        event = replace(event, edit=_in_group(event.edit, group))
-                yield write_event(event, attempt=attempt, index=index)
-    yield write_event(Done("ok", usage))
-
-
-def _in_group(edit: CellEdit, group: str) -> CellEdit:
-    """The parts of one request are one group: what belongs together is undone together."""
-    cells = []
-    for cell in edit.cells:
-        record = {**cell.metadata.get("nbcopilot", {}), "group": group}
-        cells.append(replace(cell, metadata={**cell.metadata, "nbcopilot": record}))
-    return replace(edit, group=group, cells=tuple(cells))
-
-
-def undocumented(notebook: Notebook) -> Iterator[Target]:
-    """The code cells with no text right above them, each with the place where its text would go."""
-    for index, cell in enumerate(notebook.cells):
-        above = notebook.cells[index - 1] if index else None
-        if cell.kind == "code" and cell.source.strip() and (above is None or above.kind != "markdown"):
-            yield Target(cell.source, cell.id, position=index - 1)
-
-
-def _sum(total: Usage, used: Usage) -> Usage:
-    return Usage(
-        total.prompt_tokens + used.prompt_tokens,
-        total.completion_tokens + used.completion_tokens,
-        total.cached_tokens + used.cached_tokens,
-        total.first_token_seconds or used.first_token_seconds,
-        total.seconds + used.seconds,
-    )
+def _whole(copilot: Copilot, notebook: Notebook, stopped: threading.Event) -> Iterator[Json]:
+    """The texts that `nbcopilot document` would write, a part for each place where some go."""
+    for update in document_open(notebook, copilot.engine, copilot.config, stopped):
+        if isinstance(update, Progress):
+            yield {"type": "progress", "done": update.done, "total": update.total}
+            continue
+        yield {"type": "parts", "cells": [part.about for part in update.parts]}
+        for index, part in enumerate(update.parts):
+            text = "\n\n".join(unlabelled(cell.kind, cell.source) for cell in part.edit.cells)
+            candidate = Candidate(text, "markdown", index=index)
+            yield write_event(CheckDone(candidate, Verdict(True, checks=part.checks)))
+            yield write_edit(part.edit, index, 0, best=False)
+        for note in update.notes:
+            yield write_event(Notice(note))
+        yield write_event(Done("ok", update.usage))

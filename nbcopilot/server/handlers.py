@@ -125,14 +125,14 @@ class StreamHandler(LinesHandler):
         except NbcopilotError as exc:
             return self.fail(exc)
 
-        def make(_: threading.Event) -> Iterator[Json]:
+        def make(stopped: threading.Event) -> Iterator[Json]:
             state.running += 1
             try:
                 copilot = state.copilot(config)
                 yield {"type": "started", "id": uuid.uuid4().hex}
                 for text in state.notices():
                     yield {"type": "notice", "message": text, "hint": "", "severity": "info"}
-                with closing(cast("Any", answer(copilot, task, notebook))) as lines:
+                with closing(cast("Any", answer(copilot, task, notebook, stopped))) as lines:
                     for line in lines:
                         if line["type"] == "done":
                             state.measure(Usage(**line["usage"]))

@@ -120,16 +120,18 @@ def test_fix_shows_a_diff_and_applies_it_in_place_in_one_undo_step(fresh: Any) -
     assert lab.page.locator(".nbc-FixButton").count() == 0, "the error is gone, the button stays"
 
 
-def test_document_offers_a_text_for_each_cell_and_accepts_all(fresh: Any) -> None:
+def test_document_offers_title_overview_and_a_text_for_each_group_and_accepts_all(fresh: Any) -> None:
     lab = fresh
     answer = lab.ask("Document notebook")
     accept = answer.get_by_role("button", name=re.compile("Accept all"))
-    assert accept.inner_text() == "Accept all (3)"
+    assert accept.inner_text() == "Accept all (4)"
+    assert answer.get_by_text("Text cell above #1").count() == 2, "the title and the first text"
     accept.click()
-    lab.wait("return nb.cells.length === 6")
+    lab.wait("return nb.cells.length === 7")
     kinds = [cell["cell_type"] for cell in lab.cells()]
-    assert kinds == ["markdown", "code"] * 3
-    assert "`area`" in lab.sources()[2]
+    assert kinds == ["markdown", "markdown", "code", "markdown", "code", "markdown", "code"]
+    assert lab.sources()[0].startswith("# ")
+    assert "`area`" in lab.sources()[3]
     lab.command("notebook:undo-cell-action")
     assert len(lab.cells()) == 3, "more than one undo step"
 

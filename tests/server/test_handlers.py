@@ -44,30 +44,26 @@ def test_every_candidate_has_an_edit_and_one_is_best(jupyter: Any, wire: Read) -
     assert len(groups) == len(edits), "two answers to choose from are two requests to undo"
 
 
-def test_a_notebook_is_documented_part_by_part(jupyter: Any, wire: Read) -> None:
+def test_a_notebook_is_documented_as_the_command_does_it(jupyter: Any, wire: Read) -> None:
     message = wire("stream_request")
     code = {"kind": "code", "outputs": [], "executed": None, "metadata": {}}
     message["notebook"]["cells"] = [
-        {**code, "id": "a", "source": "x = 1"},
-        {**code, "id": "t", "source": "text", "kind": "markdown"},
-        {**code, "id": "b", "source": "y = 2"},
-        {**code, "id": "c", "source": "z = x + y"},
+        {**code, "id": "a", "source": "def area(r):\n    return r * r"},
+        {**code, "id": "t", "source": "The mean of the areas is shown here.", "kind": "markdown"},
+        {**code, "id": "b", "source": "total = sum(map(area, range(9)))"},
+        {**code, "id": "h", "source": "## Volume", "kind": "markdown"},
+        {**code, "id": "c", "source": "def volume(r):\n    x = area(r)\n    return r * x"},
     ]
     message["notebook"]["error"] = None
     message["task"] |= {"kind": "document", "target": {"source": "", "cell_id": None, "names": [], "position": None}}
     found = jupyter.lines("stream", message)
+    assert next(line for line in found if line["type"] == "progress")["total"] >= 2
     assert next(line for line in found if line["type"] == "parts")["cells"] == ["a", "c"]
     edits = [line for line in found if line["type"] == "edit"]
-    assert [(line["index"], line["edit"]["after"]) for line in edits] == [(0, None), (1, "b")]
+    assert [(line["index"], line["edit"]["after"]) for line in edits] == [(0, None), (1, "h")]
+    title, summary = (cell["source"] for cell in edits[0]["edit"]["cells"])
+    assert title.startswith("# ") and "area" in summary
     assert len({line["edit"]["group"] for line in edits}) == 1, "one request is undone in one go"
-
-
-def test_a_notebook_that_needs_no_text_says_so(jupyter: Any, wire: Read) -> None:
-    message = wire("stream_request")
-    message["task"] |= {"kind": "document", "target": {"source": "", "cell_id": None, "names": [], "position": None}}
-    found = jupyter.lines("stream", message)
-    assert [line["type"] for line in found] == ["started", "error"]
-    assert "already" in found[1]["message"]
 
 
 @pytest.mark.parametrize("name", ["stream", "complete", "pull"])

@@ -62,7 +62,6 @@ export function AnswerView(props: IProps): JSX.Element {
       {offered(answer).map(candidate => (
         <CandidateView key={`${candidate.attempt}:${candidate.index}`} {...props} candidate={candidate} />
       ))}
-      {answer.parts && running && <Streaming {...props} />}
       {answer.failure && (
         <p className="nbc-Problem" role="alert">
           {answer.failure.message}
@@ -94,7 +93,6 @@ function aboutWords({ answer, model, trans }: IProps): string {
 }
 
 function PhaseLine({ answer, trans }: IProps): JSX.Element {
-  const done = answer.candidates.filter(candidate => candidate.edit).length;
   const words = {
     reading: trans.__('Reading the notebook …'),
     writing: trans.__('Writing …'),
@@ -103,11 +101,11 @@ function PhaseLine({ answer, trans }: IProps): JSX.Element {
     stopped: '',
     failed: ''
   }[answer.phase];
-  const count = answer.partCells.length;
+  const { progress } = answer;
   return (
     <div className="nbc-Phase" role="status">
       <span className="nbc-Phase-bar" aria-hidden="true" />
-      {words} {answer.parts && count > 0 && trans.__('%1 of %2', Math.min(done + 1, count), count)}
+      {words} {progress && trans.__('%1 of %2 texts', progress.done, progress.total)}
     </div>
   );
 }
@@ -139,15 +137,6 @@ function Alternatives({ answer, model, trans }: IProps): JSX.Element {
       ))}
     </div>
   );
-}
-
-function Streaming({ answer, trans }: IProps): JSX.Element | null {
-  const open = answer.candidates.filter(candidate => !candidate.edit && candidate.text === null).pop();
-  return open ? (
-    <pre className="nbc-Code nbc-mod-streaming" tabIndex={0} aria-label={trans.__('Answer so far')}>
-      {open.streamed}
-    </pre>
-  ) : null;
 }
 
 function CandidateView(props: IProps & { candidate: ICandidate }): JSX.Element {
