@@ -1,8 +1,9 @@
-"""`nbcopilot generate|explain|testgen|fix`: the magics, without a kernel, on notebooks and .py files."""
+"""`nbcopilot generate|explain|testgen`: the magics, without a kernel, on notebooks and .py files. fix.py builds on it."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import re
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 from nbcopilot import config as settings
 from nbcopilot.cli import terminal
+from nbcopilot.config import Config
 from nbcopilot.errors import (
     CellNotFoundError,
     EmptyPromptError,
@@ -23,21 +25,20 @@ from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document
 from nbcopilot.pipeline import make_task
 from nbcopilot.session import Session
-from nbcopilot.types import Cell, CellEdit, ErrorInfo, Notebook, Target, Verdict
+from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind, Verdict
 from nbcopilot.write import files
-from nbcopilot.write.provenance import checked
+from nbcopilot.write.provenance import checked, is_label
 
-KINDS = ("generate", "explain", "testgen", "fix")
+KINDS = ("generate", "explain", "testgen")
 _SETTINGS = ("model", "engine", "temperature", "candidates", "max_tokens", "seed", "precision")
 
 
 def add_parser(commands: Any) -> None:
-    """Add the four commands."""
+    """Add the three commands."""
     helps = {
         "generate": "write code from an instruction",
         "explain": "explain code in words",
         "testgen": "write tests for functions, with evidence",
-        "fix": "mend a failing cell or function",
     }
     for kind in KINDS:
         sub = commands.add_parser(kind, help=helps[kind])
@@ -48,21 +49,33 @@ def add_parser(commands: Any) -> None:
         else:
             sub.add_argument("target", metavar="PATH[::name|#cell]", help="a .py file or a notebook, and what in it")
         sub.add_argument("--write", action="store_true", help="write the result into the notebook (or test_NAME.py)")
-        sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
-        sub.add_argument("--no-check", action="store_true", help="do not validate")
-        sub.add_argument("--model")
-        sub.add_argument("--engine")
-        sub.add_argument("--precision")
-        sub.add_argument("-t", "--temperature", type=float)
-        sub.add_argument("-n", "--candidates", type=int)
-        sub.add_argument("--max-tokens", type=int)
-        sub.add_argument("--seed", type=int)
+        if kind == "testgen":
+            sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the tests into this new .py file")
+        add_options(sub)
+
+
+def add_options(sub: argparse.ArgumentParser) -> None:
+    """Add what every request takes."""
+    sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    sub.add_argument("--no-check", action="store_true", help="do not validate")
+    sub.add_argument("--model")
+    sub.add_argument("--engine")
+    sub.add_argument("--precision")
+    sub.add_argument("-t", "--temperature", type=float)
+    sub.add_argument("-n", "--candidates", type=int)
+    sub.add_argument("--max-tokens", type=int)
+    sub.add_argument("--seed", type=int)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The settings with those of the call."""
+    overrides = {name: getattr(args, name) for name in _SETTINGS}
+    return settings.load({**overrides, "check": False if args.no_check else None})
 
 
 def run(args: argparse.Namespace) -> int:
     """Answer one request; exit 1 when the checks rejected the best answer."""
-    overrides = {name: getattr(args, name) for name in _SETTINGS}
-    config = settings.load({**overrides, "check": False if args.no_check else None})
+    config = load_config(args)
     if args.command == "generate":
         if not args.instruction.strip():
             raise EmptyPromptError(
@@ -71,19 +84,29 @@ def run(args: argparse.Namespace) -> int:
         path, name, instruction = args.notebook, "", args.instruction
     else:
         (path, name), instruction = split_target(args.target), ""
-    expected = _require_writable(path, args.command) if args.write else None
+    new_file = getattr(args, "output", None)
+    if path is not None and path.suffix == ".py" and args.write and new_file is None:
+        new_file = path.with_name(f"test_{path.stem}.py")
+    if new_file is not None:
+        _require_new(new_file, path)
+    expected = _require_writable(path, args.command) if args.write and new_file is None else None
     if args.command == "generate":
         notebook, target = _for_generate(path, args.after)
     else:
-        notebook, target = _for_code(path, name, args.command)
+        notebook, target = for_code(path, name, args.command)
     task = make_task(args.command, config, instruction, target)
-    ready = _answer(Session(config), task, notebook, quiet=args.json)
+    ready = answer(Session(config), task, notebook, quiet=args.json)
     if ready is None:
         return 1
     written = ""
     try:
-        if path is not None and args.write:
-            written = _write(path, ready.edit, expected)
+        if args.command == "testgen" and not ready.verdict.ok and (args.write or new_file):
+            print("nbcopilot: nothing was written: tests that fail are not offered", file=sys.stderr)
+        elif new_file is not None:
+            written = _write_tests(new_file, path, ready.edit)
+        elif path is not None and args.write:
+            files.apply(path, [ready.edit], expected)
+            written = str(path)
     finally:  # an answer that could not be written is shown all the same
         _show(args, ready, written)
     return 0 if ready.verdict.ok else 1
@@ -95,7 +118,7 @@ def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:
         return
     print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
     print(ready.candidate.text, flush=True)
-    print(_verdict_line(ready.verdict), file=sys.stderr)
+    print(verdict_line(ready.verdict), file=sys.stderr)
     if written:
         print(f"written to {written}", file=sys.stderr)
 
@@ -119,7 +142,7 @@ def split_target(text: str) -> tuple[Path, str]:
 def report(args: argparse.Namespace, ready: EditReady, written: str) -> dict[str, Any]:
     """The `--json` object; for testgen the keys of the contract in docs/architecture.md."""
     verdict = ready.verdict
-    common = {"model": _model_id(ready.edit), "source": ready.candidate.text, "ok": verdict.ok, "written": written}
+    common = {"model": model_id(ready.edit), "source": ready.candidate.text, "ok": verdict.ok, "written": written}
     common["findings"] = [{"check": f.check, "severity": f.severity, "message": f.message} for f in verdict.findings]
     if args.command != "testgen":
         return {"kind": args.command, **common, "checks": dict(verdict.checks)}
@@ -148,13 +171,16 @@ def _for_generate(path: Path | None, after: str | None) -> tuple[Notebook, Targe
     return replace(notebook, cursor=position), Target(cell_id=cell.id if cell else None, position=position)
 
 
-def _for_code(path: Path, name: str, kind: str) -> tuple[Notebook, Target]:
+def for_code(path: Path, name: str, kind: TaskKind) -> tuple[Notebook, Target]:
+    """The notebook (a .py file: a cell for each of its statements) and what of it is meant.
+
+    Raises CellNotFoundError and the errors of reading a notebook.
+    """
     if path.suffix == ".py":
-        try:
-            source = path.read_text(encoding="utf-8")
-        except UnicodeDecodeError as exc:
-            raise NotebookInvalidError(f"{path} is not UTF-8 text: {exc.reason}", hint="save it as UTF-8") from exc
-        notebook = Notebook(cells=(Cell("file", "code", source),), path=path.resolve(), cursor=0)
+        source = read_module(path)
+        # As if they had run: a function may call what stands below it.
+        cells = tuple(Cell(f"line {line}", "code", text, executed=line) for line, text in statements(source))
+        notebook = Notebook(cells=cells, path=path.resolve())
     else:
         notebook = replace(document.read(path).snapshot(), path=path.resolve())
     if name.startswith("#"):
@@ -169,19 +195,51 @@ def _for_code(path: Path, name: str, kind: str) -> tuple[Notebook, Target]:
             raise CellNotFoundError(
                 f"{path} defines no `{name}`", hint="it has " + (", ".join(known[:12]) or "no functions or classes")
             )
-        holder = next(c for c in reversed(notebook.cells) if c.kind == "code" and found.source in c.source)
-        return notebook, Target(found.source, holder.id, (name,), notebook.index(holder.id))
+        at = None if path.suffix == ".py" else notebook.index(found.cell_id)
+        return notebook, Target(found.source, found.cell_id, (name,), at)
+    if path.suffix == ".py":
+        if not notebook.cells:
+            raise CellNotFoundError(f"{path} has no code", hint="name a notebook or .py file with code")
+        if kind != "testgen":
+            return notebook, Target(source)
+        names = tuple(d.name for d in dependencies.definitions(source))
+        return notebook, Target("\n\n".join(cell.source for cell in notebook.cells), None, names)
     return notebook, _whole(notebook, path, kind)
 
 
-def _whole(notebook: Notebook, path: Path, kind: str) -> Target:
-    """No name given: the failed cell for fix, the cells with definitions for testgen, all code otherwise."""
+def read_module(path: Path) -> str:
+    """The text of a .py file. Raises NotebookInvalidError when it is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as exc:
+        raise NotebookInvalidError(f"{path} is not UTF-8 text: {exc.reason}", hint="save it as UTF-8") from exc
+
+
+def statements(source: str) -> list[tuple[int, str]]:
+    """(last line, text) of each statement at the top level, with the comments above it; all of a file that does not parse.
+
+    What runs only as a script (`if __name__ == "__main__"`) is left out: it is not there when the file is imported.
+    """
+    lines = source.split("\n")
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError):
+        return [(len(lines), source)]
+    found, start = [], 0
+    for node in body:
+        end = node.end_lineno or node.lineno
+        is_script = isinstance(node, ast.If) and ast.unparse(node.test).startswith("__name__ ==")
+        if end > start and not is_script:  # two statements of one line are one piece
+            found.append((end, "\n".join(lines[start:end]).strip("\n")))
+        start = max(start, end)
+    return found
+
+
+def _whole(notebook: Notebook, path: Path, kind: TaskKind) -> Target:
+    """No name given: the cells with definitions for testgen, all code otherwise."""
     code = [cell for cell in notebook.cells if cell.kind == "code" and cell.source.strip()]
     if not code:
         raise CellNotFoundError(f"{path} has no code", hint="name a notebook or .py file with code")
-    if kind == "fix":
-        failed = next((c for c in reversed(code) if any(o.kind == "error" for o in c.outputs)), code[-1])
-        return Target(failed.source, failed.id, position=notebook.index(failed.id))
     if kind == "testgen" and len(code) > 1:
         code = [cell for cell in code if dependencies.definitions(cell.source)] or code
     names = tuple(d.name for cell in code for d in dependencies.definitions(cell.source))
@@ -200,7 +258,7 @@ def _cell_index(notebook: Notebook, text: str, path: Path) -> int:
     return index
 
 
-def _answer(session: Session, task: Any, notebook: Notebook, *, quiet: bool) -> EditReady | None:
+def answer(session: Session, task: Task, notebook: Notebook, *, quiet: bool) -> EditReady | None:
     """The answer. On a terminal it is seen as it comes (stderr); what the checks made of it goes to stdout at the end."""
     session.ask = terminal.asker()
     with terminal.Bar() as bar:
@@ -208,7 +266,7 @@ def _answer(session: Session, task: Any, notebook: Notebook, *, quiet: bool) -> 
         copilot = session.copilot()
     ready: EditReady | None = None
     live = not quiet and sys.stderr.isatty()
-    for event in copilot.stream(task, _with_error(task, notebook)):
+    for event in copilot.stream(task, notebook):
         if isinstance(event, Token) and live and event.index == 0:
             print(event.text, end="", file=sys.stderr, flush=True)
         elif isinstance(event, Notice):
@@ -218,48 +276,39 @@ def _answer(session: Session, task: Any, notebook: Notebook, *, quiet: bool) -> 
     return ready
 
 
-def _with_error(task: Any, notebook: Notebook) -> Notebook:
-    """For fix: the error that stands in the outputs of the target cell."""
-    cell = notebook.cell(task.target.cell_id)
-    if task.kind != "fix" or cell is None:
-        return notebook
-    shown = next((output.text for output in cell.outputs if output.kind == "error"), "")
-    if not shown:
-        return notebook
-    name, _, message = shown.strip().splitlines()[-1].partition(":")
-    return replace(notebook, error=ErrorInfo(name.strip(), message.strip(), shown, cell.id, cell.source))
-
-
 def _require_writable(path: Path | None, kind: str) -> str | None:
-    """The hash of the notebook as it was read (None for a .py file). Raises UsageError before the model is asked."""
+    """The hash of the notebook as it was read. Raises UsageError before the model is asked."""
     if path is None:
         raise UsageError("--write needs --notebook", hint="name the notebook to write to: --notebook NB.ipynb")
-    if path.suffix != ".py":
-        return document.read(path).sha256
-    if kind != "testgen":
-        raise UsageError(f"{kind} --write takes a notebook", hint="leave --write away to see the answer")
-    target = _test_file(path)
-    if target.exists():
-        raise UsageError(f"{target} exists already", hint="move it away first; nothing was written")
-    return None
-
-
-def _test_file(path: Path) -> Path:
-    return path.with_name(f"test_{path.stem}.py")
-
-
-def _write(path: Path, edit: CellEdit, expected: str | None) -> str:
     if path.suffix == ".py":
-        source = f"from {path.stem} import *\n\n{edit.cells[-1].source.rstrip()}\n"
-        files.write(_test_file(path), source.encode("utf-8"))
-        return str(_test_file(path))
-    files.apply(path, [edit], expected)
-    return str(path)
+        raise UsageError(f"{kind} --write takes a notebook", hint="leave --write away to see the answer")
+    return document.read(path).sha256
 
 
-def _verdict_line(verdict: Verdict) -> str:
+def _require_new(target: Path, path: Path | None) -> None:
+    """Raises UsageError before the model is asked when the tests of `path` cannot go into a new file `target`."""
+    if path is None or path.suffix != ".py" or target.suffix != ".py":
+        raise UsageError(f"-o {target} is for the tests of a .py file", hint="say --write for a notebook")
+    if target.exists():
+        raise UsageError(f"{target} exists already", hint="move it away first, or name another: -o FILE")
+
+
+def _write_tests(target: Path, path: Path | None, edit: CellEdit) -> str:
+    assert path is not None
+    source = edit.cells[-1].source.rstrip()
+    there = dependencies.names(read_module(path))
+    used = sorted(dependencies.names(source).used & there.defined) or ["*"]
+    label, _, rest = source.partition("\n")
+    head = f"{label}\n" if is_label(label) else ""
+    files.write(target, f"{head}from {path.stem} import {', '.join(used)}\n\n{rest if head else source}\n".encode())
+    return str(target)
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """What was checked, in one line."""
     return "nbcopilot: " + (" · ".join(checked(verdict)) or "not checked")
 
 
-def _model_id(edit: CellEdit) -> str:
+def model_id(edit: CellEdit) -> str:
+    """The name of the model that wrote the cells."""
     return str(edit.cells[0].metadata.get("nbcopilot", {}).get("model", {}).get("id", "")) if edit.cells else ""

@@ -23,7 +23,7 @@ COMMANDS = {
     "generate": "cells",
     "explain": "cells",
     "testgen": "cells",
-    "fix": "cells",
+    "fix": "fix",
     "test": "test",
     "audit": "audit",
     "models": "models",

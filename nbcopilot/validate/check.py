@@ -178,7 +178,7 @@ class OneCheck:
             got = f"raised {outcome.error}" if outcome.error else f"gave {outcome.got}"
             if outcome.error.startswith(("did not", "ended", "not tried")):
                 got = outcome.error
-            shown = " ".join(example.shown.removeprefix("assert ").split())[:300]
+            shown = " ".join((outcome.at or example.shown).removeprefix("assert ").split())[:300]
             text = f"the example `{shown}` does not hold: it {got}" if got else f"the example `{shown}` does not hold"
             self.findings.append(Finding("tests", "error", text))
 

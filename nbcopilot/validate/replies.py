@@ -127,7 +127,11 @@ def _shown_map(raw: Any) -> dict[str, Shown]:
 
 def _outcome(raw: dict[str, Any]) -> Outcome:
     return Outcome(
-        raw.get("ok") is True, _text(raw.get("got"), 2000), _text(raw.get("error"), 500), _text(raw.get("digest"), 64)
+        raw.get("ok") is True,
+        got=_text(raw.get("got"), 2000),
+        error=_text(raw.get("error"), 500),
+        digest=_text(raw.get("digest"), 64),
+        at=_text(raw.get("at"), 300),
     )
 
 

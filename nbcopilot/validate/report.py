@@ -63,12 +63,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one example: `got` is the repr of the value, `error` the exception in one line."""
+    """What became of one example: `got` is the repr of the value, `error` the exception in one line, `at` the statement."""
 
     ok: bool
     got: str = ""
     error: str = ""
     digest: str = ""
+    at: str = ""
 
 
 @dataclass(frozen=True)

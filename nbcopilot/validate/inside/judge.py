@@ -27,7 +27,7 @@ _NOISE = re.compile(r"\s+")
 
 
 def judge(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
-    """{"ok", "got", "error", "digest"} of one example; raises TimeLimit only."""
+    """{"ok", "got", "error", "digest"} of one example, and "at" where one of several statements failed; raises TimeLimit only."""
     try:
         if example.get("setup"):
             exec(compile(str(example["setup"]), "example", "exec"), namespace)
@@ -49,6 +49,7 @@ def judge(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, An
 
 def _assert(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
     tree = ast.parse(str(example["source"]))
+    sources = [(statement.lineno, ast.unparse(statement)) for statement in tree.body]
     for statement in tree.body:
         if isinstance(statement, ast.Assert):  # keep what the comparison has on its left, to tell a failure
             test = statement.test
@@ -58,9 +59,21 @@ def _assert(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, 
                 statement.test = _kept(test)
     try:
         exec(compile(ast.fix_missing_locations(tree), "example", "exec"), namespace)
-    except AssertionError:
-        return {"ok": False, "got": describe(namespace.get(_LEFT), 300)["repr"], "error": "", "digest": ""}
+    except AssertionError as exc:
+        got = describe(namespace.get(_LEFT), 300)["repr"]
+        return {"ok": False, "got": got, "error": "", "digest": "", "at": _statement(sources, exc)}
+    except Exception as exc:
+        text = "".join(traceback.format_exception_only(exc)).strip().split("\n")[-1][:300]
+        digest = "error:" + type(exc).__name__
+        return {"ok": False, "got": "", "error": text, "digest": digest, "at": _statement(sources, exc)}
     return {"ok": True, "got": "", "error": "", "digest": ""}
+
+
+def _statement(sources: list[tuple[int, str]], exc: BaseException) -> str:
+    """The statement at the top level that failed, when it is one of several."""
+    line = next((f.lineno or 0 for f in traceback.extract_tb(exc.__traceback__) if f.filename == "example"), 0)
+    above = [text for first, text in sources if first <= line]
+    return above[-1][:300] if above and len(sources) > 1 else ""
 
 
 _LEFT = "_nbcopilot_left"
