@@ -13,6 +13,10 @@ from nbcopilot.types import Candidate, Finding, Notebook, Task
 from nbcopilot.validate import syntax
 
 _PRINTS = re.compile(r"\bprint", re.IGNORECASE)
+_KEEPS = re.compile(
+    r"\b(assign\w*|stor\w*|sav\w*|call(?:ed)?|nam\w+|variables?|set|creat\w*|defin\w*|mak\w*|into|load\w*|import\w*)\b|`",
+    re.IGNORECASE,
+)
 _AGAIN = re.compile(r"\b(again|repeat\w*|re-?run|same|once more|copy|duplicate)\b", re.IGNORECASE)
 
 
@@ -40,8 +44,8 @@ def show(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
         note = "ends with the value that it printed"
     else:
         name = _new_name(last)
-        wanted = name and name not in names and not re.search(rf"\b{re.escape(name)}\b", task.instruction)
-        text = f"{candidate.text.rstrip()}\n{name}" if wanted else ""
+        asked_for = re.search(rf"\b{re.escape(name)}\b", task.instruction) and _KEEPS.search(task.instruction)
+        text = f"{candidate.text.rstrip()}\n{name}" if name and name not in names and not asked_for else ""
         note = f"shows `{name}` at its end"
     return replace(candidate, text=text, notes=(*candidate.notes, note)) if text and _parse(text) else candidate
 
