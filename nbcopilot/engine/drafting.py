@@ -13,8 +13,13 @@ LONGEST_MATCH = 4
 MOST = 7
 # Cost of a pass with 1 .. 8 rows in passes with one row, before it was measured (int8 kernels, two cores).
 _COST = [1.0, 1.08, 1.16, 1.25, 1.4, 1.55, 1.7, 1.85]
-# Weight of the newest observation in a running mean.
-_FRESH = 0.1
+# Weight of the newest observation in a running mean, and of what is believed at first, when a guess did not pay: so
+# that it is tried again after a few hundred tokens.
+_FRESH, _FORGIVEN = 0.1, 0.0005
+# In place of the length of a run: the guess is a smaller model's.
+BY_MODEL = 0
+# What a token of the smaller model costs in passes of the larger one, before it was measured.
+_MODEL_COST = 0.4
 
 
 class Lookup:
@@ -48,22 +53,33 @@ class Pace:
 
     def __init__(self) -> None:
         # Chance that a guessed token is right, by the length of the run that it was found by.
-        self._right = {size: 0.5 + 0.1 * size for size in range(2, LONGEST_MATCH + 1)}
+        self._first = {BY_MODEL: 0.8} | {size: 0.5 + 0.1 * size for size in range(2, LONGEST_MATCH + 1)}
+        self._right = dict(self._first)
         self._cost = list(_COST)
         self._one_row = 0.0
 
     def length(self, run: int, other_rows: int) -> int:
         """The guess length with the most tokens per time when `other_rows` rows are computed anyway; 0 is no guess."""
-        chance = self._right.get(run, 0.0)
-        best, best_rate = 0, 1.0 / self._rows_cost(other_rows + 1)
-        expected, right = 1.0, 1.0
+        return self.best(run, other_rows)[0]
+
+    def best(self, run: int, other_rows: int, token_seconds: float = 0.0) -> tuple[int, float]:
+        """(best guess length, how many times faster it is than none). A smaller model takes `token_seconds` a token."""
+        chance, each = self._right.get(run, 0.0), 0.0
+        if run == BY_MODEL:
+            each = token_seconds / self._one_row if token_seconds and self._one_row else _MODEL_COST
+            each = max(each, _MODEL_COST / 2)  # the two were not measured at the same moment
+        best, plain = 0, 1.0 / self._rows_cost(other_rows + 1)
+        best_rate, expected, right = plain, 1.0, 1.0
         for count in range(1, MOST + 1):
             right *= chance
             expected += right
-            rate = (other_rows + expected) / (other_rows + 1) / self._rows_cost(other_rows + 1 + count)
+            cost = self._rows_cost(other_rows + 1 + count) + count * each
+            rate = (other_rows + expected) / (other_rows + 1) / cost
             if rate > best_rate:
                 best, best_rate = count, rate
-        return best
+        if not best and run in self._right:
+            self._right[run] += _FORGIVEN * (self._first[run] - self._right[run])
+        return best, best_rate / plain
 
     def saw(self, run: int, accepted: int, guessed: int) -> None:
         """Learn from one guess: `accepted` right tokens, then a wrong one unless all were right."""

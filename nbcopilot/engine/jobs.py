@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nbcopilot.engine.drafting import Lookup, Pace
+from nbcopilot.engine.draft_model import DraftModel, Follower
+from nbcopilot.engine.drafting import BY_MODEL, Lookup, Pace
 from nbcopilot.engine.model import Array, Cache, Model, Segment
 from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.sampling import Sampler, log_softmax
@@ -52,6 +53,7 @@ class Shared:
     tokens: Tokens
     prefixes: PrefixCache | None
     pace: Pace | None
+    draft: DraftModel | None = None
 
 
 class Job(Protocol):
@@ -171,6 +173,7 @@ class _Candidate:
     lookup: Lookup | None
     draft: list[int] = field(default_factory=list)
     run: int = 0
+    follower: Follower | None = None
 
 
 class Candidates:
@@ -232,10 +235,25 @@ class Candidates:
         candidate.draft = []
         pace = self._shared.pace
         if candidate.lookup is not None and pace is not None:
-            left = self._room - len(candidate.ids) - 1
-            guess, candidate.run = candidate.lookup.guess(max(0, left))
+            left = max(0, self._room - len(candidate.ids) - 1)
+            guess, candidate.run = candidate.lookup.guess(left)
             candidate.draft = guess[: pace.length(candidate.run, other_rows)]
+            if self._shared.draft is not None:
+                self._by_model(candidate, pace, self._shared.draft, left, other_rows)
         return Segment(candidate.cache, newest + candidate.draft, wanted=1 + len(candidate.draft))
+
+    def _by_model(self, candidate: _Candidate, pace: Pace, draft: DraftModel, left: int, other_rows: int) -> None:
+        """The smaller model's guess in place of what was looked up, where that is expected to give more."""
+        if other_rows:
+            candidate.follower = None  # rows are dear beside others; its memory is not needed
+            return
+        count, gain = pace.best(BY_MODEL, 0, draft.token_seconds)
+        if not count or (candidate.draft and pace.best(candidate.run, 0)[1] >= gain):
+            return
+        if candidate.follower is None:
+            candidate.follower = draft.follow(self._room)
+        if guess := candidate.follower.guess(candidate.ids, min(count, left)) if left else []:
+            candidate.draft, candidate.run = guess, BY_MODEL
 
     def _choose(self, candidate: _Candidate, logits: Array) -> None:
         """Pick row by row for as long as the guess agrees. One token at least, and the same ones as without a guess."""

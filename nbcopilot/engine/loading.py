@@ -7,27 +7,34 @@ compiler), transformers for shapes that neither knows.
 
 from __future__ import annotations
 
+import filecmp
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbcopilot.engine import device
 from nbcopilot.engine.device import OVERHEAD_BYTES, Placement, require_memory
+from nbcopilot.engine.draft_model import DraftModel
 from nbcopilot.engine.model import Model
 from nbcopilot.engine.native.binding import Library
 from nbcopilot.engine.native.pack import fits
 from nbcopilot.engine.native_model import NativeModel
 from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokens import Tokens
-from nbcopilot.errors import ModelCorruptError
+from nbcopilot.errors import EngineError, ModelCorruptError
 from nbcopilot.models.fetch import Progress
 from nbcopilot.models.files import tree_bytes
-from nbcopilot.models.store import LocalModel, Store
+from nbcopilot.models.store import LocalModel, Store, ensure
 
 # Part of the folders' names: raise it with every change of what `convert` or `convert_native` writes.
 FORMAT = 2
 # Precisions of the store: what the kernels read, and a tokenizer beside a model that transformers loads itself.
 NATIVE, TOKENIZER = "int8-native", "tokenizer"
+# Model -> the smaller one that guesses for it.
+DRAFTS = {f"qwen2.5-coder-{size}": "qwen2.5-coder-0.5b" for size in ("1.5b", "3b", "7b", "14b", "32b")}
+# Ids that a draft chooses among: byte-pair ids are in the order of their frequency, and the head is a quarter of the
+# 0.5b's bytes.
+DRAFT_IDS = 32768
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,7 @@ class Loaded:
     tokens: Tokens
     weight_bytes: int
     reason: str = ""
+    folder: Path = Path()
 
 
 def prepare(source: LocalModel, precision: str, progress: Progress | None = None, store: Store | None = None) -> Path:
@@ -80,6 +88,23 @@ def load_model(source: LocalModel, placement: Placement, threads: int, progress:
     return _with_torch(source, placement, progress, reason)
 
 
+def load_draft(source: LocalModel, beside: Loaded) -> DraftModel | None:
+    """A smaller model of the same family that guesses for `beside`, when it is on this machine and memory allows."""
+    small = DRAFTS.get(source.ref.id)
+    library, _ = device.kernels()
+    if small is None or library is None or not isinstance(beside.model, NativeModel):
+        return None
+    try:
+        folder = prepare(ensure(small), NATIVE)
+        require_memory((folder / "weights.bin").stat().st_size + OVERHEAD_BYTES, small, "cpu")
+        if not filecmp.cmp(folder / "tokenizer.json", beside.folder / "tokenizer.json", shallow=False):
+            return None
+        model = NativeModel(folder, Library(library), 1, most_ids=DRAFT_IDS, beside=beside.model)
+    except (EngineError, KeyError, ValueError, OSError):
+        return None  # a draft saves time, no more
+    return DraftModel(small, model)
+
+
 def _native(source: LocalModel, library: Path, threads: int, progress: Progress | None) -> Loaded:
     folder = prepare(source, NATIVE, progress)
     weight_bytes = (folder / "weights.bin").stat().st_size
@@ -88,7 +113,7 @@ def _native(source: LocalModel, library: Path, threads: int, progress: Progress 
         model = NativeModel(folder, Library(library), threads)
     except (KeyError, ValueError) as exc:
         raise _damaged(source, exc) from exc
-    return Loaded(model, Tokens(folder), weight_bytes)
+    return Loaded(model, Tokens(folder), weight_bytes, folder=folder)
 
 
 def _with_torch(source: LocalModel, placement: Placement, progress: Progress | None, reason: str) -> Loaded:

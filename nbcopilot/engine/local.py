@@ -14,7 +14,7 @@ from nbcopilot.engine.beam import BeamSearch
 from nbcopilot.engine.device import Placement, follow_load, free_threads, place
 from nbcopilot.engine.drafting import Pace
 from nbcopilot.engine.jobs import Candidates, Job, Request, Shared
-from nbcopilot.engine.loading import Loaded, load_model
+from nbcopilot.engine.loading import Loaded, load_draft, load_model
 from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.scheduler import Scheduler
 from nbcopilot.errors import ContextOverflowError, OutOfMemoryError
@@ -53,7 +53,8 @@ class LocalEngine:
         self._tokens, model = loaded.tokens, loaded.model
         prefixes = PrefixCache(config.cache_mb * 1_000_000) if model.reuses and config.cache_mb else None
         pace = Pace() if model.reuses and draft else None
-        self._shared = Shared(model, self._tokens, prefixes, pace)
+        smaller = load_draft(source, loaded) if pace else None
+        self._shared = Shared(model, self._tokens, prefixes, pace, smaller)
         self._threads: Callable[[], int] = follow_load(free_threads())
         if config.threads:
             self._threads = lambda: config.threads
@@ -89,6 +90,7 @@ class LocalEngine:
             detail={
                 "computes": self._loaded.model.kind,
                 "reason": self._loaded.reason,
+                "draft": self._shared.draft.name if self._shared.draft else "",
                 "threads": self._threads(),
                 "weight_bytes": self._loaded.weight_bytes,
                 "cache_bytes": prefixes.bytes if prefixes else 0,
@@ -107,6 +109,8 @@ class LocalEngine:
     def close(self) -> None:
         """End the engine's thread and free the model; running requests are cancelled."""
         self._scheduler.close()
+        if self._shared.draft is not None:
+            self._shared.draft.close()
         self._loaded.model.close()
 
     def _request(

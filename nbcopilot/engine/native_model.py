@@ -15,6 +15,7 @@ import numpy as np
 
 from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.native import binding
+from nbcopilot.engine.native.pack import BLOCK
 from nbcopilot.engine.shape import Shape
 from nbcopilot.errors import ModelCorruptError, OutOfMemoryError
 
@@ -56,11 +57,22 @@ class NativeCache:
 
 
 class NativeModel:
-    """A converted model, ready to compute on `threads` threads."""
+    """A converted model, ready to compute on `threads` threads.
+
+    most_ids: logits of the first so many ids only. beside: a model whose threads it uses, in turn with that one.
+    """
 
     reuses = True
 
-    def __init__(self, folder: Path, library: binding.Library, threads: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        library: binding.Library,
+        threads: int,
+        *,
+        most_ids: int = 0,
+        beside: NativeModel | None = None,
+    ) -> None:
         index = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
         self._map = np.memmap(folder / "weights.bin", dtype=np.uint8, mode="r")
         if self._map.size != index["bytes"]:
@@ -69,12 +81,15 @@ class NativeModel:
         self.context = self.shape.context
         self.kind = f"native {library.isa}"
         self._library = library
-        self._pool = library.pool_new(threads)
+        self._owns_pool = beside is None
+        self._pool: int | None = library.pool_new(threads) if beside is None else beside._pool
         self._address = self._map.ctypes.data
         self._index: dict[str, dict[str, Any]] = index["tensors"]
         self._rotary = _rotary(self.shape, self.context)
         self._layers = (binding.Layer * self.shape.layers)(*map(self._layer, range(self.shape.layers)))
         self._head = self._linear("head")
+        if most_ids:
+            self._head.n = min(self._head.n, -(-most_ids // BLOCK) * BLOCK)
         self._model = self._struct()
         self.token_bytes = self.shape.kv_floats_per_token * np.dtype(np.float16).itemsize
         # All but the embedding, of which a token reads one row.
@@ -120,9 +135,9 @@ class NativeModel:
 
     def close(self) -> None:
         """End the threads; the model computes no more."""
-        if self._pool is not None:
+        if self._pool is not None and self._owns_pool:
             self._library.pool_free(self._pool)
-            self._pool = None
+        self._pool = None
 
     # ---------------------------------------------------------------- structs over the mapped file
 

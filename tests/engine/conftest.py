@@ -140,6 +140,12 @@ def qwen_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def long_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that takes a whole notebook, of whose letters many are tokens."""
+    return saved(qwen2(max_position_embeddings=8192), tmp_path_factory.mktemp("models") / "tiny-long")
+
+
+@pytest.fixture(scope="session")
 def gpt2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A transformers folder of another architecture."""
     return saved(gpt2(), tmp_path_factory.mktemp("models") / "tiny-gpt2")

@@ -13,13 +13,7 @@ from nbcopilot.cli.main import main
 from nbcopilot.engine.bench import figures, limits, prompts
 from nbcopilot.errors import EngineUnavailableError, UsageError
 
-from .conftest import Opener, qwen2, saved
-
-
-@pytest.fixture(scope="module")
-def long_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model that takes a whole notebook of single letters."""
-    return saved(qwen2(layers=1, max_position_embeddings=8192), tmp_path_factory.mktemp("bench") / "tiny-long")
+from .conftest import Opener
 
 
 def last_line(text: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbcopilot.engine.drafting import LONGEST_MATCH, MOST, Lookup, Pace
+from nbcopilot.engine.drafting import BY_MODEL, LONGEST_MATCH, MOST, Lookup, Pace
 
 
 def test_the_tokens_after_the_last_occurrence_are_guessed() -> None:
@@ -46,3 +46,26 @@ def test_guesses_are_given_up_where_rows_are_dear() -> None:
             pace.took(rows, float(rows))
     assert pace.length(3, 0) == 0
     assert Pace().length(3, 0) > 0
+
+
+def test_a_guess_that_failed_is_tried_again_much_later() -> None:
+    pace = Pace()
+    for _ in range(60):
+        pace.saw(2, 0, 5)
+    tries = [pace.length(2, 0) for _ in range(2000)]
+    assert not any(tries[:100]) and any(tries)
+
+
+def test_a_dear_small_model_is_not_asked() -> None:
+    pace = Pace()
+    pace.took(1, 0.040)
+    assert pace.best(BY_MODEL, 0, token_seconds=0.012)[0] > 0
+    assert pace.best(BY_MODEL, 0, token_seconds=0.040)[0] == 0
+    assert pace.best(BY_MODEL, 8, token_seconds=0.012)[0] == 0, "rows beside others are dear already"
+
+
+def test_a_small_model_that_guesses_wrong_is_switched_off() -> None:
+    pace = Pace()
+    for _ in range(30):
+        pace.saw(BY_MODEL, 0, 2)
+    assert pace.best(BY_MODEL, 0, token_seconds=0.012) == (0, 1.0)

@@ -25,6 +25,8 @@ from nbcopilot.types import Prompt, Sampling, Usage
 BANDWIDTH_BYTES = 1 << 28
 # Prefixes that a soak keeps: few enough to be full soon, so that what grows afterwards is a leak.
 SOAK_CACHE_MB = 64
+# Of every cell: short prompts, so that some hundred requests take minutes.
+SOAK_CHARACTERS = 200
 
 
 def bandwidth(threads: int) -> float:
@@ -100,6 +102,7 @@ def soak(engine: LocalEngine, notes: Notes, requests: int, say: Callable[[str], 
     `engine` keeps SOAK_CACHE_MB. Flat is: no slope over the second half, in bytes a request.
     """
     process, chance = psutil.Process(os.getpid()), random.Random(0)
+    notes = Notes(tuple(cell[:SOAK_CHARACTERS] for cell in notes.cells))
     resident: list[int] = []
     for number in range(requests):
         text = notes.marked(str(chance.randrange(20))).ask(

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from nbcopilot.errors import NotebookNotFoundError
 
-# About 1,300 tokens of code, the size that models.md and design.md speak of; 3.3 characters a token.
-CONTEXT_CHARACTERS = 4300
+# About 1,300 tokens of code, the size 3.7 characters a token.
+CONTEXT_CHARACTERS = 4800
 CELLS = 8
 
 
@@ -63,7 +63,7 @@ def grounded(notes: Notes) -> list[str]:
 
 
 def read_cells(paths: Sequence[Path]) -> Notes:
-    """The first code cells of the notebooks, up to about 1,300 tokens, at most CELLS. Raises NotebookNotFoundError."""
+    """CELLS code cells in a row of the notebooks, about 1,300 tokens. Raises NotebookNotFoundError."""
     cells: list[str] = []
     for path in paths:
         try:
@@ -85,14 +85,24 @@ def own_cells() -> Notes:
 
 
 def _fitted(cells: Sequence[str]) -> tuple[str, ...]:
-    """Up to CELLS cells that fill CONTEXT_CHARACTERS together, the last one cut at a line."""
+    """CELLS cells in a row that fill CONTEXT_CHARACTERS together, each cut at a line: the first such row, else the longest."""
+    each = 2 * CONTEXT_CHARACTERS // CELLS
+    short = [_cut(cell, each) for cell in cells]
+    rows = [short[start : start + CELLS] for start in range(max(1, len(short) - CELLS + 1))]
+    sizes = [sum(map(len, row)) for row in rows]
+    row = next(
+        (row for row, size in zip(rows, sizes, strict=True) if size >= CONTEXT_CHARACTERS),
+        rows[sizes.index(max(sizes))],
+    )
     chosen: list[str] = []
     left = CONTEXT_CHARACTERS
-    each = 2 * CONTEXT_CHARACTERS // CELLS
-    for cell in cells:
-        text = cell[: min(each, left)]
-        chosen.append(text if len(text) == len(cell) else text[: text.rfind("\n") + 1 or None].rstrip())
-        left -= len(text)
-        if left < 100 or len(chosen) == CELLS:
-            break
+    for cell in row:
+        if left >= 100:
+            chosen.append(_cut(cell, left))
+            left -= len(chosen[-1])
     return tuple(chosen)
+
+
+def _cut(cell: str, most: int) -> str:
+    """At most `most` characters of a cell, in whole lines where one fits."""
+    return cell if len(cell) <= most else cell[: cell.rfind("\n", 0, most) + 1 or most].rstrip()
