@@ -102,6 +102,7 @@ class Cluster:
         self._finished: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._running: dict[str, str] = {}
         self._strikes: Counter[str] = Counter()
+        self._blamed: Counter[str] = Counter()
         self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._slots, self._stale = 1, threading.Event()
         try:
@@ -150,13 +151,19 @@ class Cluster:
         if key not in self._under_way:
             return None
         job, item, future = self._under_way[key]
-        if self._strikes[key] >= STRIKES and future.status != "finished":
+        if self._strikes[_name(item)] >= STRIKES and future.status != "finished":
             future.cancel()
             return self._settled(key, item, _set_aside(item))
         try:
             return self._settled(key, item, future.result(timeout=60))
         except KilledWorker:
-            return self._settled(key, item, _set_aside(item))
+            # The scheduler also blames what only waited on a worker that died: that gets another try.
+            self._blamed[_name(item)] += 1
+            if max(self._strikes[_name(item)], self._blamed[_name(item)]) >= STRIKES:
+                return self._settled(key, item, _set_aside(item))
+            del self._under_way[key]
+            self.submit(job, item)
+            return None
         except NbcopilotError as exc:
             return self._settled(key, item, Outcome(item.unit, "failed", error=exc))
         except (TimeoutError, OSError, CancelledError):
@@ -175,7 +182,8 @@ class Cluster:
     def _settled(self, key: str, item: Item, outcome: Outcome) -> tuple[Item, Outcome]:
         del self._under_way[key]
         self._running.pop(key, None)
-        self._strikes.pop(key, None)
+        self._strikes.pop(_name(item), None)
+        self._blamed.pop(_name(item), None)
         return item, outcome
 
     def notices(self) -> list[str]:
@@ -279,8 +287,9 @@ class Cluster:
         lost = [key for key in message["processing-tasks"] if key in self._under_way]
         for key in lost:
             if self._running.pop(key, None) == message["worker"]:
-                self._strikes[key] += 1
-                if self._strikes[key] >= STRIKES:
+                name = _name(self._under_way[key][1])
+                self._strikes[name] += 1
+                if self._strikes[name] >= STRIKES:
                     self._finished.put(key)
         names = ", ".join(self._under_way[key][1].unit.name for key in lost[:3])
         self._said.put(f"lost the worker {message['worker']}" + (f" with {names}" if names else ""))
@@ -306,6 +315,11 @@ def _local(jobs: int, memory: str) -> Any:
         silence_logs=logging.CRITICAL,
         host="127.0.0.1",
     )
+
+
+def _name(item: Item) -> str:
+    """What is one and the same piece of work, under whichever key it is sent."""
+    return f"{item.unit.name} {item.part.groups if item.part is not None else ''}"
 
 
 def _set_aside(item: Item) -> Outcome:

@@ -67,15 +67,12 @@ def _in_stores(urls: Sequence[str]) -> tuple[list[Unit], str]:
         if not matches:
             raise NotebookNotFoundError(f"no notebook at {url}", hint="notebooks are files named *.ipynb")
         found.update(dict.fromkeys(matches))
-    inner = {url: stores.inner(url) for url in found}
-    base = os.path.commonpath([os.path.dirname(path) or "/" for path in inner.values()]) if len(urls) > 1 else ""
-    start = base or stores.inner(urls[0]).split("*")[0].rpartition("/")[0]
-    if len(urls) == 1 and all(path.startswith(stores.inner(urls[0]).rstrip("/") + "/") for path in inner.values()):
-        start = stores.inner(urls[0]).rstrip("/")
-    units = [Unit(url, os.path.relpath(path, start or ".")) for url, path in inner.items()]
-    return sorted(units, key=lambda unit: unit.name), urls[0] if len(
-        urls
-    ) == 1 else f"{stores.protocol(urls[0])}://{start}"
+    start = os.path.commonpath([_fixed_part(f"/{stores.inner(url)}").as_posix() for url in urls])
+    if len(urls) == 1 and list(found) == list(urls):  # a notebook, not a folder
+        start = os.path.dirname(start)
+    units = [Unit(url, os.path.relpath(f"/{stores.inner(url)}", start)) for url in found]
+    rest = urls[0].partition("::")
+    return sorted(units, key=lambda unit: unit.name), f"{stores.protocol(urls[0])}:/{start}{rest[1]}{rest[2]}"
 
 
 def _is_hidden_url(url: str) -> bool:

@@ -129,7 +129,7 @@ def protocol(where: str) -> str:
 
 def inner(where: str) -> str:
     """The path of a URL in its own store: of zip://a/b.ipynb::s3://bucket/c.zip it is a/b.ipynb."""
-    return where.partition("::")[0].partition("://")[2]
+    return where.partition("::")[0].partition("://")[2].strip("/")
 
 
 def find(url: str) -> list[str]:
