@@ -132,6 +132,11 @@ def inner(where: str) -> str:
     return where.partition("::")[0].partition("://")[2].strip("/")
 
 
+def title_path(where: str) -> Path:
+    """A path whose last part is the name of the file, also in an archive."""
+    return Path(inner(where)) if is_url(where) else Path(where)
+
+
 def find(url: str) -> list[str]:
     """The URLs of all files below `url`, or that match it when it has wildcards; [] when there is nothing."""
     fs, path = _open(url)

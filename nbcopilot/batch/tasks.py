@@ -63,12 +63,14 @@ def perform(
     if item.data is None:
         earlier = None if item.in_place else stores.present(item.place)
         item = replace(item, data=stores.read(item.unit.path), earlier=earlier)
-    file = notebooks.loads(item.data or b"", item.unit.path)
+    file = notebooks.loads(item.data or b"", stores.title_path(item.unit.path))
     if job.command == "check":
         found = tuple((lack.cell, lack.problem) for lack in lacks(file))
         return Outcome(item.unit, read=file.sha256, lacks=found)
     if job.command == "audit":
-        return Outcome(item.unit, read=file.sha256, rows=tuple(generated(file)))
+        return Outcome(
+            item.unit, read=file.sha256, rows=tuple({**row, "path": item.unit.path} for row in generated(file))
+        )
     if job.command == "strip":
         return _strip(job, item, file)
     known = _Known(job, engine)
@@ -193,7 +195,7 @@ def divided(job: Job, item: Item) -> list[Item]:
     if item.data.count(b'"cell_type"') < HUGE_CELLS:
         return []
     try:
-        file = notebooks.loads(item.data, item.unit.path)
+        file = notebooks.loads(item.data, stores.title_path(item.unit.path))
     except NbcopilotError:
         return []
     if item.in_place and file.convertible_only:

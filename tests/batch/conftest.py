@@ -35,7 +35,7 @@ def books(tmp_path: Path) -> Callable[..., Path]:
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         for i in range(count):
-            data = raw(code(BIG.replace("f", f"f{i}")), code(BIG.replace("f", f"g{i}")))
+            data = raw(code(BIG.replace("f(", f"f{i}(")), code(BIG.replace("f(", f"g{i}(")))
             (place / f"n{i:02d}.ipynb").write_bytes(data)
         return place
 
