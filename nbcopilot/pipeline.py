@@ -25,7 +25,7 @@ from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, Edit
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.fault import at_fault, leading_up
-from nbcopilot.prompts.render import render, render_plainly
+from nbcopilot.prompts.render import ROOMY, render, render_plainly
 from nbcopilot.types import (
     Candidate,
     Cell,
@@ -55,6 +55,8 @@ MORE = 4
 ROUND_TOKENS = 1536
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
+# What the worked examples of `prompts` may take, where there is room for them.
+EXAMPLE_TOKENS = 400
 
 # Characters of mere repetition after which an answer is cut: a ruler of dashes or a row of zeros is shorter.
 LOOP = 200
@@ -161,6 +163,7 @@ class Copilot:
         room = self.engine.describe().context_tokens - task.sampling.max_tokens - TEMPLATE_TOKENS
         if task.check and task.repairs:
             room -= task.sampling.max_tokens  # the repair turn quotes the failed answer
+        room -= EXAMPLE_TOKENS if room >= ROOMY + EXAMPLE_TOKENS else 0
         limit = self.config.context_tokens or room
         return max(min(room, limit), 256)
 

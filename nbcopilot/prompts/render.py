@@ -10,8 +10,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from nbcopilot.prompts.kinds import EXAMPLES, KINDS, SYSTEM
+from nbcopilot.prompts.kinds import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
 from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task, Verdict
+
+# Tokens of a context beside which there is room for worked examples too.
+ROOMY = 1024
 
 HEADINGS = {
     "project": "Project",
@@ -29,6 +32,11 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
     task, language = context.task, context.language
     kind = KINDS[task.kind]
     messages = [Message("system", SYSTEM)]
+    if _inside(context) and task.kind == "generate" and language == "python" and not 0 < context.budget < ROOMY:
+        for around, asked, answer in NEXT_CELLS:
+            request = f"{around}\n\n## The request\n\n{_ask(task, language, inside=True)}\n\n{asked}"
+            messages.append(Message("user", request))
+            messages.append(Message("assistant", f"{_lead(task, language, inside=True)}{_fence(answer, language)}"))
     for asked, answer in EXAMPLES[task.kind][: task.few_shot]:
         messages.append(Message("user", f"{_ask(task, language)}\n\n{asked}"))
         messages.append(Message("assistant", f"{_lead(task, language)}{_fence(answer, 'python')}"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nbcopilot.prompts import fim
 from nbcopilot.prompts.render import render, render_plainly
 from nbcopilot.types import Candidate, Context, Finding, Snippet, Target, Task, Verdict
@@ -96,6 +98,13 @@ def test_few_shot_examples_come_before_the_request() -> None:
     task = Task("generate", "plot df", few_shot=2)
     roles = [m.role for m in render(Context(task)).messages]
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+
+
+def test_a_request_inside_a_notebook_follows_worked_examples_that_are_always_the_same() -> None:
+    first, second = (render(context(instruction=text, snippets=(CELL,))).messages for text in ("a", "b"))
+    assert [m.role for m in first] == ["system", *["user", "assistant"] * 2, "user"] and first[:-1] == second[:-1]
+    julia = replace(context(snippets=(CELL,)), language="julia")
+    assert len(render(julia).messages) == 2
 
 
 def test_cells_of_a_completion_never_run_into_each_other() -> None:
