@@ -44,9 +44,11 @@ class Judge:
         if inside:
             candidate = nextcell.show(candidate, task, notebook.names)
         judged = candidate, self._checker.check(candidate, task, notebook, upstream)
+        broken = nextcell.unkept(*judged, task, notebook) if task.check else ()
         copied = nextcell.repeated(candidate, task, notebook) if inside else None
-        if copied is not None:
-            return candidate, replace(judged[1], ok=False, findings=(*judged[1].findings, copied))
+        broken = (*broken, copied) if copied is not None else broken
+        if broken:
+            return candidate, replace(judged[1], ok=False, findings=(*judged[1].findings, *broken))
         if task.kind == "fix" and task.check and judged[1].ok:
             return self._checker.confirm(judged, task, notebook, upstream)
         return judged

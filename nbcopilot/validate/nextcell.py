@@ -1,6 +1,6 @@
-"""What a new cell of a notebook must be beyond right code: it shows what was asked for, and copies no earlier cell.
+"""What a new cell of a notebook must be beyond right code: it shows what was asked for, makes what was named, copies nothing.
 
-Runs beside mend and check, for requests inside a notebook only. Changes at most the last line, and notes it.
+Runs beside mend and check, for requests for new code. Changes at most the last line, and notes it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,43 @@ import ast
 import re
 from dataclasses import replace
 
-from nbcopilot.types import Candidate, Finding, Notebook, Task
+from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.validate import names as scopes
 from nbcopilot.validate import syntax
 
 _PRINTS = re.compile(r"\bprint", re.IGNORECASE)
 _KEEPS = re.compile(
     r"\b(assign\w*|stor\w*|sav\w*|call(?:ed)?|nam\w+|variables?|set|creat\w*|defin\w*|mak\w*|into|load\w*|import\w*)\b|`",
     re.IGNORECASE,
+)
+_THING = r"(?:variable|data ?frame|frame|series|list|array|dict(?:ionary)?|table|function|class)s?"
+_NAMED = re.compile(
+    rf"\b{_THING}\s+(?:called|named)\s+(?P<a>[`\"']?[A-Za-z_]\w*)"
+    r"|\b(?:call|name)\s+(?:it|them|this|that|the result)\s+(?P<b>[`\"']?[A-Za-z_]\w*)"
+    r"|\b(?:assign|store|save|keep|put)\b[^.\n]{0,60}?\b(?:as|in|into|to)\s+(?P<c>`[A-Za-z_]\w*)`",
+    re.IGNORECASE,
+)
+_WORDS = {
+    "the",
+    "a",
+    "an",
+    "as",
+    "by",
+    "after",
+    "before",
+    "with",
+    "in",
+    "on",
+    "of",
+    "it",
+    "that",
+    "this",
+    "from",
+    "to",
+    "and",
+}
+_IN_PLACE = re.compile(
+    r"\bin[- ]?place\b|\b(?:modify|change|overwrite|update)\s+the\s+(?:original|existing)\b", re.IGNORECASE
 )
 _AGAIN = re.compile(r"\b(again|repeat\w*|re-?run|same|once more|copy|duplicate)\b", re.IGNORECASE)
 
@@ -91,6 +121,29 @@ def _new_name(last: ast.stmt) -> str:
     if isinstance(last, ast.Assign) and len(last.targets) == 1 and isinstance(last.targets[0], ast.Name):
         return "" if isinstance(last.value, ast.Lambda) else last.targets[0].id
     return ""
+
+
+def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Notebook) -> tuple[Finding, ...]:
+    """Errors for what the request names and the code does not do: a variable it shall make, a change in place."""
+    tree = _parse(candidate.text)
+    if task.kind != "generate" or tree is None or not syntax.is_python(notebook.language):
+        return ()
+    made = scopes.defined(tree) | set(verdict.evidence.get("changes", ()))
+    found = [
+        Finding("tests", "error", f"the code does not define `{name}`, which is asked for")
+        for name in named(task.instruction)
+        if name not in made
+    ]
+    ran = verdict.checks.get("run") == "passed"
+    if ran and _IN_PLACE.search(task.instruction) and not {"changes", "deletes", "creates"} & verdict.evidence.keys():
+        found.append(Finding("tests", "error", "nothing in memory was changed, and a change in place is asked for"))
+    return tuple(found)
+
+
+def named(instruction: str) -> list[str]:
+    """The names that an instruction gives to what shall be made: "a variable called total", "store it in `total`"."""
+    found = [(m["a"] or m["b"] or m["c"]).strip("`\"'") for m in _NAMED.finditer(instruction)]
+    return [name for name in dict.fromkeys(found) if name.lower() not in _WORDS]
 
 
 def repeated(candidate: Candidate, task: Task, notebook: Notebook) -> Finding | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.types import Candidate, Cell, Notebook, Task
-from nbcopilot.validate.nextcell import is_next_cell, repeated, show
+from nbcopilot.types import Candidate, Cell, Notebook, Task, Verdict
+from nbcopilot.validate.nextcell import is_next_cell, named, repeated, show, unkept
 
 NOTEBOOK = Notebook((Cell("a", "code", "df = load()", executed=1), Cell("b", "code", "df.head()", executed=2)))
 
@@ -68,3 +68,37 @@ def test_only_a_request_for_a_new_cell_below_code_that_ran_counts() -> None:
     assert is_next_cell(Task("generate", "x"), NOTEBOOK)
     assert not is_next_cell(Task("fix"), NOTEBOOK)
     assert not is_next_cell(Task("generate", "x"), Notebook())
+
+
+@pytest.mark.parametrize(
+    ("instruction", "names"),
+    [
+        ("Assign it to a variable called users and use the id as index", ["users"]),
+        ("view only a and b and assign them to a dataframe called `best`", ["best"]),
+        ("count the words and store the result in `counts`.", ["counts"]),
+        ("the mean of price; call it mean_price", ["mean_price"]),
+        ("add a column called total to df", []),
+        ("sort the list called by the user", []),
+        ("save the figure to plot.png and keep it in the folder", []),
+    ],
+)
+def test_names_that_the_request_gives_are_found(instruction: str, names: list[str]) -> None:
+    assert named(instruction) == names
+
+
+def test_a_name_that_was_asked_for_must_be_made() -> None:
+    task = Task("generate", "assign it to a variable called `best`")
+    assert [f.message for f in unkept(Candidate("x = 1"), Verdict(True), task, NOTEBOOK)] == [
+        "the code does not define `best`, which is asked for"
+    ]
+    assert not unkept(Candidate("best = 1"), Verdict(True), task, NOTEBOOK)
+    assert not unkept(Candidate("best.append(1)"), Verdict(True, (), {}, "", {"changes": ["best"]}), task, NOTEBOOK)
+
+
+def test_a_change_in_place_must_change_something() -> None:
+    task, ran = Task("generate", "drop the gaps in place"), {"run": "passed"}
+    found = unkept(Candidate("df.dropna()"), Verdict(True, (), ran), task, NOTEBOOK)
+    assert "in place" in found[0].message
+    changed = Verdict(True, (), ran, "", {"changes": ["df"]})
+    assert not unkept(Candidate("df.dropna(inplace=True)"), changed, task, NOTEBOOK)
+    assert not unkept(Candidate("df.dropna()"), Verdict(True, (), {"run": "not-run"}), task, NOTEBOOK)
