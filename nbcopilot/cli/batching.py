@@ -23,11 +23,17 @@ _FLAGS = {"output": "-o DIR", "in_place": "--in-place", "check": "--check", "dry
 PATH_HELP = "notebooks, folders, globs such as 'nb/**/*.ipynb', a .zip, or URLs such as s3://bucket/folder"
 
 
-def add_arguments(sub: argparse.ArgumentParser, *, writes: bool = True, model: bool = False) -> None:
-    """Add the options of every batch command. writes: it writes notebooks; model: it asks a model."""
+def add_arguments(sub: argparse.ArgumentParser, *, writes: bool = True, model: bool = False, output: str = "") -> None:
+    """Add the options of every batch command. writes: it writes notebooks; model: it asks a model; output: what -o
+    does in a command that has a --json and a model of its own."""
     if writes:
         where = sub.add_mutually_exclusive_group()
-        where.add_argument("-o", "--output", metavar="DIR", help="write copies there (a folder, URL or .zip), in the same tree")  # fmt: skip
+        where.add_argument(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help=output or "write copies there (a folder, URL or .zip), in the same tree",
+        )
         where.add_argument("--in-place", action="store_true", help="write into the notebooks")
         sub.add_argument("--dry-run", action="store_true", help="show the changes as a diff and write nothing")
         sub.add_argument("--resume", action="store_true", help="go on with an interrupted run of the same command")
@@ -39,7 +45,8 @@ def add_arguments(sub: argparse.ArgumentParser, *, writes: bool = True, model: b
     sub.add_argument("--shared", action="store_true", help="workers see the same paths: send names, not bytes")
     sub.add_argument("--report", action="append", default=[], metavar="FILE", help=".html, .json or .xml (JUnit); repeatable")  # fmt: skip
     sub.add_argument("--watts", type=float, default=None, metavar="W", help="of a busy core, for the energy estimate")
-    sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
+    if not output:
+        sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
     if model:
         sub.add_argument("--model", help="model id, folder or .gguf file; fake needs no weights")
         sub.add_argument("--engine", help="auto, in-process, or the URL of an OpenAI-compatible server")

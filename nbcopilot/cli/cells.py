@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot import config as settings
-from nbcopilot.cli import terminal
+from nbcopilot.cli import batching, terminal, testgen
 from nbcopilot.config import Config
 from nbcopilot.errors import (
     CellNotFoundError,
@@ -50,7 +50,10 @@ def add_parser(commands: Any) -> None:
             sub.add_argument("target", metavar="PATH[::name|#cell]", help="a .py file or a notebook, and what in it")
         sub.add_argument("--write", action="store_true", help="write the result into the notebook (or test_NAME.py)")
         if kind == "testgen":
-            sub.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the tests into this new .py file")
+            sub.add_argument(
+                "more", nargs="*", metavar="PATH", help="more notebooks or folders, with -o DIR or --in-place"
+            )
+            batching.add_arguments(sub, output="write the tests into this new .py file, or copies of notebooks there")
         add_options(sub)
 
 
@@ -76,6 +79,8 @@ def load_config(args: argparse.Namespace) -> Config:
 def run(args: argparse.Namespace) -> int:
     """Answer one request; exit 1 when the checks rejected the best answer."""
     config = load_config(args)
+    if args.command == "testgen" and testgen.is_batch(args):
+        return testgen.run(args, config)
     if args.command == "generate":
         if not args.instruction.strip():
             raise EmptyPromptError(
@@ -84,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         path, name, instruction = args.notebook, "", args.instruction
     else:
         (path, name), instruction = split_target(args.target), ""
-    new_file = getattr(args, "output", None)
+    new_file = Path(args.output) if getattr(args, "output", None) else None
     if path is not None and path.suffix == ".py" and args.write and new_file is None:
         new_file = path.with_name(f"test_{path.stem}.py")
     if new_file is not None:

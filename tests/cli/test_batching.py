@@ -304,3 +304,30 @@ def test_a_file_that_is_read_only_fails_before_a_model_works_on_it(
     monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("n00.ipynb"))
     assert main(["document", "in", "--in-place"]) == 1
     assert "it is read-only" in capsys.readouterr().err
+
+
+# --------------------------------------------------------------------------- testgen
+
+
+def test_testgen_writes_tests_below_every_cell_with_functions_once_and_strip_takes_them_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("in").mkdir()
+    book = Path("in/a.ipynb")
+    book.write_bytes(
+        raw(code("def add(a, b):\n    return a + b"), code("x = add(1, 2)"), code("def neg(a):\n    return -a"))
+    )
+    before = book.read_bytes()
+    assert main(["testgen", "in", "--in-place", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out.splitlines()[-1])["cells_written"] == 2 and "mutants caught" in captured.err
+    kinds = ["tests" if "nbcopilot" in cell["metadata"] else "" for cell in json.loads(book.read_text())["cells"]]
+    assert kinds == ["", "tests", "", "", "tests"]
+    written = book.read_bytes()
+    assert main(["testgen", "in", "--in-place"]) == 0 and book.read_bytes() == written
+    book.write_bytes(written.replace(b"return -a", b"return 0 - a"))
+    capsys.readouterr()
+    assert main(["testgen", "in", "--in-place", "--json"]) == 0
+    assert last_json(capsys)["cells_written"] == 1, "only the tests of what changed are outdated"
+    book.write_bytes(written)
+    assert main(["strip", "in", "--in-place"]) == 0 and book.read_bytes() == before
