@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import html
 import time
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -14,9 +16,10 @@ from IPython.core.getipython import get_ipython
 
 from nbcopilot import config as settings
 from nbcopilot import session as sessions
+from nbcopilot.batch.opened import Documented, Part, Progress
 from nbcopilot.errors import NbcopilotError, UsageError
-from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
-from nbcopilot.panel.work import Request, read
+from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
+from nbcopilot.panel.work import Heard, Request, read
 from nbcopilot.session import Write
 from nbcopilot.types import CellEdit, Context, TaskKind, Verdict
 from nbcopilot.write import choose, comm, copy
@@ -29,7 +32,7 @@ ACTIONS: dict[TaskKind, tuple[str, str]] = {
     "explain": ("Explain", "say in words what the code does"),
     "testgen": ("Test", "write tests for the code, and run them"),
     "fix": ("Fix", "mend the last cell that failed"),
-    "document": ("Document", "write a text for the code"),
+    "document": ("Document", "write title, overview and texts for the notebook, or a text for what About names"),
 }
 _PRE = (
     "white-space:pre-wrap;margin:4px 0;line-height:1.4;max-height:360px;overflow:auto;"
@@ -59,6 +62,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._request: Request | None = None
         self._context: Context | None = None
         self._text: dict[tuple[int, int], str] = {}
+        self._parts: tuple[Part, ...] = ()
         self._shown = 0.0
         self._build()
         super().__init__([self._title, self._box, self._row, self._actions, self._status, self._answer, self._choice,
@@ -80,7 +84,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         # Labels by `description`: the only ones that a screen reader connects with their field.
         narrow = {"description_width": "initial"}
         self._about = widgets.Text(
-            description="About", placeholder="cell number or name; empty: the last cell", layout=wide, style=narrow
+            description="About",
+            placeholder="cell number or name; empty: the last cell (Document: all)",
+            layout=wide,
+            style=narrow,
         )
         self._count = widgets.BoundedIntText(
             1, description="Answers", min=1, max=8, style=narrow, layout=widgets.Layout(width="130px")
@@ -128,7 +135,8 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return None
         self._busy(True)
         self._status.value = _quiet("starting the model …")
-        self._request = Request(sessions.current(), config, task, notebook, self._hear)
+        names = dict(self._shell.user_ns)
+        self._request = Request(sessions.current(), config, task, notebook, self._hear, names)
         self._request.start()
         return self._request
 
@@ -137,7 +145,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         if self._request is not None:
             self._request.stop()
 
-    def _hear(self, event: Event | NbcopilotError) -> None:
+    def _hear(self, event: Heard) -> None:
         """One event of the running request, in its thread."""
         if isinstance(event, NbcopilotError):
             self._fail(event)
@@ -155,6 +163,10 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             self._said.value += f"<div style='{_QUIET}'>{html.escape(_sentence(event.message, event.hint))}</div>"
         elif isinstance(event, EditReady):
             self._offer(event)
+        elif isinstance(event, Progress):
+            self._status.value = _quiet(f"writing … {event.done} of {event.total} texts")
+        elif isinstance(event, Documented):
+            self._offer_parts(event)
         elif isinstance(event, Done):
             self._end(event)
 
@@ -189,6 +201,24 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._choice.value = best
         self._show_choice()
 
+    def _offer_parts(self, found: Documented) -> None:
+        self._parts = found.parts
+        self._decision.layout.display = "" if found.parts else "none"
+        assert self._request is not None
+        self._answer.value = "".join(
+            f"<div style='{_QUIET}'>above cell {self._label(part.about)}</div>"
+            f"<pre style='{_PRE}'>{html.escape(cell.source)}</pre>"
+            for part in found.parts
+            for cell in part.edit.cells
+        )
+        self._said.value = "".join(f"<div style='{_QUIET}'>{html.escape(note)}</div>" for note in found.notes)
+
+    def _label(self, cell_id: str) -> str:
+        assert self._request is not None
+        notebook = self._request.notebook
+        cell, at = notebook.cell(cell_id), notebook.index(cell_id)
+        return f"[{cell.executed}]" if cell is not None and cell.executed is not None else f"#{(at or 0) + 1}"
+
     def _show_choice(self) -> None:
         if self._request is None or self._choice.value is None or not self._request.judged:
             return
@@ -209,21 +239,24 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         self._sent.layout.display = ""
 
     def _insert(self) -> None:
-        if self._request is None or self._choice.value is None:
+        if self._request is None or (self._choice.value is None and not self._parts):
             return
-        edit = self._request.edit(self._choice.value)
+        edits = [part.edit for part in self._parts] or [self._request.edit(self._choice.value)]
         link = comm.connect(self._shell)
         if link is None or not link.ready:
             # Payloads need a running cell; a button has none.
-            return self._hand_over(edit, "this front end cannot be written to: copy the text into a cell")
-        sessions.current().history.append(Write(edit, "comm"))
-        link.send(edit, lambda answer: self._answered(edit, answer))
+            whole = replace(edits[0], cells=tuple(cell for edit in edits for cell in edit.cells))
+            return self._hand_over(whole, "this front end cannot be written to: copy the text into a cell")
+        sessions.current().history.append(Write(edits[0], "comm"))
+        for edit in edits:  # one group: they are taken back together
+            link.send(edit, partial(self._answered, edit))
 
     def _answered(self, edit: CellEdit, answer: Any) -> None:
         if isinstance(answer, Refused):
             self._hand_over(edit, choose.explain(answer))
         else:
-            self._said.value = _quiet(choose.explain(answer))
+            many = f"written in {len(self._parts)} places" if len(self._parts) > 1 else choose.explain(answer)
+            self._said.value = _quiet(many)
         self._decision.layout.display = "none"
 
     def _hand_over(self, edit: CellEdit, reason: str) -> None:
@@ -238,6 +271,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _clear(self) -> None:
         self._text.clear()
+        self._parts = ()
         for part in (self._status, self._answer, self._checks, self._said):
             part.value = ""
         for hidden in (self._choice, self._decision, self._sent):

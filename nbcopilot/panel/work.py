@@ -6,10 +6,11 @@ Knows no widgets. The snapshot is taken before the thread starts: from then on n
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any, cast
 
+from nbcopilot.batch.opened import Documented, Progress, document_open
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CheckDone, Done, EditReady, Event, PromptReady
@@ -19,13 +20,15 @@ from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.session import Session
 from nbcopilot.types import CellEdit, Notebook, Prompt, Target, Task, TaskKind
 
-Listener = Callable[["Event | NbcopilotError"], None]
+Heard = Event | NbcopilotError | Progress | Documented
+Listener = Callable[[Heard], None]
 
 
 def read(
     shell: Any, kind: TaskKind, instruction: str, about: str, config: Config, cell_id: str | None
 ) -> tuple[Task, Notebook]:
-    """Task and Notebook of a press on a button. `about` names a cell or functions ("" the last cell that ran).
+    """Task and Notebook of a press on a button. `about` names a cell or functions ("" the last cell that ran; for
+    "document" the whole notebook).
 
     New cells go below the cell that it is about, or below the panel's own cell, `cell_id`.
     Raises CellNotFoundError.
@@ -37,17 +40,31 @@ def read(
     elif kind == "fix" and not about.strip() and notebook.error is not None:
         error = notebook.error
         target = Target(error.source, error.cell_id, position=notebook.index(error.cell_id))
+    elif kind == "document" and not about.strip():
+        target = Target()
     else:
         target = targets.find(about, notebook)
     return make_task(kind, config, instruction, target), notebook
 
 
 class Request:
-    """A running request. `listen` is called in its thread with every event, and with the error that ended it."""
+    """A running request. `listen` is called in its thread with every event, and with the error that ended it.
 
-    def __init__(self, session: Session, config: Config, task: Task, notebook: Notebook, listen: Listener) -> None:
+    namespace: a copy of the live one, which the user goes on changing; what its names stand for now is checked with.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        config: Config,
+        task: Task,
+        notebook: Notebook,
+        listen: Listener,
+        namespace: Mapping[str, Any] | None = None,
+    ) -> None:
         self.task, self.notebook = task, notebook
         self.judged: list[tuple[int, Judged]] = []
+        self._namespace = namespace
         self._session, self._config, self._listen = session, config, listen
         self._copilot: Copilot | None = None
         self._prompts: list[Prompt] = []
@@ -81,8 +98,10 @@ class Request:
     def _work(self) -> None:
         try:
             self._copilot = self._session.copilot(self._config)
-            # Without the live namespace: the user goes on executing cells in it.
-            events = self._copilot.stream(self.task, self.notebook, judge=Judge(self._config))
+            if self.task.kind == "document" and not self.task.target.source:
+                return self._document(self._copilot)
+            judge = Judge(self._config, namespace=self._namespace)
+            events = self._copilot.stream(self.task, self.notebook, judge=judge)
             with closing(cast("Any", events)):
                 for event in events:
                     self._take(event)
@@ -93,6 +112,17 @@ class Request:
             self._listen(exc)
         except Exception as exc:  # a thread has nobody to raise to
             self._listen(InternalError(f"{type(exc).__name__}: {exc}", hint="please report it"))
+        finally:
+            self._namespace = None
+
+    def _document(self, copilot: Copilot) -> None:
+        """The whole notebook, as `nbcopilot document` does it."""
+        done = Done("cancelled")
+        for update in document_open(self.notebook, copilot.engine, self._config, self._stopped):
+            self._listen(update)
+            if isinstance(update, Documented):
+                done = Done("ok", update.usage)
+        self._listen(done)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, PromptReady):

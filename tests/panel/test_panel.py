@@ -76,6 +76,26 @@ def test_explain_is_about_the_last_cell_or_a_named_function(panel: Panel, shell:
     assert "no_such_name" in panel._status.value
 
 
+def test_checks_know_the_names_of_the_kernel(panel: Panel, shell: InteractiveShell) -> None:
+    shell.user_ns["rate"] = 0.25
+    session.current()._engine = FakeEngine(script=["```python\nprice = 100 * (1 + rate)\n```"] * 9)
+    session.current()._key = session._key(session.current().config)
+    finish(panel, "generate", "the price with the rate")
+    assert "run passed" in panel._checks.value, panel._checks.value
+    assert "price" not in shell.user_ns
+
+
+def test_document_without_a_name_is_about_the_whole_notebook(panel: Panel, shell: InteractiveShell) -> None:
+    shell.run_cell("def area(r):\n    return r * r", store_history=True)
+    finish(panel, "document")
+    assert "# " in panel._answer.value and "area" in panel._answer.value
+    panel._insert()
+    assert "copy the text" in panel._said.value and "area" in panel._said.value
+    panel._about.value = "area"
+    finish(panel, "document")
+    assert "above cell" not in panel._answer.value
+
+
 def test_several_answers_can_be_chosen_from(panel: Panel) -> None:
     panel._count.value = 2
     finish(panel, "generate", "write mean(values)")
@@ -88,7 +108,7 @@ def test_several_answers_can_be_chosen_from(panel: Panel) -> None:
 def test_stop_keeps_what_has_come_and_frees_the_engine(panel: Panel) -> None:
     engine = FakeEngine(tokens_per_second=30)
     session.current()._engine = engine
-    session.current()._key = ("fake", "auto", "auto", "auto", 0, "")
+    session.current()._key = session._key(Config(model="fake"))
     panel.config = Config(model="fake")
     request = panel.ask("generate", "write is_prime(n)")
     assert request is not None
@@ -104,7 +124,7 @@ def test_stop_keeps_what_has_come_and_frees_the_engine(panel: Panel) -> None:
 
 def test_html_in_an_answer_is_shown_not_executed(panel: Panel) -> None:
     session.current()._engine = FakeEngine(script=["<img src=x onerror=alert(1)>"] * 9)
-    session.current()._key = ("fake", "auto", "auto", "auto", 0, "")
+    session.current()._key = session._key(Config(model="fake"))
     finish(panel, "generate", "anything")
     assert "<img" not in panel._answer.value + panel._checks.value + panel._said.value
     assert "&lt;img" in panel._answer.value
