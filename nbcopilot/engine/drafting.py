@@ -58,6 +58,12 @@ class Pace:
         self._cost = list(_COST)
         self._one_row = 0.0
 
+    @property
+    def right(self) -> dict[str, float]:
+        """The share of guessed tokens that were right lately, by what the guess came from."""
+        names = {BY_MODEL: "model"} | {size: f"run of {size}" for size in range(2, LONGEST_MATCH + 1)}
+        return {name: round(self._right[run], 2) for run, name in names.items()}
+
     def length(self, run: int, other_rows: int) -> int:
         """The guess length with the most tokens per time when `other_rows` rows are computed anyway; 0 is no guess."""
         return self.best(run, other_rows)[0]

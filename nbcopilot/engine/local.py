@@ -91,6 +91,7 @@ class LocalEngine:
                 "computes": self._loaded.model.kind,
                 "reason": self._loaded.reason,
                 "draft": self._shared.draft.name if self._shared.draft else "",
+                "guesses_right": self._shared.pace.right if self._shared.pace else {},
                 "threads": self._threads(),
                 "weight_bytes": self._loaded.weight_bytes,
                 "cache_bytes": prefixes.bytes if prefixes else 0,

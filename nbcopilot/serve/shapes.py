@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import accumulate
 from typing import Any
 
 from nbcopilot.errors import (
@@ -35,6 +37,7 @@ class Shape:
     def __init__(self, asked: Asked, identity: str, created: int) -> None:
         kind = ("chat.completion" if asked.chat else "text_completion", "chatcmpl-" if asked.chat else "cmpl-")
         self._asked = asked
+        self._said: Counter[int] = Counter()  # characters of the scored tokens of each choice so far
         self._head = {"id": kind[1] + identity, "object": kind[0], "created": created, "model": asked.model}
 
     def named(self, model: str) -> None:
@@ -50,7 +53,7 @@ class Shape:
             )
         else:
             choice["text"] = chunk.text
-        choice["logprobs"] = self._logprobs(chunk.scores)
+        choice["logprobs"] = self._logprobs(chunk.index, chunk.scores)
         if chunk.usage is not None:
             choice["nbcopilot"] = asdict(chunk.usage)
         kind = "chat.completion.chunk" if self._asked.chat else self._head["object"]
@@ -68,7 +71,7 @@ class Shape:
             text, last = "".join(chunk.text for chunk in chunks), chunks[-1]
             choice: dict[str, Any] = {"index": index, "finish_reason": _reason(last.finish) or "stop"}
             choice |= {"message": {"role": "assistant", "content": text}} if self._asked.chat else {"text": text}
-            choice["logprobs"] = self._logprobs([score for chunk in chunks for score in chunk.scores])
+            choice["logprobs"] = self._logprobs(index, [score for chunk in chunks for score in chunk.scores])
             choice["nbcopilot"] = asdict(last.usage or Usage())
             choices.append(choice)
         usages = [chunks[-1].usage or Usage() for _, chunks in sorted(texts.items())]
@@ -85,15 +88,18 @@ class Shape:
             "prompt_tokens_details": {"cached_tokens": sum(u.cached_tokens for u in once)},
         }
 
-    def _logprobs(self, scores: Sequence[TokenScore]) -> dict[str, Any] | None:
+    def _logprobs(self, index: int, scores: Sequence[TokenScore]) -> dict[str, Any] | None:
         if self._asked.sampling.logprobs is None:
             return None
         if not self._asked.chat:
+            sizes = [len(score.text) for score in scores]
+            offsets = list(accumulate(sizes, initial=self._said[index]))
+            self._said[index] = offsets.pop()
             return {
                 "tokens": [score.text for score in scores],
                 "token_logprobs": [max(score.logprob, -9999.0) for score in scores],
                 "top_logprobs": [dict(score.top) for score in scores],
-                "text_offset": [],
+                "text_offset": offsets,
             }
         return {
             "content": [

@@ -3,6 +3,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,14 @@ def test_answers_that_would_break_the_limit_are_refused_at_once(
     with pytest.raises(OutOfMemoryError, match=r"12 answers to this prompt may take .* the engine keeps to"):
         engine.generate(Prompt(text=PROMPTS[0]), Sampling(max_tokens=400), candidates=12)
     assert answer(engine, PROMPTS[0], max_tokens=500)
+
+
+def test_an_engine_without_requests_takes_no_processor_time(qwen_folder: Path, opened: Opener) -> None:
+    engine = opened(qwen_folder, threads=3)
+    assert answer(engine, PROMPTS[0])
+    before = time.process_time()
+    time.sleep(0.4)
+    assert time.process_time() - before < 0.2  # a thread that spins would have taken 0.4
 
 
 def test_a_closed_engine_says_so(qwen_folder: Path, opened: Opener) -> None:

@@ -122,6 +122,10 @@ def test_logprobs_are_given(client: openai.OpenAI) -> None:
     assert [token.token for token in chat.choices[0].logprobs.content] == ["A", " B"]
     text = client.completions.create(model="fake", prompt="a b", logprobs=0)
     assert text.choices[0].logprobs and text.choices[0].logprobs.tokens == ["A", " B", "|"]
+    assert text.choices[0].logprobs.text_offset == [0, 1, 3]
+    stream = list(client.completions.create(model="fake", prompt="a b", logprobs=0, stream=True))
+    parts = [part.choices[0].logprobs for part in stream if part.choices and part.choices[0].logprobs]
+    assert [offset for part in parts for offset in part.text_offset or []] == [0, 1, 3]
 
 
 def test_logprobs_of_an_engine_without_them_are_refused(server: Served, engine: FakeEngine) -> None:

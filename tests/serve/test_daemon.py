@@ -100,6 +100,19 @@ def test_what_it_leaves_is_private(place: Path) -> None:
     assert "SENSITIVE" not in (place / "engine.log").read_text()
 
 
+def test_log_is_rotated_and_bounded(tmp_path: Path) -> None:
+    code = (
+        "import logging, pathlib, sys; from nbcopilot.serve import daemon; daemon.LOG_BYTES = 2000;"
+        "daemon._log_to(pathlib.Path(sys.argv[1]));"
+        "[logging.getLogger('nbcopilot.serve').info('line %d', number) for number in range(500)]"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    logs = sorted(path.name for path in tmp_path.glob("engine.log*"))
+    assert logs == ["engine.log", "engine.log.1", "engine.log.2"]
+    assert all((tmp_path / name).stat().st_size <= 2000 for name in logs)
+    assert "line 499" in (tmp_path / "engine.log").read_text()
+
+
 def test_many_threads_at_the_first_moment_start_one(place: Path) -> None:
     with ThreadPoolExecutor(6) as threads:
         engines = list(threads.map(lambda _: client.connect(FAKE), range(6)))

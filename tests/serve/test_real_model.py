@@ -15,6 +15,7 @@ import pytest
 from driver import FrontEnd, text_of
 from serving import daemons, pid_of
 
+from nbcopilot.cli.serve import text as status_text
 from nbcopilot.config import Config
 from nbcopilot.serve import client, runtime
 from nbcopilot.serve.complete import Gap
@@ -93,6 +94,10 @@ def test_real_answers_keep_the_protocol(place: Path, environ: dict[str, str]) ->
         with pytest.raises(openai.BadRequestError, match="tokens") as caught:
             official.completions.create(model=MODEL, prompt="word " * 60_000, max_tokens=5)
         assert caught.value.code == "context_length_exceeded"
+    found = client.status(place)
+    assert found is not None
+    shown = status_text(found)
+    assert "kept prefixes" in shown and shown.count("of at most 1.0 GB") == 2, shown
 
 
 def test_gap_is_filled_with_what_belongs_there(place: Path, environ: dict[str, str]) -> None:

@@ -47,6 +47,13 @@ def test_folder_that_others_can_enter_is_refused(monkeypatch: pytest.MonkeyPatch
     assert caught.value.hint == f"chmod 700 {tmp_path}"
 
 
+def test_nothing_is_said_about_a_session_that_is_not_there() -> None:
+    environ = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
+    line = [sys.executable, "-W", "always::UserWarning", "-m", "nbcopilot", "status"]
+    done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60)
+    assert done.stderr == "" and "no resident engine is running" in done.stdout
+
+
 def test_folder_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NBCOPILOT_RUNTIME_DIR", str(tmp_path))
     tmp_path.chmod(0o700)
