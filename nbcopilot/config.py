@@ -68,6 +68,7 @@ class Config:
     route: str = _setting("auto", "how cells reach an open notebook", choices=("auto", "comm", "payload", "copy"))
     idle_minutes: float = _setting(30.0, "the resident engine stops after this long without a request", low=0.01)
     cache_mb: int = _setting(1024, "memory of the engine's prefix cache", low=0)
+    keep_prompts: bool = _setting(True, "keep prompts in the cache folder, so that replay can ask the same again")
     policy: str = _setting("", "path of a policy file that forbids kinds of code in what is offered")
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import re
 import uuid
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -87,9 +87,12 @@ class Draw:
 class Copilot:
     """Answers tasks with an engine: the same flow for every surface."""
 
-    def __init__(self, engine: Engine, config: Config | None = None) -> None:
+    def __init__(
+        self, engine: Engine, config: Config | None = None, *, keep: Callable[[Prompt], None] | None = None
+    ) -> None:
         self.engine = engine
         self.config = config or Config()
+        self._keep = keep if self.config.keep_prompts else None
 
     def stream(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Iterator[Event]:
         """The events of one request (events.py gives their order).
@@ -196,6 +199,8 @@ class Copilot:
 
     def plan_edit(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
         """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""
+        if self._keep is not None:
+            self._keep(prompt)
         provenance = Provenance(
             model=self.engine.describe(),
             sampling=task.sampling,

@@ -16,6 +16,7 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineUnavailableError
 from nbcopilot.pipeline import Copilot
 from nbcopilot.types import CellEdit, Context
+from nbcopilot.write import kept
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Session:
 
     def copilot(self, config: Config | None = None) -> Copilot:
         """A Copilot on the session's engine with `config` (default: the session's)."""
-        return Copilot(self.engine(config), config or self.config)
+        return Copilot(self.engine(config), config or self.config, keep=kept.keep)
 
     def close(self) -> None:
         """Let the engine go; the next request makes a new one."""

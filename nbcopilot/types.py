@@ -299,6 +299,7 @@ class Candidate:
 
     `complete` is False when the answer was cut (length, unclosed fence): shown, and said.
     `notes` says in sentences what was done to the text on the way (a cut tail left out, an import added).
+    `answer_sha256` is `text_hash` of the completion as it was generated ("" when it is not known).
     """
 
     text: str
@@ -307,6 +308,7 @@ class Candidate:
     index: int = 0
     complete: bool = True
     notes: tuple[str, ...] = ()
+    answer_sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ COMMANDS = {
     "testgen": "cells",
     "fix": "fix",
     "test": "test",
+    "replay": "replay",
     "audit": "audit",
     "models": "models",
     "doctor": "doctor",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 
-from nbcopilot.types import Candidate, Completion, Prompt
+from nbcopilot.types import Candidate, Completion, Prompt, text_hash
 from nbcopilot.validate import names, syntax
 from nbcopilot.validate.blocks import Block, split, strip_prompts
 from nbcopilot.validate.prose import salvage, strip_chatter
@@ -44,6 +45,10 @@ def extract(completion: Completion, prompt: Prompt) -> Candidate:
     `complete` is False when the answer was cut before its code ended. A cut tail (usage, a further test) is
     dropped when whole definitions remain without it; `notes` says so.
     """
+    return replace(_extract(completion, prompt), answer_sha256=text_hash(completion.text))
+
+
+def _extract(completion: Completion, prompt: Prompt) -> Candidate:
     opened = _open_part(prompt.prefill)
     text = completion.text if _starts_over(opened, completion.text, prompt.language) else opened + completion.text
     cut = completion.finish != "stop"

@@ -107,6 +107,8 @@ def _cell(
         source_hash=subject.hash if subject else text_hash(task.target.source or task.instruction),
         cell_hash=text_hash(source),
         names=sorted(task.target.names) or None,
+        answer_sha256=candidate.answer_sha256 or None,
+        drawn=candidate.index or None,  # its place among the answers that were drawn together
     )
     return NewCell(kind, source, metadata)
 

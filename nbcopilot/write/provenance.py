@@ -226,7 +226,7 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
     """Temperature and seed always, the other settings where they are not the default."""
     default = Sampling()
     used = {"temperature": sampling.temperature, "seed": sampling.seed}
-    for name in ("top_p", "top_k", "min_p", "repetition_penalty", "beams"):
+    for name in ("top_p", "top_k", "min_p", "repetition_penalty", "beams", "max_tokens"):
         if getattr(sampling, name) != getattr(default, name):
             used[name] = getattr(sampling, name)
     return {name: _plain(value) for name, value in used.items()}
