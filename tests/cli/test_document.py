@@ -203,6 +203,49 @@ def test_pre_commit_reads_our_hooks_and_they_name_real_commands() -> None:
         assert program == "nbcopilot" and command(*words, "no-such.ipynb") == 2
 
 
+def in_repository(folder: Path) -> None:
+    """Make `folder` a git repository with all that is in it."""
+    for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "start", "--allow-empty"]):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_example_for_pre_commit_stops_an_undocumented_notebook(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parents[2]
+    example = (root / "docs" / "ci" / "pre-commit-config.yaml").read_text()
+    (book.parent / ".pre-commit-config.yaml").write_text(example)
+    in_repository(book.parent)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PRE_COMMIT_HOME", str(book.parent / ".git" / "pre-commit"))
+
+    def hook() -> subprocess.CompletedProcess[str]:
+        words = [sys.executable, "-m", "pre_commit", "run", "--all-files", "--verbose"]
+        return subprocess.run(words, cwd=book.parent, capture_output=True, text=True)
+
+    stopped = hook()
+    assert stopped.returncode == 1 and "cell #1: summary missing" in stopped.stdout, stopped.stdout + stopped.stderr
+    assert command("document", str(book), "--in-place") == 0
+    assert hook().returncode == 0
+
+
+def test_the_example_for_github_runs_as_it_stands(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    root = Path(__file__).parents[2]
+    job = yaml.safe_load((root / "docs" / "ci" / "github-actions.yml").read_text())["jobs"]["documented"]
+    line = next(step["run"] for step in job["steps"] if "nbcopilot document" in step.get("run", ""))
+    in_repository(book.parent)
+    subprocess.run(["git", "update-ref", "refs/remotes/origin/main", "HEAD"], cwd=book.parent, check=True)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+    def step() -> int:
+        return subprocess.run(["bash", "-e", "-c", line], cwd=book.parent, capture_output=True).returncode
+
+    assert step() == 0, "nothing has changed"
+    (book.parent / "new.ipynb").write_bytes(raw(code(BIG)))
+    assert step() == 1 and (book.parent / "notebooks.xml").exists() and (book.parent / "notebooks.html").exists()
+
+
 def test_whole_collection_in_one_run_and_back(
     evals_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
