@@ -34,6 +34,7 @@ _ALTERNATIVE = re.compile(
 _SHOWS_OUTPUT = re.compile(
     r"\b(outputs?|prints?|results?|returns?|produces?|displays?|shows?)\b[^\n]{0,40}:\s*\**\s*$", re.IGNORECASE
 )
+_SENTENCES = re.compile(r"(?:\s*[A-Za-z][^=\[\]{}\n]*[:.!]\s*(?:\n|\Z))+")
 _WHOLE_FENCE = re.compile(
     r"\A\s*(`{3,}|~{3,})[ \t]*(markdown|md|text|txt|)[ \t]*\n(.*?)(?:\n[ \t]*\1[ \t]*)?\s*\Z", re.DOTALL
 )
@@ -78,10 +79,12 @@ def _open_part(prefill: str) -> str:
 
 def _starts_over(opened: str, text: str, language: str) -> bool:
     """Whether the model took no notice of the fence that was opened for it: prose first, then a fence of its own."""
-    own = re.search(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*\w+[ \t]*$", text, re.MULTILINE)
+    own = re.search(r"^[ \t]*(?:`{3,}|~{3,})[ \t]*\w*[ \t]*$", text, re.MULTILINE)
     if own is None or not opened.lstrip().startswith(("```", "~~~")) or not syntax.is_python(language):
         return False
-    head = text[: own.start()]
+    head, tail = text[: own.start()], text[own.end() :]
+    if not re.search(r"^[ \t]*(?:`{3,}|~{3,})", tail, re.MULTILINE) and own[0].strip("`~ \t") == "":
+        return False  # a bare fence that no other follows closes ours
     if re.search(r"^[ \t]*(?:```|~~~)", head, re.MULTILINE) or not head.strip():
         return False  # it closed ours first, or opened the same one again
     return not syntax.parses(opened.partition("\n")[2] + head) and not salvage(head)[0]
@@ -103,6 +106,10 @@ def _code(text: str, language: str) -> tuple[str, str, bool]:
         return "\n\n".join(part for part in parts if part), prose, False
     texts = [_clean(block.text, language) for block in kept]
     code = _join(texts, [block.lead for block in kept]) if python else "\n\n".join(texts)
+    if python and not syntax.parses(code):
+        readable, words = salvage(code)
+        if syntax.parses(readable) if readable else _SENTENCES.fullmatch(code):  # prose inside the fence
+            code, prose = readable, f"{words}\n{prose}".strip()
     return code, prose, bool(kept) and not blocks[-1].closed and kept[-1] is blocks[-1]
 
 

@@ -219,3 +219,10 @@ def test_prose_in_the_fence_that_was_opened_for_the_model_is_left_out() -> None:
     assert extract(Completion(answer), prompt).text == "x = 1\n\ny = 2"
     closed = "x = 1\n```\nand used so:\n```python\nprint(x)\n```"
     assert extract(Completion(closed), prompt).text.startswith("x = 1")
+
+
+@pytest.mark.parametrize("lead", ["Answer:", "Sure! Here is a function that returns its argument:", "To do this:\n"])
+def test_prose_inside_the_fence_that_was_opened_for_the_model_never_becomes_code(lead: str) -> None:
+    assert code(f"{lead}\n```\n{F}\n```", PREFILLED) == F
+    assert code(f"{lead}\n\n{F}\n```\nIt returns x.", PREFILLED) == F
+    assert code(lead, PREFILLED) == "", "the model's own fence was the stop"
