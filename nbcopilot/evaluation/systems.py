@@ -6,6 +6,7 @@ A system turns (Task, Notebook) into an Answer and never sees an item, so it can
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,10 +23,13 @@ from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.types import Candidate, CellEdit, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
 from nbcopilot.validate.check import check
 
-# A fenced block, closed or cut off at the end of the answer.
+# A fenced block, closed or cut off at the end of the answer; and one that is closed for certain.
 BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+CLOSED = re.compile(r"^[ \t]*```[^\n`]*\n.*?^[ \t]*```[ \t]*\n", re.DOTALL | re.MULTILINE)
 
 
+# What a chat template adds to each message, about.
+TURN_TOKENS = 5
 # Longest completion: some of the blocks to fill in are whole function bodies.
 COMPLETION_TOKENS = 256
 
@@ -61,7 +65,10 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class Prompted:
-    """One prompt, one greedy answer, the first code block of it: no context of ours, no checks."""
+    """One prompt, one greedy answer, the first code block of it: no context of ours, no checks.
+
+    The answer ends with that block, and its tokens are counted to there: what follows is not used.
+    """
 
     name: str
     engine: Engine
@@ -72,10 +79,19 @@ class Prompted:
         """See `System.answer`."""
         prompt = self.prompt(task, notebook)
         text, usage = "", Usage()
-        for chunk in self.engine.generate(prompt, self.sampling):
-            text += chunk.text
-            usage = chunk.usage or usage
         whole = prompt.text is not None or prompt.prefill.endswith("```python\n")
+        with contextlib.ExitStack() as stack:
+            chunks = self.engine.generate(prompt, self.sampling)
+            stack.callback(getattr(chunks, "close", lambda: None))
+            for chunk in chunks:
+                text += chunk.text
+                usage = chunk.usage or usage
+                closed = None if whole else CLOSED.search(text)
+                if closed is not None:
+                    text, count = text[: closed.end()], self.engine.count
+                    asked = sum(count(message.content) + TURN_TOKENS for message in prompt.messages)
+                    usage = replace(usage, prompt_tokens=usage.prompt_tokens or asked, completion_tokens=count(text))
+                    break
         return Answer(text if whole else first_block(text), usage)
 
 

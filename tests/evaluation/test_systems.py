@@ -42,6 +42,13 @@ def test_raw_sends_what_was_typed_and_nothing_else() -> None:
     assert answer.accepted is None  # type: ignore[attr-defined]
 
 
+def test_raw_ends_with_its_first_block_and_counts_the_tokens_to_there() -> None:
+    engine, answer = answers("raw", [f"Sure!\n```python\n{WRONG}\n```\n" + "It works as follows. " * 200])
+    assert answer.text.strip() == WRONG  # type: ignore[attr-defined]
+    assert answer.usage.completion_tokens < 100 and answer.usage.prompt_tokens > 0  # type: ignore[attr-defined]
+    assert engine.cancelled == 1
+
+
 def test_context_asks_once_and_checks_nothing() -> None:
     engine, answer = answers("context", [WRONG])
     assert len(engine.prompts) == 1
@@ -85,7 +92,7 @@ def test_vote_takes_the_answer_that_most_equal_and_runs_nothing() -> None:
 
 def test_full_draws_new_answers_beside_the_repair() -> None:
     engine, answer = answers("full", [WRONG, WRONG, WRONG, RIGHT, WRONG])
-    assert [s.temperature for s in engine.samplings] == [0.0, 0.0, 0.8]
+    assert [s.temperature for s in engine.samplings] == [0.0, 0.0, 0.0, 0.8]
     assert (answer.text.strip(), answer.accepted, answer.generations) == (RIGHT, True, 5)  # type: ignore[attr-defined]
 
 
