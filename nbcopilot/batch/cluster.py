@@ -311,9 +311,11 @@ def _local(jobs: int, memory: str) -> Any:
         threads_per_worker=1,
         processes=True,
         memory_limit=memory or limit,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
         silence_logs=logging.CRITICAL,
         host="127.0.0.1",
+        # Who can speak to a scheduler can run code: other users of this machine must not.
+        security=_dask.Security.temporary(),
     )
 
 

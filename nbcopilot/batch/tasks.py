@@ -31,6 +31,8 @@ OnCells = Callable[[Unit, int, int], None]
 # Groups of a part, and from how many cells on a notebook is looked at as one that may be worth dividing.
 PART_GROUPS = 32
 HUGE_CELLS = 64
+# Larger ones are worked on whole: the client, which divides, is to stay small (parsed, a notebook takes ten times its size).
+DIVIDED_BYTES = 8_000_000
 
 
 class LazyEngine:
@@ -192,7 +194,7 @@ def divided(job: Job, item: Item) -> list[Item]:
     """The parts of a huge notebook that is documented for the first time, one Item each; [] for any other."""
     if job.command != "document" or item.data is None or item.earlier is not None:
         return []
-    if item.data.count(b'"cell_type"') < HUGE_CELLS:
+    if len(item.data) > DIVIDED_BYTES or item.data.count(b'"cell_type"') < HUGE_CELLS:
         return []
     try:
         file = notebooks.loads(item.data, stores.title_path(item.unit.path))

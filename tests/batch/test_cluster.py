@@ -76,22 +76,20 @@ def test_a_unit_that_kills_workers_twice_is_set_aside_and_named_and_nothing_else
 ) -> None:
     units, _ = discover([str(books(4))])
     executor = Cluster(2)
-    slow = job("fake:15")  # some seconds a notebook, so that there is somebody to kill
-    for unit in units:
-        executor.submit(slow, Item(unit, Path(unit.path).read_bytes(), unit.path))
-    killer = next(key for key, (_, item, _) in executor._under_way.items() if item.unit == units[0])
+    items = [Item(unit, Path(unit.path).read_bytes(), unit.path) for unit in units]
+    executor.submit(job("fake:0.2"), items[0])  # minutes: it never ends by itself
     outcomes: dict[str, Outcome] = {}
+    killed: set[str] = set()
     deaths, end = 0, time.monotonic() + DEADLINE
     while len(outcomes) < len(units) and time.monotonic() < end:
-        address = executor._running.get(killer)
-        if deaths < 2 and address is not None:
-            pids = executor._client.run(os.getpid)
-            if address in pids and executor._running.pop(killer, None) is not None:
-                executor._running[killer] = address
-                os.kill(pids[address], signal.SIGKILL)
-                deaths += 1
-                while executor._running.get(killer) == address and time.monotonic() < end:
-                    time.sleep(0.01)
+        for item in items[1 : 1 + executor.slots - len(executor._under_way)]:
+            items.remove(item)
+            executor.submit(job(), item)
+        begun = next((executor._running[k] for k, (_, i, _) in executor._under_way.items() if i.unit == units[0] and k in executor._running), None)  # fmt: skip
+        if deaths < 2 and begun is not None and begun not in killed:
+            killed.add(begun)
+            os.kill(executor._client.run(os.getpid, workers=[begun])[begun], signal.SIGKILL)
+            deaths += 1
         finished = executor.next(0.05)
         if finished is not None:
             outcomes[finished[0].unit.name] = finished[1]
