@@ -13,11 +13,12 @@ import ast
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.validate import mutation, syntax
-from nbcopilot.validate.evidence import compose
+from nbcopilot.validate.evidence import compose, properties
 from nbcopilot.validate.evidence.report import Budget, Disagreement, TestReport
 from nbcopilot.validate.evidence.split import SingleTest, Tests, split
 from nbcopilot.validate.evidence.under_test import callables, known_names, seeds, testable, with_helpers
@@ -25,6 +26,8 @@ from nbcopilot.validate.mutation import Mutant
 from nbcopilot.validate.runner import Runner, preload
 
 CASES = 200  # inputs whose outcome is compared on every mutant
+ROUNDS = 4  # in which claims of a property test are taken out
+PROPERTY_SECONDS = 6.0  # that must be left for trying property tests
 
 
 def strengthen(
@@ -96,8 +99,11 @@ class _Work:
         written = self._measure(given.preamble, [t for t in given.tests if not t.idle])
         kept, report = self._sorted(given, written)
         auto, cases, notes = self._recorded(calls, kept, written)
-        preamble = "\n".join([*compose.imports_for(cases), given.preamble if kept else ""]).strip("\n")
-        final = self._finish(preamble, [*kept, *auto], {t.name for t in auto})
+        drawn = self._held(cases, {t.name for t in (*kept, *auto)})
+        imports = [*compose.imports_for(list(chain(*cases.values()))), *(properties.IMPORTS if drawn else ())]
+        preamble = "\n".join([*imports, given.preamble if kept else ""]).strip("\n")
+        # What draws its inputs comes last: it takes longest, and only runs on mutants that nothing else notices.
+        final = self._finish(preamble, [*kept, *auto, *drawn], {t.name for t in (*auto, *drawn)})
         notes = (*notes, *((given.problem,) if given.problem else ()))
         return replace(
             final,
@@ -111,7 +117,9 @@ class _Work:
     def _level(self) -> str:
         return self.runner.sandbox.level
 
-    def _measure(self, preamble: str, tests: Sequence[SingleTest], *, coverage: bool = False) -> dict[str, Any]:
+    def _measure(
+        self, preamble: str, tests: Sequence[SingleTest], *, final: bool = False, trial: bool = False
+    ) -> dict[str, Any]:
         if not tests:
             return {"problem": "", "tests": [], "kills": [[] for _ in self.mutants]}
         seconds = max(2.0, min(self.budget.mutant_seconds, self.deadline - time.monotonic()))
@@ -119,11 +127,12 @@ class _Work:
             "testbench.measure",
             {
                 "setup": self.setup, "source": self.source, "names": [n.split(".")[0] for n in self.names], "preamble": preamble,
-                "tests": [{"name": t.name, "source": t.source} for t in tests], "mutants": [m.source for m in self.mutants],
-                "mutant_seconds": seconds, "coverage": coverage,
+                "tests": [{"name": t.name, "source": t.source} for t in tests], "mutants": [m.source for m in self.mutants] if not trial else [],
+                "mutant_seconds": seconds, "coverage": final, "first_kill": final,
+                "twice": not trial,
             },
             seconds=seconds + 120,
-            preload=("pytest", "coverage", *preload([*self.setup, self.source])),
+            preload=("pytest", "coverage", *preload([*self.setup, self.source, preamble])),
         )  # fmt: skip
         if not isinstance(answer, dict):
             return {"problem": "the tests ended the process that ran them", "tests": []}
@@ -154,12 +163,12 @@ class _Work:
 
     def _recorded(
         self, calls: Sequence[str], kept: Sequence[SingleTest], written: Mapping[str, Any]
-    ) -> tuple[list[SingleTest], list[dict[str, Any]], tuple[str, ...]]:
-        """Characterisation tests for what the kept tests leave unnoticed, the cases in them, and notes."""
+    ) -> tuple[list[SingleTest], dict[str, list[dict[str, Any]]], tuple[str, ...]]:
+        """Characterisation tests for what the kept tests leave unnoticed, the cases in them by function, and notes."""
         noticed = self._noticed(kept, written)
         taken = {test.name for test in kept}
         tests: list[SingleTest] = []
-        used: list[dict[str, Any]] = []
+        used: dict[str, list[dict[str, Any]]] = {}
         notes: list[str] = []
         for name in callables(self.source, self.names):
             if time.monotonic() > self.deadline:
@@ -173,8 +182,26 @@ class _Work:
             room = self.budget.cases if not kept else max(4, self.budget.cases // 2)
             chosen = [cases[i] for i in compose.choose(cases, answer["kills"], room)]
             tests += compose.tests_of(name, chosen, taken)
-            used += chosen
+            used[name] = chosen
         return tests, used, tuple(notes)
+
+    def _held(self, cases: Mapping[str, Sequence[Mapping[str, Any]]], taken: set[str]) -> list[SingleTest]:
+        """Property tests that hold, where types allow them and there is time: claims that fail are taken out."""
+        proposed = [found for name, some in cases.items() if (found := properties.propose(self.source, name, some))]
+        held: list[SingleTest] = []
+        for _ in range(ROUNDS):
+            if not proposed or self.deadline - time.monotonic() < PROPERTY_SECONDS:
+                break
+            tests = [p.test(f"test_{p.function}_properties", trial=True) for p in proposed]
+            answer = self._measure("\n".join(properties.TRIAL_IMPORTS), tests, trial=True)
+            again = []
+            for found, test, seen in zip(proposed, tests, answer.get("tests", ()), strict=False):
+                if seen["outcome"] == "passed":
+                    held.append(found.test(test.name if test.name not in taken else f"{test.name}_drawn"))
+                elif seen["outcome"] == "failed" and (less := found.without(str(seen["message"]))):
+                    again.append(less)
+            proposed = again
+        return held
 
     def _noticed(self, kept: Sequence[SingleTest], written: Mapping[str, Any]) -> set[int]:
         """Mutants that the kept tests notice."""
@@ -203,7 +230,7 @@ class _Work:
         """The report on the tests that hold, measured as they are offered."""
         flaky: list[str] = []
         for _ in range(3):
-            answer = self._measure(preamble, tests, coverage=True)
+            answer = self._measure(preamble, tests, final=True)
             outcomes = answer.get("tests", [])
             bad = {t.name for t, seen in zip(tests, outcomes, strict=False) if seen["outcome"] != "passed"}
             if answer.get("problem") or not bad:
@@ -275,8 +302,12 @@ def _is_flat(expected: str) -> bool:
 
 
 def _is_plain(test: SingleTest) -> bool:
+    """Whether the test can be called without arguments where it stands."""
     node = ast.parse(test.source).body[0]
-    return isinstance(node, ast.FunctionDef) and not node.decorator_list and not node.args.args
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    drawn = [ast.unparse(d).split("(")[0] for d in node.decorator_list]
+    return not node.args.args if not drawn else "given" in drawn and set(drawn) <= {"given", "settings"}
 
 
 def _why_nothing(answer: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Tests run against a source: what passes twice, which lines they reach, which mutants they notice.
 
-    payload: setup, source, names, preamble, tests ([{"name", "source"}]), mutants, mutant_seconds, coverage (bool)
+    payload: setup, source, names, preamble, tests ([{"name", "source"}]), mutants, mutant_seconds, coverage (bool),
+             first_kill (bool: one test that notices a mutant is enough)
     answer:  problem, tests ([{"outcome", "message", "reaches", "seconds"}]), coverage, kills (per mutant, the tests)
 
 Plain functions, parametrised ones, `Test...` classes and unittest cases are run; a test that needs another fixture
@@ -250,6 +251,8 @@ def _kills(
             verdict = _fails(payload["tests"][place], session, max(0.3, 5 * seconds[place]))
             if verdict:
                 found.append(place)
+                if payload.get("first_kill"):
+                    break
                 slow += verdict == "late"
                 if slow >= 2:
                     break
