@@ -1,6 +1,6 @@
 """Greedy answers with drafts, kept prefixes and batching against plain decoding, token by token, on a real model.
 
-    python benchmarks/identical_answers.py [--model ID] [--count 50] [--tokens 32] [NOTEBOOK ...]
+    python benchmarks/identical_answers.py [--model ID] [--count 50] [--tokens 16] [NOTEBOOK ...]
 
 Prints a table and, as the last line, JSON. Needs the model in the store.
 """
@@ -17,7 +17,7 @@ from nbcopilot.engine.bench import identity, prompts
 from nbcopilot.engine.bench.prompts import Notes
 from nbcopilot.engine.local import LocalEngine, load
 
-CHARACTERS = 250  # of a cell: prompts of 30 to 700 tokens
+CHARACTERS = 100  # of a cell: prompts of 30 to 400 tokens
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("notebooks", nargs="*", type=Path)
     parser.add_argument("--model", default="qwen2.5-coder-0.5b")
     parser.add_argument("--count", type=int, default=50)
-    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--tokens", type=int, default=16)
     args = parser.parse_args()
     computes = ""
 

@@ -26,7 +26,7 @@ BANDWIDTH_BYTES = 1 << 28
 # Prefixes that a soak keeps: few enough to be full soon, so that what grows afterwards is a leak.
 SOAK_CACHE_MB = 64
 # Of every cell: short prompts, so that some hundred requests take minutes.
-SOAK_CHARACTERS = 80
+SOAK_CHARACTERS = 40
 
 
 def bandwidth(threads: int) -> float:
