@@ -92,6 +92,8 @@ class Journal:
         journal = cls.__new__(cls)
         journal.folder, journal.problem, journal._lock, journal._database = folder, "", None, None
         try:
+            with contextlib.suppress(FileNotFoundError):  # a neighbour that ends may just take the folder above away
+                folder.mkdir(parents=True, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
             journal._take_lock()
             before = journal.path.exists()
