@@ -88,14 +88,14 @@ def load_model(source: LocalModel, placement: Placement, threads: int, progress:
     return _with_torch(source, placement, progress, reason)
 
 
-def load_draft(source: LocalModel, beside: Loaded) -> DraftModel | None:
+def load_draft(source: LocalModel, beside: Loaded, progress: Progress | None = None) -> DraftModel | None:
     """A smaller model of the same family that guesses for `beside`, when it is on this machine and memory allows."""
     small = DRAFTS.get(source.ref.id)
     library, _ = device.kernels()
     if small is None or library is None or not isinstance(beside.model, NativeModel):
         return None
     try:
-        folder = prepare(ensure(small), NATIVE)
+        folder = prepare(ensure(small), NATIVE, progress)
         require_memory((folder / "weights.bin").stat().st_size + OVERHEAD_BYTES, small, "cpu")
         if not filecmp.cmp(folder / "tokenizer.json", beside.folder / "tokenizer.json", shallow=False):
             return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from nbcopilot.config import Config
 from nbcopilot.engine.beam import BeamSearch
 from nbcopilot.engine.device import Placement, follow_load, free_threads, place
+from nbcopilot.engine.draft_model import DraftModel
 from nbcopilot.engine.drafting import Pace
 from nbcopilot.engine.jobs import Candidates, Job, Request, Shared
 from nbcopilot.engine.loading import Loaded, load_draft, load_model
@@ -37,23 +38,31 @@ def load(name: str, config: Config, progress: Progress | None = None, *, draft: 
     source = ensure(name)
     placement = place(config)
     loaded = load_model(source, placement, config.threads or free_threads(), progress)
-    return LocalEngine(source, placement, loaded, config, draft=draft)
+    smaller = load_draft(source, loaded, progress) if draft else None
+    return LocalEngine(source, placement, loaded, config, draft=draft, smaller=smaller)
 
 
 class LocalEngine:
     """A loaded model behind the Engine protocol. Thread-safe: concurrent requests are decoded together.
 
     draft: whether guesses may be verified beside the newest token; the answers are the same without.
+    smaller: a model that guesses what is nowhere in the prompt.
     """
 
     def __init__(
-        self, source: LocalModel, placement: Placement, loaded: Loaded, config: Config, *, draft: bool = True
+        self,
+        source: LocalModel,
+        placement: Placement,
+        loaded: Loaded,
+        config: Config,
+        *,
+        draft: bool = True,
+        smaller: DraftModel | None = None,
     ) -> None:
         self._source, self._placement, self._loaded = source, placement, loaded
         self._tokens, model = loaded.tokens, loaded.model
         prefixes = PrefixCache(config.cache_mb * 1_000_000) if model.reuses and config.cache_mb else None
         pace = Pace() if model.reuses and draft else None
-        smaller = load_draft(source, loaded) if pace else None
         self._shared = Shared(model, self._tokens, prefixes, pace, smaller)
         self._threads: Callable[[], int] = follow_load(free_threads())
         if config.threads:
