@@ -30,6 +30,8 @@ _CELL_LINES = 120
 _MARKDOWN_CHARACTERS = 1500
 _OUTPUT_CHARACTERS = 400
 _PASSAGES = 3
+# A line that says nothing to a model, and that it would repeat.
+_OUR_LOAD = re.compile(r"^[ \t]*%(?:re)?load_ext[ \t]+nbcopilot[ \t]*\n?", re.M)
 # Kinds whose text comes from data: it must not be able to close the frame that the prompt puts around data.
 _DATA = ("markdown", "output", "variable", "error")
 
@@ -196,7 +198,7 @@ class _Finder:
 
     def _cell(self, cell: Cell, steps: int, distance: int) -> Piece | None:
         """A cell that the request stands on (`steps` away), or one that merely stands before it (0)."""
-        text = cell.source.strip("\n").rstrip()
+        text = _OUR_LOAD.sub("", cell.source).strip("\n").rstrip()
         lines = text.split("\n")
         if len(lines) > _CELL_LINES:
             text = "\n".join(lines[:_CELL_LINES]) + f"\n# … {len(lines) - _CELL_LINES} more lines"

@@ -14,7 +14,9 @@ from nbcopilot.notebook.fault import at_fault
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Task, Variable
 
 # Cells that ask nbcopilot for something; they hold no state of the notebook's.
-_PROMPT_CELL = re.compile(r"\s*%%?(?:generate|explain|document|fix|nbcopilot)\b|\s*%testgen\b")
+_PROMPT_CELL = re.compile(
+    r"\s*%%?(?:generate|explain|document|fix|nbcopilot)\b|\s*%testgen\b|(?:\s*%(?:re)?load_ext\s+nbcopilot)+\s*\Z"
+)
 _ABOUT_ERROR = re.compile(
     r"(?i)\b(?:errors?|exceptions?|tracebacks?|fails?|failed|failing|fix|mend|repair|bugs?|crash(?:es|ed)?|broken|wrong|why)\b"
 )

@@ -177,6 +177,9 @@ class Request:
     def _finish(self, model: str) -> None:
         if self.edit is None:
             return self.stream.finish(*self._summary(model, ""))
+        if not self.edit.candidate.complete:
+            limit = f"the answer was cut at its limit of {self.task.sampling.max_tokens} tokens"
+            self.notices.append(Notice(limit, "--max-tokens allows more", "warning"))
         if "dry_run" in self.flags:
             self.session.pending = self.edit.edit
             text = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."

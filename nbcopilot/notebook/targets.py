@@ -12,6 +12,8 @@ from nbcopilot.types import Notebook, Target
 def find(text: str, notebook: Notebook) -> Target:
     """The Target that `text` names: a cell number (1 is the first), names, or nothing (the last cell that ran).
 
+    The name of a variable stands for the cell that sets it.
+
     Raises CellNotFoundError naming what is there.
     """
     word = text.strip()
@@ -29,6 +31,10 @@ def find(text: str, notebook: Notebook) -> Target:
             )
         return Target(source=cell.source, cell_id=cell.id, position=notebook.index(cell.id))
     names = tuple(name.strip("`(),") for name in word.replace(",", " ").split())
+    if len(names) == 1 and dependencies.find_definition(notebook, names[0]) is None:
+        setting = [cell for cell in code if names[0] in dependencies.names(cell.source, notebook.language).defined]
+        if setting:
+            return Target(setting[-1].source, setting[-1].id, position=notebook.index(setting[-1].id))
     sources: list[str] = []
     position: int | None = None
     for name in names:
@@ -37,7 +43,7 @@ def find(text: str, notebook: Notebook) -> Target:
             known = sorted({d.name for cell in code for d in dependencies.definitions(cell.source)})
             near = difflib.get_close_matches(name, known, n=1)
             raise CellNotFoundError(
-                f"no function or class `{name}` is defined in a cell",
+                f"no cell defines `{name}`",
                 hint=f"did you mean `{near[0]}`?" if near else f"there are {_listing(known)}",
             )
         sources.append(found.source)

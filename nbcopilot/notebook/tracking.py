@@ -11,7 +11,7 @@ import linecache
 import sys
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -22,6 +22,8 @@ from nbcopilot.types import ErrorInfo
 
 _ATTRIBUTE = "_nbcopilot_runs"
 _MESSAGE = 500
+# Where the body of a cell magic failed, until the number of its cell is known.
+_INSIDE = "inside a cell"
 # Frames that are IPython's way to the cell, not the user's.
 _MACHINERY = ("/IPython/core/", "/ipykernel/", "\\IPython\\core\\", "\\ipykernel\\")
 
@@ -41,11 +43,11 @@ class Runs:
     by_count: dict[int, Run] = field(default_factory=dict)
     error: ErrorInfo | None = None
     files: Mapping[str, int] = field(default_factory=dict)
-    _info: Any = None
+    _infos: list[Any] = field(default_factory=list)
 
     def before(self, info: Any) -> None:
         """IPython's pre_run_cell."""
-        self._info = info
+        self._infos.append(info)
 
     def after(self, result: Any) -> None:
         """IPython's post_run_cell."""
@@ -53,15 +55,22 @@ class Runs:
             self._record(result)
 
     def _record(self, result: Any) -> None:
-        info = result.info if getattr(result, "info", None) is not None else self._info
-        source, cell_id = info.raw_cell or "", getattr(info, "cell_id", None)
+        info = getattr(result, "info", None) or self._infos[-1]
+        if self._infos and self._infos[-1] is info:  # an empty cell ends without having begun
+            self._infos.pop()
+        outer = self._infos[0] if self._infos else info  # %%testgen and %%time run their body inside their cell
+        source, cell_id = info.raw_cell or "", getattr(outer, "cell_id", None)
         count = result.execution_count
         if isinstance(count, int) and info.store_history:
             self.by_count[count] = Run(source, cell_id)
         error = result.error_before_exec or result.error_in_exec
-        if isinstance(error, NbcopilotError):
-            return
         label = cell_id or f"In[{count}]"
+        if isinstance(error, NbcopilotError):
+            if self.error is not None and self.error.cell_id == _INSIDE:
+                self.error = replace(self.error, cell_id=label)
+            return
+        if outer is not info and cell_id is None:
+            label = _INSIDE
         if error is not None:
             self.error = error_info(error, label, source, self.files)
         elif self.error is not None and self.error.cell_id == label:

@@ -6,10 +6,12 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
 from driver import FrontEnd, text_of
+from nbclient import NotebookClient
 
 pytestmark = pytest.mark.kernel
 
@@ -83,7 +85,7 @@ def test_undefined_interpolation_is_one_sentence(front: FrontEnd) -> None:
         ("%%generate --model no-such-model\nx", "no-such-model"),
         ("%%explain\n", "the cell body is empty"),
         ("%nbcopilot stats", "did you mean `%nbcopilot status`?"),
-        ("%testgen nothing_like_this", "is defined in a cell"),
+        ("%testgen nothing_like_this", "no cell defines `nothing_like_this`"),
     ],
 )
 def test_bad_input_is_one_sentence(front: FrontEnd, source: str, said: str) -> None:
@@ -112,6 +114,41 @@ def test_fix_mends_the_cell_that_failed_last(front: FrontEnd) -> None:
     assert "nbcopilot" in last(front).splitlines()[0]
 
 
+def test_fix_after_a_failed_testgen_mends_the_code_below_it(front: FrontEnd) -> None:
+    front.run("good = 1")
+    front.run("%%testgen\ntotal = missing_name + 1\ndef f():\n    return total")
+    failed = front.nb.cells[-1]
+    cell = front.run("%fix --dry-run")
+    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+    number = failed.execution_count
+    assert f"error of cell [{number}]" in text_of(front.run("%nbcopilot context"))
+    front.run("%nbcopilot accept")
+    assert "def f()" in last(front), failed.source
+
+
+def test_explain_a_variable_is_about_the_cell_that_sets_it(front: FrontEnd) -> None:
+    front.run("rows = [1, 2, 3]\ntable = dict(enumerate(rows))")
+    front.run("other = 1")
+    cell = front.run("%explain table")
+    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+    assert "table" in last(front)
+
+
+def test_an_answer_that_was_cut_says_so(front: FrontEnd) -> None:
+    shown = text_of(front.run("%%generate --no-check --max-tokens 5\nwrite is_prime(n)"))
+    assert "cut at its limit of 5 tokens" in shown and "--max-tokens allows more" in shown
+
+
+def test_loading_the_extension_is_no_context(front: FrontEnd) -> None:
+    assert "load_ext" not in text_of(front.run("%%generate --show-context\nadd two numbers"))
+
+
+def test_replace_says_where_it_was_written(front: FrontEnd) -> None:
+    cell = front.run("%%generate --replace\nadd two numbers")
+    assert "written in place of this cell" in text_of(cell)
+    assert cell.source.startswith("# nbcopilot")
+
+
 def test_variable_whose_repr_raises_or_hangs_does_no_harm(front: FrontEnd) -> None:
     front.run(
         "import time\nclass Bad:\n    def __repr__(self): raise RuntimeError('no')\n"
@@ -119,6 +156,30 @@ def test_variable_whose_repr_raises_or_hangs_does_no_harm(front: FrontEnd) -> No
     )
     cell = front.run("%%generate\nuse bad and slow", timeout=60)
     assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+
+
+def test_batch_front_ends_wait_for_the_answer(tmp_path: Path) -> None:
+    notebook = nbformat.v4.new_notebook()
+    sources = ["%load_ext nbcopilot", "%%generate --model fake:40\nwrite is_prime(n)", "'after'"]
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    shown = text_of(notebook.cells[1])
+    assert "written into the next cell" in shown and "tokens in" in shown, shown
+
+
+def test_a_magic_is_back_before_its_answer_and_stop_ends_it(tmp_path: Path) -> None:
+    env = {**os.environ, "NBCOPILOT_MODEL": "fake:2"}
+    with FrontEnd(nbformat.v4.new_notebook(), comm=True, cwd=tmp_path, env=env) as front:
+        front.run("%load_ext nbcopilot")
+        front.execute(front.add("%%generate\nwrite is_prime(n)"), wait=False)
+        front.execute(front.add("%%generate\nwrite mean(values)"), wait=False)
+        shown = front.execute(front.add("%nbcopilot status"), wait=False)
+        assert "2 requests under way" in text_of(shown)
+        assert "2 requests stopped" in text_of(front.execute(front.add("%nbcopilot stop"), wait=False))
+        idle = "from nbcopilot.magics.background import line\nline(get_ipython()).join(60)"
+        assert "True" in text_of(front.run(idle))
+        assert "no request is under way" in text_of(front.run("%nbcopilot stop"))
+        assert [cell.cell_type for cell in front.nb.cells] == ["code"] * 7, "a stopped request wrote something"
 
 
 def test_interrupt_keeps_the_text_and_the_kernel(tmp_path_factory: pytest.TempPathFactory) -> None:

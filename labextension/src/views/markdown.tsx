@@ -66,7 +66,7 @@ function renderBlock(block: Block, key: number): JSX.Element {
       const small = /^<sub>(.*)<\/sub>$/.exec(block.text); // our own label; its text is text all the same
       return small ? (
         <p key={key} className="nbc-quiet">
-          {small[1]}
+          {plain(small[1])}
         </p>
       ) : (
         <p key={key}>{inline(block.text)}</p>
@@ -91,17 +91,24 @@ function inline(text: string): React.ReactNode[] {
   const found: React.ReactNode[] = [];
   let from = 0;
   for (const match of text.matchAll(INLINE)) {
-    found.push(text.slice(from, match.index));
+    found.push(plain(text.slice(from, match.index)));
     from = match.index + match[0].length;
     const key = match.index;
     const strong = match[3] ?? match[4];
     if (match[2] !== undefined) {
       found.push(<code key={key}>{match[2]}</code>);
     } else if (strong !== undefined) {
-      found.push(<strong key={key}>{strong}</strong>);
+      found.push(<strong key={key}>{plain(strong)}</strong>);
     } else {
-      found.push(<em key={key}>{match[5]}</em>);
+      found.push(<em key={key}>{plain(match[5])}</em>);
     }
   }
-  return [...found, text.slice(from)];
+  return [...found, plain(text.slice(from))];
+}
+
+const ENTITIES: Record<string, string> = { lt: '<', gt: '>', amp: '&', quot: '"', '#39': "'", '#x27': "'", nbsp: '\u00a0' };
+
+/** Text as a reader of the rendered cell sees it: `&lt;` is one character (in code it is four). */
+export function plain(text: string): string {
+  return text.replace(/&(#?\w+);/g, (whole, name: string) => ENTITIES[name] ?? whole).replace(/\\([<>&*_`#])/g, '$1');
 }
