@@ -8,6 +8,7 @@ Does not count tokens and does not choose: `context` did.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from nbcopilot.prompts.kinds import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
@@ -73,7 +74,9 @@ def render_plainly(context: Context) -> Prompt:
 
 def complaint(verdict: Verdict) -> str:
     """The repair turn: what the checks found, and the request for the whole code again."""
-    lines = [f"- {finding.message}" for finding in verdict.findings if finding.severity == "error"]
+    found = [finding.message for finding in verdict.findings if finding.severity == "error"]
+    # An error's message can quote data: it must not start a chat turn either.
+    lines = [f"- {re.sub(r'<(?=/?data>|[|])', '< ', message)}" for message in found]
     return (
         "That code was run and did not work:\n"
         + "\n".join(lines)
@@ -152,9 +155,13 @@ def _lead(task: Task, language: str, *, inside: bool = False) -> str:
 def _quote(snippet: Snippet, language: str) -> str:
     if snippet.kind in ("cell", "passage"):  # the name stands outside: a small model would copy a comment
         return f"{snippet.source}:\n{_fence(snippet.text, language)}"
-    if snippet.kind == "variable":
+    if snippet.kind == "variable" and not _FREE_TEXT.search(snippet.text):
         return f"- {snippet.text}"
     return f"<data>\n{snippet.text}\n</data>"
+
+
+# A run of words, or a mark of ours that was broken up, is no schema: what speaks to the model is data like any other.
+_FREE_TEXT = re.compile(r"(?:[^\W\d_]+[ '’-]){3}[^\W\d_]+|< (?:/?data>|\|)")
 
 
 def _fence(text: str, language: str) -> str:
