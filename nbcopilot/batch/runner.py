@@ -2,8 +2,9 @@
 
     units -> read, hashed, held against the journal -> Items -> executor -> Outcomes -> written -> journal, Report
 
-Files are read ahead in threads, and written here, in the calling thread, whole or not at all; Ctrl-C lets the one in hand
-be finished. One notebook's failure never stops the others.
+Files are read ahead and written in threads, so that the delays of disks and stores overlap and no worker waits for them;
+all else happens in the calling thread. Ctrl-C lets what is being written be finished. One notebook's failure never stops
+the others.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ from nbcopilot.types import Usage
 _FATAL = (EngineUnavailableError, ModelNotFoundError, UnknownModelError, MismatchError, DiskFullError)
 # Notebooks read ahead: with a store far away their delays overlap, on a disk one is enough.
 AHEAD_REMOTE, AHEAD_LOCAL = 16, 2
-TICK_SECONDS = 0.5
+# Results written at once, and how many may wait for it: a disk syncs some at the same moment, a store takes many.
+WRITERS, UNWRITTEN = 8, 32
+TICK_SECONDS, SHORT_TICK_SECONDS = 0.5, 0.02
 Places = Mapping[Unit, str]
 
 
@@ -69,30 +72,27 @@ class Run:
         remote = any(stores.is_url(unit.path) for unit in self.units[:1])
         self._ahead = AHEAD_REMOTE if remote else AHEAD_LOCAL
         self._readers = ThreadPoolExecutor(self._ahead // 2, thread_name_prefix="nbcopilot-read")
+        self._writers = ThreadPoolExecutor(WRITERS, thread_name_prefix="nbcopilot-write")
+        self._writing: deque[Future[tuple[Outcome, str]]] = deque()
 
     def run(self) -> Report:
         """Work on all units and write what comes back. Errors are outcomes; an engine that is not there or a full
         disk ends the run (`Report.fatal`), as does Ctrl-C (`Report.interrupted`). Closes the executor."""
         started = time.monotonic()
         waiting = self._prepared()
-        under_way = 0
         try:
-            while True:
-                while under_way < self.executor.slots and (item := self._next(waiting)) is not None:
-                    if self.shared and item.part is None and not item.parts:
-                        item = replace(item, data=None, earlier=None)
-                    with uninterrupted():
-                        self.executor.submit(replace(self.job, model=self._model), item)
-                    under_way += 1
-                if not under_way:
-                    break
-                finished = self.executor.next(TICK_SECONDS)
+            under_way = self._fill(waiting, 0)
+            while under_way or self._writing:
+                finished = self.executor.next(SHORT_TICK_SECONDS if self._writing else TICK_SECONDS)
                 for text in self.executor.notices():
                     self.on_notice(text)
                 if finished is not None:
-                    under_way -= 1
+                    # The worker gets its next notebook before the result of this one is looked at.
+                    under_way = self._fill(waiting, under_way - 1)
                     with uninterrupted():
                         self._settle(*finished)
+                self._note_written(UNWRITTEN if under_way else 0)
+                under_way = self._fill(waiting, under_way)
                 self.report.seconds = time.monotonic() - started
                 if self.report.fatal is not None:
                     break
@@ -102,9 +102,24 @@ class Run:
             self.report.fatal = exc
         finally:
             self._readers.shutdown(wait=False, cancel_futures=True)
-            self.executor.close()
+            try:
+                self.executor.close()
+            finally:
+                with uninterrupted(swallow=True):
+                    self._note_written(0)
+                    self._writers.shutdown()
             self.report.seconds = time.monotonic() - started
         return self.report
+
+    def _fill(self, waiting: Iterator[Item | Outcome], under_way: int) -> int:
+        """Give the executor as many Items as are useful; how many are under way then."""
+        while under_way < self.executor.slots and (item := self._next(waiting)) is not None:
+            if self.shared and item.part is None and not item.parts:
+                item = replace(item, data=None, earlier=None)
+            with uninterrupted():
+                self.executor.submit(replace(self.job, model=self._model), item)
+            under_way += 1
+        return under_way
 
     # ------------------------------------------------------------------ before the work
 
@@ -180,7 +195,10 @@ class Run:
             return
         if item.unit in self._divided:
             outcome = self._divided.pop(item.unit).whole(outcome)
-        self._finish(self._written(item, outcome))
+        if self.places is not None and outcome.state == "ok":
+            self._writing.append(self._writers.submit(self._written, item, outcome))
+        else:
+            self._finish(outcome)
 
     def _settle_part(self, item: Item, outcome: Outcome) -> None:
         state = self._divided.get(item.unit)
@@ -195,25 +213,30 @@ class Run:
         if not state.left:
             self._ready.append(replace(item, part=None, parts=tuple(state.parts)))
 
-    def _written(self, item: Item, outcome: Outcome) -> Outcome:
-        """Write what came back, where there is something to write."""
-        if self.places is None or not self.job.writes or outcome.state != "ok" or outcome.data is None:
-            return outcome
+    def _written(self, item: Item, outcome: Outcome) -> tuple[Outcome, str]:
+        """Write what came back, where there is something to write; with the hash of what stands there now."""
         try:
-            stores.write(item.place, outcome.data, expected=outcome.read if item.in_place else None)
+            if self.job.writes and outcome.data is not None:
+                stores.write(item.place, outcome.data, expected=outcome.read if item.in_place else None)
+                return outcome, stores.digest(outcome.data)
         except NbcopilotError as exc:
-            if isinstance(exc, NotebookWriteError) and stores.is_full(exc):
-                self.report.fatal = DiskFullError(exc.message, hint="free some space and go on with --resume")
-            return replace(outcome, state="failed", error=exc, cells_written=0)
-        return outcome
+            return replace(outcome, state="failed", error=exc, cells_written=0), ""
+        return outcome, stores.digest(stores.present(item.place) if item.place else None)
 
-    def _finish(self, outcome: Outcome, *, noted: bool = False) -> None:
+    def _note_written(self, allowed: int) -> None:
+        """Note what is written by now; wait while more than `allowed` are not."""
+        for _ in range(len(self._writing)):
+            if not self._writing[0].done() and len(self._writing) <= allowed:
+                break
+            with uninterrupted():
+                self._finish(*self._writing.popleft().result())
+
+    def _finish(self, outcome: Outcome, written: str = "", *, noted: bool = False) -> None:
+        if isinstance(outcome.error, NotebookWriteError) and stores.is_full(outcome.error):
+            self.report.fatal = DiskFullError(outcome.error.message, hint="free some space and go on with --resume")
         self.report.add(outcome)
         if not noted:
             place = self.places[outcome.unit] if self.places is not None else ""
-            written = ""
-            if self.places is not None and outcome.state == "ok":
-                written = stores.digest(outcome.data if outcome.data is not None else stores.present(place))
             self.journal.done(outcome, place, written, diff=self.keep_diffs)
         self.on_done(outcome)
 
@@ -251,8 +274,9 @@ def _require_writable(place: str) -> None:
 
 
 @contextlib.contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done. Only the main thread gets signals; elsewhere this does nothing."""
+def uninterrupted(*, swallow: bool = False) -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done, or (swallow) for good. Only the main thread gets signals; elsewhere this
+    does nothing."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -266,5 +290,5 @@ def uninterrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-    if caught:
+    if caught and not swallow:
         raise KeyboardInterrupt
