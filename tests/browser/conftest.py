@@ -232,7 +232,7 @@ class Lab:
         self.command("notebook:run-cell")
         self.idle()
 
-    def wait(self, script: str, *args: Any, timeout: float = 30) -> None:
+    def wait(self, script: str, *args: Any, timeout: float = 60) -> None:
         """Wait until `script` (as for `notebook`) gives something true."""
         code = f"""args => {{ const panel = window.jupyterapp.shell.currentWidget;
             const nb = panel?.content?.model?.sharedModel; {script} }}"""
@@ -325,5 +325,5 @@ def server(shared_server: Server) -> Server:
 def lab(browser: Any, server: Server) -> Lab:
     """A page of JupyterLab that the tests of a module share."""
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-    page.set_default_timeout(20000)
+    page.set_default_timeout(60000)
     return Lab(page, server)

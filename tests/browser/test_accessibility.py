@@ -36,7 +36,12 @@ def violations(lab: Any, selector: str) -> list[str]:
 def test_no_serious_violation(page_lab: Any, theme: str) -> None:
     lab = page_lab
     lab.command("apputils:change-theme", theme=theme)
-    lab.page.wait_for_timeout(800)
+    lab.page.wait_for_function(
+        """dark => { const rgb = getComputedStyle(document.querySelector('.jp-NotebookPanel')).backgroundColor.match(/\\d+/g);
+        return rgb && (Number(rgb[0]) < 128) === dark }""",
+        arg="Dark" in theme,
+    )
+    lab.page.wait_for_function("() => document.getAnimations().every(a => a.playState !== 'running')")
     lab.select(1)
     box = lab.sidebar()
     box.locator("select").select_option("2")

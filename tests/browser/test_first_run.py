@@ -20,7 +20,7 @@ def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any, tmp_path_fa
     server.configure(model="auto")
     server.write("first.ipynb", "x = 1")
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-    page.set_default_timeout(20000)
+    page.set_default_timeout(60000)
     made = type(lab)(page, server)
     made.open("first.ipynb")
     return made

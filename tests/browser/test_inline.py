@@ -60,9 +60,9 @@ def test_an_older_request_is_given_up_when_the_user_types_on(fresh: Any) -> None
     lab = fresh
     lab.server.configure(model="fake:0.3")
     try:
-        with lab.page.expect_event("requestfailed", lambda r: "nbcopilot/complete" in r.url):
+        with lab.page.expect_request("**/nbcopilot/complete*"):
             lab.page.keyboard.type("first = ")
-            lab.page.wait_for_timeout(1200)
+        with lab.page.expect_event("requestfailed", lambda r: "nbcopilot/complete" in r.url):
             lab.page.keyboard.type("1; second = ")
     finally:
         lab.server.configure(model="fake")

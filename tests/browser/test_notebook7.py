@@ -15,7 +15,7 @@ def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any) -> Any:
     server = new_server(app="notebook")
     server.write("seven.ipynb", "%load_ext nbcopilot", "%%generate\nwrite is_prime(n)", "")
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-    page.set_default_timeout(20000)
+    page.set_default_timeout(60000)
     made = type(lab)(page, server, classic=True)
     made.open("seven.ipynb")
     made.errors.clear()  # its own shortcuts plugin fails once while it loads, with and without us (Notebook 7.6.5)

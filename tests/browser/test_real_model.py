@@ -20,7 +20,7 @@ def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any, tmp_path_fa
     server = new_server(environ={"NBCOPILOT_MODEL": MODEL, "NBCOPILOT_CACHE_DIR": store})
     server.write("real.ipynb", "")
     page = browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
-    page.set_default_timeout(30000)
+    page.set_default_timeout(60000)
     made = type(lab)(page, server)
     made.open("real.ipynb")
     return made

@@ -198,13 +198,16 @@ def test_live_variables_are_seen_when_the_kernel_is_idle(fresh: Any) -> None:
 
 def test_it_works_while_the_kernel_is_busy(fresh: Any) -> None:
     lab = fresh
-    lab.notebook("nb.cells[0].setSource('import time; time.sleep(4)')")
+    hold = lab.server.root / "hold"
+    hold.touch()
+    lab.notebook("nb.cells[0].setSource('import os, time\\nwhile os.path.exists(\"hold\"): time.sleep(.1)')")
     lab.select(0)
     lab.notebook("window.jupyterapp.commands.execute('notebook:run-cell')")
     lab.page.get_by_text("kernel busy").wait_for()
     answer = lab.ask("Generate", "reverse a list")
     assert "reverse" in answer.inner_text()
     assert lab.notebook("return panel.sessionContext.session.kernel.status") == "busy", "it waited for the kernel"
+    hold.unlink()
     lab.idle()
 
 
