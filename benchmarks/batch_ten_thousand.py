@@ -7,7 +7,7 @@ journal), throughput, the client's memory (sampled), the size of the journal; th
 The script itself goes on where it was stopped: each stage leaves its result in WORK/state.json. The last line is one
 JSON object.
 
-    python benchmarks/batch_ten_thousand.py --source NOTEBOOKS --work FOLDER [--count 10000] [--jobs 12] [--kills 10]
+    python benchmarks/batch_ten_thousand.py --source NOTEBOOKS --work FOLDER [--count 10000] [--jobs 12] [--kills 10] [--strip]
 """
 
 from __future__ import annotations
@@ -56,13 +56,14 @@ def corpus(source: Path, folder: Path, count: int) -> int:
     return total
 
 
-def start(args: argparse.Namespace, out: Path, *words: str) -> subprocess.Popen[str]:
+def start(args: argparse.Namespace, out: Path, *words: str, command: str = "document") -> subprocess.Popen[str]:
     """The run as a user starts it."""
-    command = [sys.executable, "-c", "import sys; from nbcopilot.cli.main import main; sys.exit(main())"]
-    command += ["document", str(args.work / "in"), "-o", str(out), "--jobs", str(args.jobs)]
-    command += ["--model", f"fake:{args.pace}", "--json", *words]
+    program = [sys.executable, "-c", "import sys; from nbcopilot.cli.main import main; sys.exit(main())"]
+    model = ["--model", f"fake:{args.pace}"] if command == "document" else []
+    common = [str(args.work / "in"), "-o", str(out), "--jobs", str(args.jobs), "--json"]
     log = (args.work / "log.txt").open("a")
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=ENVIRONMENT)
+    line = [*program, command, *common, *model, *words]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=log, text=True, env=ENVIRONMENT)
 
 
 def watched(child: subprocess.Popen[str], out: Path, until: float = float("inf")) -> dict[str, Any]:
@@ -104,11 +105,11 @@ def planning(args: argparse.Namespace) -> float:
     return float(done.stdout)
 
 
-def undisturbed(args: argparse.Namespace) -> dict[str, Any]:
+def undisturbed(args: argparse.Namespace, command: str = "document") -> dict[str, Any]:
     """One run from beginning to end."""
-    out = args.work / "whole"
+    out = args.work / ("whole" if command == "document" else command)
     shutil.rmtree(out, ignore_errors=True)
-    child = start(args, out)
+    child = start(args, out, command=command)
     seen = watched(child, out)
     report = json.loads(child.communicate()[0].splitlines()[-1])
     memory = seen["client_mb"]
@@ -159,10 +160,14 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=60)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=6)
+    parser.add_argument("--strip", action="store_true", help="only the plan and a run without a model: strip -o")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     place = args.work / "state.json"
     state: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
+
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, shared with other work"
+    conditions = {"machine": machine, "count": args.count, "jobs": args.jobs, "tokens_per_second": args.pace}
 
     def stage(name: str, work: Any) -> None:
         if name not in state:
@@ -172,6 +177,10 @@ def main() -> int:
 
     stage("corpus_bytes", lambda: corpus(args.source, args.work / "in", args.count))
     stage("plan_seconds", lambda: round(planning(args), 2))
+    if args.strip:
+        stage("strip", lambda: undisturbed(args, "strip"))
+        print(json.dumps({"bench": "batch_ten_thousand", "command": "strip", **conditions, **state}))
+        return int(state["strip"]["exit"] != 0 or state["strip"]["client_mb"]["peak"] > LIMIT_MB)
     stage("whole", lambda: undisturbed(args))
     stage("killed", lambda: killed(args, state["whole"]["report"]["seconds"]))
     stage("identical", lambda: digests(args.work / "whole") == digests(args.work / "killed"))
@@ -189,9 +198,7 @@ def main() -> int:
         f"| {after['kills']} kills, then resumed | identical: {state['identical']}, done twice: {after['done_twice']} |"
     )
     ok = state["identical"] and whole["exit"] == after["exit"] == 0 and whole["client_mb"]["peak"] <= LIMIT_MB
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, shared with other work"
-    conditions = {"machine": machine, "count": args.count, "jobs": args.jobs, "tokens_per_second": args.pace}
-    print(json.dumps({"bench": "batch_ten_thousand", **conditions, **state, "ok": ok}))
+    print(json.dumps({"bench": "batch_ten_thousand", "command": "document", **conditions, **state, "ok": ok}))
     return 0 if ok else 1
 
 

@@ -48,4 +48,6 @@ class Full(MemoryFileSystem):
     store: ClassVar[dict[str, Any]] = {}
 
     def pipe_file(self, path: str, value: bytes, *args: Any, **kwargs: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if value:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        super().pipe_file(path, value)

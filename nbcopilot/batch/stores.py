@@ -158,9 +158,18 @@ def find(url: str) -> list[str]:
 def require_writable(folder: str) -> None:
     """Refuse an output that can never be written, before anything is done. Raises UsageError, NotebookWriteError."""
     if is_url(folder):
-        _open(folder)
+        fs, path = _open(folder)
         if protocol(folder) in _READ_ONLY:
             raise UsageError(f"{protocol(folder)}:// can only be read", hint="write to a folder or a bucket with -o")
+        probe = f"{path.rstrip('/')}/.nbcopilot-probe"
+        try:
+            _patiently(lambda: fs.pipe_file(probe, b""))
+            _patiently(lambda: fs.rm_file(probe))
+        except Exception as exc:
+            raise NotebookWriteError(
+                f"nothing can be written to {folder}: {_said(exc)}",
+                hint="check the URL and the credentials of the store",
+            ) from exc
         return
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)

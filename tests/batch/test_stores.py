@@ -54,6 +54,14 @@ def test_a_store_that_fails_every_time_is_one_sentence_and_what_was_there_stays(
     assert stores.read("flaky://b/n.ipynb") == b"before"
 
 
+def test_an_output_that_takes_nothing_is_refused_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    stores.require_writable("flaky://b/out")
+    assert not any("probe" in name for name in Flaky.store)
+    monkeypatch.setattr(Flaky.dice, "random", lambda: 0.0)
+    with pytest.raises(NotebookWriteError, match="nothing can be written to flaky://b/out: 503 Slow Down"):
+        stores.require_writable("flaky://b/out")
+
+
 def test_a_full_store_is_known_as_one() -> None:
     with pytest.raises(NotebookWriteError, match="the disk is full") as caught:
         stores.write("full://b/n.ipynb", b"x")
