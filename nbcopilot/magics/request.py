@@ -79,6 +79,7 @@ class Request:
         self.usage = Usage()
         self.cell_id, self.execution = comm.running_cell(shell), comm.execution(shell)
         self._stopped = threading.Event()
+        self._begun = False
         self._call: comm.Call | None = None
         self._sent = False  # the call is then closed by the front end's answer
         self._namespace: Mapping[str, Any] = shell.user_ns
@@ -109,12 +110,16 @@ class Request:
         requests.add(self)
 
     def stop(self) -> None:
-        """Cancel a request that runs in a thread at the next token."""
+        """Cancel a request that runs in a thread at the next token, or at once while it waits for its turn."""
         self._stopped.set()
+        if not self._begun and self._call is not None:
+            self._show_stopped()
+            self._call.close()
 
     def answer(self) -> None:
         """The thread's part of `run`: never raises, what goes wrong is said in the cell's output."""
         assert self._call is not None
+        self._begun = True
         try:
             self._answer()
         except NbcopilotError as exc:
