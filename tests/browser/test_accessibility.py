@@ -57,6 +57,26 @@ def test_no_serious_violation(page_lab: Any, theme: str) -> None:
     assert violations(lab, ".nbc-StatusItem") == []
 
 
+def test_no_serious_violation_while_it_answers(page_lab: Any) -> None:
+    lab = page_lab
+    lab.notebook("nb.cells[2].setSource('%load_ext nbcopilot\\n%generate --model fake:1 write is_prime(n)')")
+    lab.run(2)
+    lab.page.locator(".nbc-StopButton").wait_for()
+    lab.server.configure(model="fake:1")
+    try:
+        lab.sidebar().get_by_role("textbox", name="Instruction").fill("write is_prime(n)")
+        lab.sidebar().get_by_role("button", name="Generate").click()
+        stop = lab.sidebar().get_by_role("button", name="Stop")
+        stop.wait_for()
+        assert violations(lab, "#nbcopilot-sidebar") == []
+        assert violations(lab, ".nbc-StopButton") == []
+        stop.click()
+    finally:
+        lab.server.configure(model="fake")
+    lab.page.locator(".nbc-StopButton").click()
+    lab.page.locator(".nbc-StopButton").wait_for(state="detached")
+
+
 def test_no_serious_violation_in_the_panel(page_lab: Any) -> None:
     assert violations(page_lab, ".nbc-panel") == []
 

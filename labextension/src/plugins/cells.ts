@@ -139,7 +139,7 @@ class Cells {
       return;
     }
     const button = document.createElement('button');
-    button.className = 'nbc-StopButton jp-mod-styled jp-mod-warn';
+    button.className = 'nbc-StopButton jp-mod-styled';
     button.textContent = this.trans.__('Stop');
     button.title = this.trans.__('Stop the answer of nbcopilot at the next token');
     button.addEventListener('click', () => {

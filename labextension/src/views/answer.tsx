@@ -43,7 +43,7 @@ export function AnswerView(props: IProps): JSX.Element {
           {answer.title || aboutWords(props)}
         </span>
         {running ? (
-          <button className="jp-mod-styled jp-mod-warn nbc-small" onClick={() => model.stop(answer.key)}>
+          <button className="jp-mod-styled nbc-small" onClick={() => model.stop(answer.key)}>
             {trans.__('Stop')}
           </button>
         ) : (
