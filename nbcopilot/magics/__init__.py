@@ -25,10 +25,14 @@ def register(shell: InteractiveShell) -> None:
 
 
 def unregister(shell: InteractiveShell) -> None:
-    """Take the magics away and let the engine go."""
+    """Take the magics away, stop what is under way and let the engine go."""
+    from nbcopilot.magics.background import under_way
     from nbcopilot.magics.magics import CELL_MAGICS, LINE_MAGICS
     from nbcopilot.notebook.tracking import unwatch
 
+    requests = under_way(shell)
+    if requests is not None:
+        requests.stop()
     unwatch(shell)
     for name in CELL_MAGICS:
         shell.magics_manager.magics["cell"].pop(name, None)
