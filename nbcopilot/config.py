@@ -63,7 +63,12 @@ class Config:
     )
     check_total_seconds: float = _setting(30.0, "wall time of all checks of one request", low=0.1, high=3600)
     repairs: int = _setting(2, "repair rounds after a failed check", low=0, high=2)
-    redraws: int = _setting(3, "answers drawn anew in one batch with the first repair; up to four times as many with the second", low=0, high=16)
+    redraws: int = _setting(
+        3,
+        "answers drawn anew in one batch with the first repair; up to four times as many with the second",
+        low=0,
+        high=16,
+    )
     label: bool = _setting(True, "one line in every generated cell that names the model and the checks")
     route: str = _setting("auto", "how cells reach an open notebook", choices=("auto", "comm", "payload", "copy"))
     idle_minutes: float = _setting(30.0, "the resident engine stops after this long without a request", low=0.01)
