@@ -122,7 +122,7 @@ export class SidebarModel {
     }
     const asked = kind === 'document' ? { ...blank } : reading.target;
     if (kind !== 'generate' && kind !== 'document' && !asked.source.trim()) {
-      const message = this.trans.__('there is nothing to %1 in the selected cell', VERBS[kind]);
+      const message = this.trans.__('there is no code in the selected cell');
       return this.failWith(key, 'empty', message, this.trans.__('select a cell with code'));
     }
     if (kind === 'generate' && !instruction) {
@@ -229,7 +229,8 @@ export class SidebarModel {
 
   private take(key: string, candidate: ICandidate, cells: number[], outcome: IApplied | IRefused): void {
     if (outcome.type === 'refused') {
-      const notice = { message: `not written: ${outcome.detail}`, hint: REFUSAL_HINTS[outcome.reason] ?? '', severity: 'error' };
+      const message = this.trans.__('not written: %1', outcome.detail);
+      const notice = { message, hint: this.refusalHint(outcome.reason), severity: 'error' };
       this.update(key, answer => ({ ...answer, notices: [...answer.notices, notice] }));
       return;
     }
@@ -289,13 +290,30 @@ export class SidebarModel {
       }
       this.update(key, answer =>
         answers.isRunning(answer)
-          ? answers.fail(answer, { code: 'cut', message: 'the answer broke off', hint: 'the server may have restarted: ask again' })
+          ? answers.fail(answer, {
+              code: 'cut',
+              message: this.trans.__('the answer broke off'),
+              hint: this.trans.__('the server may have restarted: ask again')
+            })
           : answer
       );
     } catch (error) {
       this.update(key, answer => (abort.signal.aborted ? answers.stop(answer) : answers.fail(answer, asFailure(error))));
     } finally {
       this.aborts.delete(key);
+    }
+  }
+
+  private refusalHint(reason: string): string {
+    switch (reason) {
+      case 'no-cell':
+        return this.trans.__('copy the answer, or ask again');
+      case 'read-only':
+        return this.trans.__('copy the answer, or save the notebook under another name');
+      case 'failed':
+        return this.trans.__('open the notebook again');
+      default:
+        return '';
     }
   }
 
@@ -329,20 +347,6 @@ export class SidebarModel {
 
   private counter = 0;
 }
-
-export const VERBS: Record<TaskKind, string> = {
-  generate: 'generate',
-  explain: 'explain',
-  testgen: 'test',
-  fix: 'fix',
-  document: 'document'
-};
-
-const REFUSAL_HINTS: Record<string, string> = {
-  'no-cell': 'copy the answer, or ask again',
-  'read-only': 'copy the answer, or save the notebook under another name',
-  failed: 'open the notebook again'
-};
 
 /** A fix is offered as a change of the cell that was asked about, as long as that cell is known. */
 export function isInPlace(answer: IAnswer): boolean {

@@ -82,7 +82,7 @@ export function AnswerView(props: IProps): JSX.Element {
         </p>
       ))}
       <Sent {...props} />
-      {answer.usage && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage)}</p>}
+      {answer.usage && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage, trans)}</p>}
     </article>
   );
 }
@@ -269,7 +269,7 @@ function Decisions({ answer, model, trans }: IProps): JSX.Element | null {
 
 function Checks({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element | null {
   const [shown, show] = React.useState(false);
-  const found = chips(candidate);
+  const found = chips(candidate, trans);
   const findings = candidate.check?.findings ?? [];
   if (!found.length && !findings.length) {
     return null;
