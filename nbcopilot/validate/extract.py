@@ -13,7 +13,7 @@ from dataclasses import replace
 from nbcopilot.types import Candidate, Completion, Prompt, text_hash
 from nbcopilot.validate import names, syntax
 from nbcopilot.validate.blocks import Block, split, strip_prompts
-from nbcopilot.validate.prose import salvage, strip_chatter
+from nbcopilot.validate.prose import salvage, strip_chatter, whole_sentences
 
 _SHELL = frozenset(
     {"bash", "sh", "shell", "zsh", "fish", "console", "terminal", "powershell", "cmd", "bat", "shell-session"}
@@ -56,7 +56,8 @@ def _extract(completion: Completion, prompt: Prompt) -> Candidate:
     if prompt.answer == "text":
         return Candidate(completion.text, "text", index=completion.index, complete=not cut)
     if prompt.answer == "markdown":
-        return Candidate(_markdown(text), "markdown", index=completion.index, complete=not cut)
+        text = _markdown(text)
+        return Candidate(whole_sentences(text) if cut else text, "markdown", index=completion.index, complete=not cut)
     code, prose, open_end = _code(text, prompt.language)
     if not (cut and open_end):
         return Candidate(code, "code", prose, completion.index)

@@ -40,6 +40,18 @@ def strip_chatter(text: str) -> str:
     return text.strip("\n").rstrip()
 
 
+def whole_sentences(text: str) -> str:
+    """The text without the sentence, or the list item, that was cut at its end; all of it when that is all there is."""
+    last = text[text.rfind("\n") + 1 :]
+    if re.search(r"[.!?:;)`~|>][\"'”»*_]*\Z|\A\s*#", last):
+        return text
+    ends = [match.end() for match in re.finditer(r"[.!?][\"'”»)*_`]*(?=\s)", text)]
+    # An item of a list or a line of its own goes whole, the end of a paragraph from its last full stop on.
+    start = text.rfind("\n") if re.match(r"\s*(?:[-*+]|\d+[.)])\s", last) else -1
+    end = max([start, *ends])
+    return text[:end].rstrip() if end > 0 else text
+
+
 def salvage(text: str) -> tuple[str, str]:
     """(code, prose) of text that has no fences. Code is "" when nothing in it reads as Python.
 

@@ -205,6 +205,23 @@ def test_markdown_that_is_cut_inside_a_fence_is_closed() -> None:
     assert not found.complete
 
 
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        ("It adds `a` and `b`. The `min` function is", "It adds `a` and `b`."),
+        ("It adds.\n\nThen it prints. And", "It adds.\n\nThen it prints."),
+        ("Steps:\n\n- read the file\n- drop the", "Steps:\n\n- read the file"),
+        ("Steps.\n\n1. Reads it. Also the", "Steps.\n\n1. Reads it."),
+        ("It adds both of the", "It adds both of the"),
+        ("It adds. It prints.", "It adds. It prints."),
+        ("It is 3.5 of", "It is 3.5 of"),
+    ],
+)
+def test_prose_that_was_cut_ends_with_a_whole_sentence(answer: str, kept: str) -> None:
+    assert extract(Completion(answer, finish="length"), MARKDOWN).text == kept
+    assert extract(Completion(answer, finish="stop"), MARKDOWN).text == answer
+
+
 def test_text_answers_are_not_touched() -> None:
     assert code("  x = 1\n", Prompt(answer="text")) == "  x = 1\n"
 
