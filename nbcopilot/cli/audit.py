@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbcopilot.cli import batching
+from nbcopilot.write.provenance import tests_in_words
 
 
 def add_parser(commands: Any) -> None:
@@ -41,7 +42,8 @@ def _line(row: Mapping[str, Any]) -> str:
     state = "edited since" if row["edited"] else "as written"
     if row["outdated"]:
         state += ", its source has changed"
-    checks = ", ".join(f"{name} {value}" for name, value in row["checks"].items() if isinstance(value, str))
+    said = [f"{name} {value}" for name, value in row["checks"].items() if isinstance(value, str)]
+    checks = ", ".join([*said, *tests_in_words(row["checks"].get("tests"))])
     return (
         f"{row['path']} cell {row['cell']}: {row['role']} by {row['model']} ({row['created']}); {state}; "
         f"{checks or 'not checked'}"

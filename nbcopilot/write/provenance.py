@@ -161,7 +161,7 @@ def checked(verdict: Verdict | None) -> list[str]:
     wrong = [finding.message for finding in verdict.findings if finding.severity == "error"]
     if wrong:
         words.append(f"problem: {wrong[0]}")
-    tests = _tests(checks.get("tests"))
+    tests = tests_in_words(checks.get("tests"))
     if tests:
         words += tests + ([f"{seen['disagree']} disagree with the code"] if seen.get("disagree") else [])
     elif checks.get("run") == "passed":
@@ -208,7 +208,8 @@ def _comment(language: str) -> tuple[str, str]:
     return _PAIRS.get(name) or (_STARTS.get(name, "#"), "")
 
 
-def _tests(tests: Any) -> list[str]:
+def tests_in_words(tests: Any) -> list[str]:
+    """The counts of a test cell as its label has them: tests, lines, mutants, characterisation; [] for anything else."""
     if not isinstance(tests, Mapping):
         return []
     passed = tests.get("passed", 0)
