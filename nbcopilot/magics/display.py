@@ -134,8 +134,10 @@ def summary(
     ]
     rows += [f"<div style='{_QUIET}'>{html.escape(_notice_line(n))}</div>" for n in notices]
     if code:
+        is_diff = code.startswith("--- ")
+        plain += [code.rstrip("\n")] if is_diff else []
         rows.append(
-            f"<details><summary style='{_QUIET}'>the answer as text</summary><pre style='{_MONO}'>{html.escape(code)}</pre></details>"
+            f"<details{' open' if is_diff else ''}><summary style='{_QUIET}'>{'the edit' if is_diff else 'the answer as text'}</summary><pre style='{_MONO}'>{html.escape(code)}</pre></details>"
         )
     rows.append(f"<div style='{_QUIET}'>{html.escape(foot)}</div>")
     return "\n".join(plain), "".join(rows)

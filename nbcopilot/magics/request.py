@@ -15,7 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbcopilot import session
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError
-from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream, problem, summary
@@ -169,6 +169,8 @@ class Request:
         elif isinstance(event, Token):
             if event.index == 0:  # the others are decoded beside it and come up when they are chosen
                 self.stream.token(event.text)
+        elif isinstance(event, CandidateReady):
+            self.stream.status("checking …")
         elif isinstance(event, CheckDone):
             self.stream.status("checked" if event.verdict.ok else "checked: not right yet")
         elif isinstance(event, Notice):
@@ -211,6 +213,16 @@ class Request:
         if self._call is None:
             say(sentence, {})
 
+    def _mended(self, ready: EditReady) -> str:
+        """The edit of a fix as a diff against the cell at fault; "" for every other request."""
+        if self.task.kind != "fix":
+            return ""
+        record = ready.edit.cells[0].metadata.get("nbcopilot", {}) if ready.edit.cells else {}
+        fault = self.notebook.cell(record.get("source_cell"))
+        own = fault is None or fault.id == self.task.target.cell_id
+        before = self.task.target.source if own or fault is None else fault.source
+        return diff.cell_diff(before.rstrip("\n"), ready.candidate.text, "the cell at fault", "mended")
+
     def _summary(self, model: str, wrote: str, code: str = "") -> tuple[str, str]:
         """What stands below the cell in the end, as (plain text, HTML)."""
         return summary(
@@ -219,7 +231,7 @@ class Request:
             usage=self.usage,
             model=model,
             wrote=wrote,
-            code=code or (self.edit.candidate.text if self.edit else ""),
+            code=code or (self._mended(self.edit) or self.edit.candidate.text if self.edit else ""),
             language=self.notebook.language,
         )
 

@@ -108,9 +108,12 @@ def test_output_shows_model_text_but_never_executes_it(front: FrontEnd) -> None:
 
 
 def test_fix_mends_the_cell_that_failed_last(front: FrontEnd) -> None:
-    front.run("total = missing_name + 1")
+    front.run("missing_nam = 3\ntotal = missing_name + 1")
     cell = front.run("%fix")
-    assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
+    shown = text_of(cell)
+    assert not [o for o in cell.outputs if o.output_type == "error"], shown
+    assert "-total = missing_name + 1" in shown and "+total = missing_nam + 1" in shown, shown
+    assert "failed before, passes now" in shown, shown
     assert "nbcopilot" in last(front).splitlines()[0]
 
 
