@@ -147,13 +147,16 @@ def named(instruction: str) -> list[str]:
 
 
 def repeated(candidate: Candidate, task: Task, notebook: Notebook) -> Finding | None:
-    """An error when the code is that of an earlier cell: a small model copies what it was shown."""
+    """An error when the code is that of one of the last two cells, whose outcome stands right above.
+
+    A small model copies what it was shown; further up the same code may well be wanted again.
+    """
     tree = _parse(candidate.text)
     if tree is None or not tree.body or _AGAIN.search(task.instruction):
         return None
     own = ast.dump(tree)
-    for cell in notebook.cells:
-        other = _parse(cell.source) if cell.kind == "code" and cell.executed is not None else None
+    for cell in [cell for cell in notebook.cells if cell.kind == "code" and cell.executed is not None][-2:]:
+        other = _parse(cell.source)
         if other is not None and ast.dump(other) == own:
             return Finding(
                 "tests", "error", f"this only repeats cell [{cell.executed}], which did not answer the request"

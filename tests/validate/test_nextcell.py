@@ -62,6 +62,8 @@ def test_a_copy_of_an_earlier_cell_is_no_answer_unless_it_is_asked_for() -> None
     assert found is not None and found.severity == "error" and "cell [2]" in found.message
     assert repeated(copy, Task("generate", "show the head again"), NOTEBOOK) is None
     assert repeated(Candidate("df.tail()"), Task("generate", "the last rows"), NOTEBOOK) is None
+    longer = Notebook((*NOTEBOOK.cells, *(Cell(f"c{i}", "code", f"x = {i}", executed=3 + i) for i in range(2))))
+    assert repeated(copy, Task("generate", "the first rows"), longer) is None
 
 
 def test_only_a_request_for_a_new_cell_below_code_that_ran_counts() -> None:
