@@ -8,9 +8,7 @@ Versions are compared before anything is sent. Reads and writes no file but the 
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
-import signal
 import threading
 import time
 import uuid
@@ -20,12 +18,11 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
-import dask
 import distributed
-import psutil
 from distributed import KilledWorker
 
 from nbcopilot import __version__
+from nbcopilot.batch import processes
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
 from nbcopilot.batch.working import on_worker
 from nbcopilot.errors import EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
@@ -34,24 +31,10 @@ CONNECT_SECONDS = 10
 # How long a scheduler that went away is waited for: a pod or a job is started anew within this.
 BACK_SECONDS = 120
 STRIKES = 2
-# Of an own cluster: the scheduler itself sets a unit aside after as many lost workers (it counts those beyond).
-_OWN = {"distributed.scheduler.allowed-failures": STRIKES - 1, "distributed.comm.timeouts.connect": "30s"}
-_QUIET = {"distributed.admin.large-graph-warning-threshold": "1GB"}
 _TOPIC = "nbcopilot"
 
 
 _dask: Any = distributed  # its annotations are too few to be checked against
-
-
-class IgnoreInterrupt(distributed.WorkerPlugin):
-    """Ctrl-C in a terminal reaches all its processes; only the client is to act on it."""
-
-    name = "nbcopilot-ignore-interrupt"
-
-    def setup(self, worker: Any) -> None:
-        """Called in the main thread of the worker's process."""
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class _Unwanted(threading.Event):
@@ -93,7 +76,7 @@ class Cluster:
     def __init__(
         self, jobs: int = 1, scheduler: str = "", resources: Mapping[str, float] | None = None, memory: str = ""
     ) -> None:
-        _quiet()
+        processes.quiet()
         self._scheduler, self._resources = scheduler, dict(resources or {})
         self._run = uuid.uuid4().hex[:8]
         self._count = 0
@@ -107,11 +90,11 @@ class Cluster:
         self._slots, self._stale = 1, threading.Event()
         try:
             if not scheduler:
-                self._own = _local(jobs, memory)
+                self._own = processes.start(jobs, memory, STRIKES)
             self._client = self._connect(CONNECT_SECONDS)
             self._require_versions()
             if self._own is not None:
-                self._client.register_plugin(IgnoreInterrupt())
+                self._client.register_plugin(processes.IgnoreInterrupt())
         except BaseException:
             self.close()
             raise
@@ -134,11 +117,17 @@ class Cluster:
         self._send(f"{_TOPIC}-{self._run}-{self._count}", job, item)
 
     def _send(self, key: str, job: Job, item: Item) -> None:
-        future = self._client.submit(
-            work, job, item, key, key=key, pure=False, resources=self._resources or None, retries=0
-        )
+        future = None
+        try:
+            future = self._client.submit(
+                work, job, item, key, key=key, pure=False, resources=self._resources or None, retries=0
+            )
+            future.add_done_callback(lambda done: self._finished.put(done.key))
+        except Exception:
+            # The line to the scheduler is broken: what is under way is sent again when it is back.
+            if self._own is not None or self._client.status == "running":
+                raise
         self._under_way[key] = (job, item, future)
-        future.add_done_callback(lambda done: self._finished.put(done.key))
 
     def next(self, timeout: float) -> tuple[Item, Outcome] | None:
         """See `Executor.next`. Raises EngineUnavailableError when the scheduler is gone for good."""
@@ -199,7 +188,7 @@ class Cluster:
         client = getattr(self, "_client", None)
         if client is not None:
             with contextlib.suppress(Exception):
-                client.cancel([future for _, _, future in self._under_way.values()], force=True)
+                client.cancel([future for _, _, future in self._under_way.values() if future], force=True)
             with contextlib.suppress(Exception):
                 client.close(timeout=5)
         self._under_way.clear()
@@ -293,30 +282,6 @@ class Cluster:
                     self._finished.put(key)
         names = ", ".join(self._under_way[key][1].unit.name for key in lost[:3])
         self._said.put(f"lost the worker {message['worker']}" + (f" with {names}" if names else ""))
-
-
-def _quiet() -> None:
-    """What Dask logs of lost workers and closed lines is said by us, in one sentence each."""
-    dask.config.set(_QUIET)
-    logger = logging.getLogger("distributed")
-    logger.handlers[:], logger.propagate = [logging.NullHandler()], False
-
-
-def _local(jobs: int, memory: str) -> Any:
-    """A cluster of `jobs` processes of one thread each; together they take nine tenths of the memory."""
-    dask.config.set(_OWN)
-    limit = max(int(psutil.virtual_memory().total * 0.9 / jobs), 1 << 28)
-    return _dask.LocalCluster(
-        n_workers=jobs,
-        threads_per_worker=1,
-        processes=True,
-        memory_limit=memory or limit,
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-        host="127.0.0.1",
-        # Who can speak to a scheduler can run code: other users of this machine must not.
-        security=_dask.Security.temporary(),
-    )
 
 
 def _name(item: Item) -> str:

@@ -100,8 +100,9 @@ def _row(row: Row, folder: Path, with_diff: bool) -> str:
     tokens = f"{row.prompt_tokens:,} / {row.completion_tokens:,}" if row.prompt_tokens else ""
     link = _link(row.place or row.path, folder)
     kind = "failed" if state in ("failed", "lacking") else state
+    name = f'<a href="{link}">{escape(row.name)}</a>' if link else escape(row.name)
     return (
-        f'<tr id="{_anchor(row.name)}"><td><a href="{link}">{escape(row.name)}</a><td class="{kind}">{state}'
+        f'<tr id="{_anchor(row.name)}"><td>{name}<td class="{kind}">{state}'
         f'<td>{text}<td class="n">{row.cells or ""}<td class="n">{tokens}<td class="n">{row.seconds:.1f}'
         f"<td>{escape(row.worker)}</tr>\n"
     )

@@ -247,6 +247,7 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(monkeypat
         (["document", "in", "--in-place", "--scheduler", "tcp://127.0.0.1:1"], 3, "no Dask scheduler answers at tcp://127.0.0.1:1"),
         (["document", "in", "--in-place", "--scheduler", "x", "--jobs", "2"], 2, "--jobs and --scheduler exclude each other"),
         (["document", "in", "--in-place", "--jobs", "2", "--resources", "GPU=many"], 2, "--resources GPU=many cannot be read"),
+        (["document", "in", "--in-place", "--jobs", "2", "--worker-memory", "much"], 2, "--worker-memory much cannot be read"),
         (["document", "in", "--in-place", "--report", "r.doc"], 2, "--report r.doc is of no known kind"),
         (["document", "in", "--in-place", "--watts", "-1"], 2, "--watts is -1"),
         (["document", "in", "-o", "file/out"], 1, "file/out cannot be made"),
