@@ -25,7 +25,7 @@ from driver import FrontEnd  # noqa: E402
 MODEL = os.environ.get("NBCOPILOT_MODEL", "qwen2.5-coder-1.5b")
 # Documented after the run by `nbcopilot document`, as (source, target).
 DOCUMENTED = {
-    "04_an_undocumented_analysis": "04_the_same_analysis_documented",
+    "04_an_undocumented_analysis": "04_ridge_regression_on_diabetes",
     "05_generative_models": "05_generative_models",
 }
 
