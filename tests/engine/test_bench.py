@@ -25,13 +25,13 @@ def test_every_figure_is_measured_and_kept_for_the_next_run(
 ) -> None:
     kept = tmp_path / "samples.json"
     line = ["bench", "--model", str(long_folder), "--keep", str(kept), "--threads", "1"]
-    assert main([*line, "--rounds", "1", "--growth", "--soak", "12"]) == 0
+    assert main([*line, "--rounds", "1", "--soak", "12"]) == 0
     out = capsys.readouterr().out
     found = last_line(out)
     assert set(found["absolute"]) >= {*figures.RATES, *figures.SECONDS, "peak_bytes"}
     assert found["against"] is None and set(found["ratios"].values()) - {found["ratios"]["memory"]} == {None}
     assert "warm_first_token" in out and found["limit"]["bytes_per_token"] > 0
-    assert len(found["limit"]["growth"]["rows"]) >= 2 and found["limit"]["soak"]["requests"] == 12
+    assert found["limit"]["soak"]["requests"] == 12
     assert main([*line, "--rounds", "1", "--only", "free", "--json"]) == 0
     again = last_line(capsys.readouterr().out)
     counts = {figure: sides["nbcopilot"]["count"] for figure, sides in again["absolute"].items()}
@@ -82,6 +82,11 @@ def test_memory_over_many_requests_is_told(long_folder: Path, opened: Opener) ->
     found = limits.soak(engine, prompts.own_cells(), 20, lambda text: None)
     assert found["peak_bytes"] >= found["half_bytes"] > 0
     assert engine.describe().detail["cache_bytes"] <= 1_000_000
+
+
+def test_growth_is_fitted_over_the_lengths_that_the_model_takes(long_folder: Path, opened: Opener) -> None:
+    found = limits.growth(opened(long_folder), prompts.own_cells(), (64, 256, 100_000))
+    assert len(found["rows"]) == 2 and set(found["exponents"]) == {"prefill_seconds", "token_seconds"}
 
 
 def test_edited_notebook_differs_in_the_middle_only() -> None:

@@ -153,8 +153,9 @@ def test_scores_come_when_asked_for() -> None:
 
 def code_of(prompt: Prompt) -> str:
     (text,) = said(FakeEngine(), prompt)
-    ast.parse(text)
-    return text
+    head = prompt.prefill.rpartition("```python\n")[2]  # a head that was asked for stands there already
+    ast.parse(head + text)
+    return head + text
 
 
 @pytest.mark.parametrize(
