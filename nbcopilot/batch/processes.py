@@ -33,6 +33,8 @@ class IgnoreInterrupt(distributed.WorkerPlugin):
 def quiet() -> None:
     """What Dask logs of lost workers and closed lines is said by us, in one sentence each."""
     dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})
+    # Dask keeps its last messages for debugging: a thousand of them, with the notebooks that are in them.
+    dask.config.set({"distributed.admin.low-level-log-length": 10})
     for name in ("distributed", "distributed.client"):  # the two to which Dask gives handlers
         logger = logging.getLogger(name)
         logger.handlers[:], logger.propagate = [logging.NullHandler()], False
