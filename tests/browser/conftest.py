@@ -192,7 +192,7 @@ class Lab:
 
     def ready(self, *, kernel: bool = True) -> None:
         self.page.wait_for_function(
-            "() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')", timeout=60000
+            "() => window.jupyterapp && document.querySelector('.jp-NotebookPanel .jp-Cell')", timeout=120_000
         )
         self.page.evaluate("() => window.jupyterapp.restored")
         if kernel:
@@ -203,7 +203,7 @@ class Lab:
         self.page.wait_for_function(
             """() => { const w = window.jupyterapp.shell.currentWidget;
             return w?.context?.sessionContext?.session?.kernel?.status === 'idle' }""",
-            timeout=60000,
+            timeout=120_000,
         )
 
     def command(self, name: str, **args: Any) -> None:

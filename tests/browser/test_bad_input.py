@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,9 +140,7 @@ def test_a_dead_kernel(page_lab: Any) -> None:
     page_lab.notebook("nb.cells[0].setSource('import os; os._exit(1)')")
     page_lab.select(0)
     page_lab.notebook("window.jupyterapp.commands.execute('notebook:run-cell')")
-    page_lab.sidebar().get_by_text(
-        re.compile("kernel (dead|autorestarting|restarting|starting|idle|unknown)")
-    ).wait_for()
+    page_lab.page.locator(".jp-Dialog").get_by_role("button", name="Ok").click()  # JupyterLab says that it died
     answer = page_lab.ask("Generate", "write mean(values)")
     assert "def mean" in answer.inner_text()
 

@@ -82,7 +82,7 @@ export function AnswerView(props: IProps): JSX.Element {
         </p>
       ))}
       <Sent {...props} />
-      {answer.usage && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage, trans)}</p>}
+      {answer.usage !== null && answer.usage.completion_tokens > 0 && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage, trans)}</p>}
     </article>
   );
 }

@@ -58,7 +58,7 @@ export function Guide({ model, trans }: { model: SidebarModel; trans: Translatio
         </>
       ) : (
         <button className="jp-mod-styled jp-mod-accept nbc-wide" onClick={() => void model.pull(chosen)}>
-          {trans.__('Download %1 (%2)', chosen, bytes(size))}
+          {trans.__('Download (%1)', bytes(size))}
         </button>
       )}
       {pull?.failure && (
