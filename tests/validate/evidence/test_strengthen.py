@@ -91,7 +91,9 @@ class TestMean:
         assert mean([4]) == 4
 """
     report = made(runner, MEAN, tests)
-    kept = set(report.names) - {n for n in report.names if "(characterisation)" in report.source.split(f"def {n}(")[-1][:120]}
+    kept = set(report.names) - {
+        n for n in report.names if "(characterisation)" in report.source.split(f"def {n}(")[-1][:120]
+    }
     assert kept == {"test_typical", "test_many", "TestMean"}
     assert {d.name: d.message for d in report.disagree} == {
         "test_wrong": "assert mean([1, 2, 3]) == 3",
