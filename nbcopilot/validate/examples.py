@@ -95,9 +95,20 @@ def functions_of(code: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+# "write largest(radii)", "write a function called largest(radii)".
+_ASKED_FOR = re.compile(
+    r"\b(?:write|define|implement|create|add)\s+`?([A-Za-z_]\w*)\("
+    r"|\b(?:write|define|implement|create|add|make)\b[^.\n(]{0,40}\bfunction\s+(?:called\s+|named\s+)?`?([A-Za-z_]\w*)\(",
+    re.IGNORECASE,
+)
+
+
 def promised_names(text: str, known: frozenset[str]) -> frozenset[str]:
-    """Functions that the text says will be there: heads without a body, and calls in its asserts that nobody defines."""
-    names: set[str] = set()
+    """Functions that the text says will be there: heads without a body, and calls in its asserts that nobody defines.
+
+    "Write a function f(x)" promises one too.
+    """
+    names = {match[1] or match[2] for match in _ASKED_FOR.finditer(text)} - BUILTINS
     try:
         for node in ast.parse(text).body:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_head(node):

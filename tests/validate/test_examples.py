@@ -126,6 +126,9 @@ def test_functions_of_code() -> None:
         ("assert sum(1, 2) == 3", {"sum"}),
         ("make a plot of df", set()),
         ("use known(x)", set()),
+        ("write largest(radii) that returns the largest", {"largest"}),
+        ("Write a Python function called `f(x, y)`. It uses the function sqrt(x).", {"f"}),
+        ("create print(x)", set()),
         ("assert known(1)", set()),
     ],
 )
