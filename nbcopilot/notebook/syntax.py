@@ -69,7 +69,10 @@ def _parse(source: str) -> ast.Module | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes in the user's strings are the user's
         try:
-            return ast.parse(source, type_comments=False)
+            try:
+                return ast.parse(source, type_comments=False)
+            except SystemError:  # two threads at once may confuse CPython's count of the depth of the tree (3.11)
+                return ast.parse(source, type_comments=False)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
 

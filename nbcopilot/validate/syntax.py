@@ -109,7 +109,11 @@ def _parse(code: str) -> ast.Module:
 def _guarded(step: Any, *args: Any, **options: Any) -> Any:
     # The parser has more ways to fail than SyntaxError: NUL bytes, lone surrogates, nesting beyond its stack.
     try:
-        return step(*args, **options)
+        try:
+            return step(*args, **options)
+        except SystemError:
+            # Two threads that parse at once may confuse CPython's count of the depth of the tree (seen in 3.11).
+            return step(*args, **options)
     except SyntaxError:
         raise
     except (ValueError, UnicodeError) as exc:

@@ -158,7 +158,7 @@ def test_a_page_that_is_reloaded_gets_the_cells_and_what_was_said(page_lab: Any)
 
 
 def test_a_notebook_closed_during_an_answer_gets_it_when_it_is_opened_again(page_lab: Any) -> None:
-    lab = page_lab(slow("is_prime(n)", 40))
+    lab = page_lab(slow("is_prime(n)", 12))
     lab.run(1)
     stop_button(lab).wait_for()
     lab.command("docmanager:save")
@@ -166,8 +166,9 @@ def test_a_notebook_closed_during_an_answer_gets_it_when_it_is_opened_again(page
     # JupyterLab opens nothing as long as it has not let go of the closed one.
     lab.page.wait_for_function(
         """async path => { const app = window.jupyterapp; await app.commands.execute('docmanager:open', { path });
-        return app.shell.currentWidget?.content?.model }""",
+        const widget = app.shell.currentWidget; return widget?.context?.path === path && widget.content.model }""",
         arg="beside.ipynb",
+        timeout=120_000,
     )
     lab.ready()
     lab.wait("return nb && nb.cells.length === 3", timeout=90)

@@ -38,7 +38,7 @@ def test_json_prints_only_the_json_line(data: Path, capsys: pytest.CaptureFixtur
 def test_a_journal_and_a_memo_are_kept_and_a_second_run_asks_nothing(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["eval", "generate", "--data", str(data), "--model", "fake", "--mode", "raw", "--json"]
+    command = ["eval", "generate", "--data", str(data), "--model", "fake", "--mode", "context", "--json"]
     command += ["--resume", str(tmp_path / "run" / "j.jsonl"), "--memo", str(tmp_path / "run" / "m.jsonl")]
     assert main(command) == 0
     size = (tmp_path / "run" / "m.jsonl").stat().st_size

@@ -70,7 +70,10 @@ def test_files_land_in_a_folder_that_goes(live: dict[str, object], tmp_path: Pat
     assert [p.name for p in tmp_path.iterdir()] == ["data.csv"]
 
 
-def test_a_thread_of_the_user_is_an_obstacle() -> None:
+def test_a_thread_of_the_user_is_an_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = threading.enumerate()  # earlier tests may have left threads of libraries
+    running = threading.enumerate
+    monkeypatch.setattr(threading, "enumerate", lambda: [t for t in running() if t not in here])
     assert livefork.obstacle() == ""
     done = threading.Event()
     thread = threading.Thread(target=done.wait, name="my trainer")
