@@ -51,7 +51,9 @@ def build(path: Path) -> None:
             failed = [o for o in cell.get("outputs", ()) if o.output_type == "error"]
             if failed and "raises-exception" not in cell.metadata.get("tags", []):
                 print(f"  cell {index} failed: {failed[0].ename}: {failed[0].evalue}\n{cell.source}", file=sys.stderr)
-    nbformat.write(front.nb, target)
+    # Tracebacks name the files of this machine.
+    text = nbformat.writes(front.nb).replace(f"{Path(sys.prefix).parent}/", "")
+    target.write_text(text + "\n", encoding="utf-8")
     if path.stem in DOCUMENTED:
         done = ROOT / "demo_notebooks" / f"{DOCUMENTED[path.stem]}.ipynb"
         if done != target:
