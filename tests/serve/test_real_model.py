@@ -92,7 +92,14 @@ def test_real_answers_keep_the_protocol(place: Path, environ: dict[str, str]) ->
         assert scored.choices[0].logprobs and scored.choices[0].logprobs.content
         assert all(len(token.top_logprobs) == 2 for token in scored.choices[0].logprobs.content)
         gap = official.completions.create(
-            model=MODEL, prompt="def mean(values):\n    return ", suffix="\n", n=2, max_tokens=12, stop="\n", logprobs=1
+            model=MODEL,
+            prompt="def mean(values):\n    return ",
+            suffix="\n",
+            n=2,
+            temperature=0,  # unlike ours, the protocol's default is 1
+            max_tokens=12,
+            stop="\n",
+            logprobs=1,
         )
         assert [choice.text for choice in gap.choices] == [gap.choices[0].text] * 2 and "sum" in gap.choices[0].text
         assert gap.usage and gap.usage.completion_tokens >= 2 and gap.choices[0].logprobs
