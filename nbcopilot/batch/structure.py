@@ -223,7 +223,7 @@ def _purpose(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> str
 
 
 def _assigned(node: ast.Assign | ast.AnnAssign) -> Fact:
-    """What an assignment does: "Sets `x` to `3`", "Computes `df` with `pd.concat`"."""
+    """What an assignment does: "Sets `x` to `3`", "Computes `df` with `pd.concat`", "Makes `rows`"."""
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     name = _listed([_code(ast.unparse(target)) for target in targets])
     value = node.value.value if isinstance(node.value, ast.Await) else node.value
@@ -236,7 +236,7 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> Fact:
         return "Sets", [f"{name} to `{text}`"]
     if isinstance(value, ast.Call):
         return "Computes", [f"{name} with {_code(ast.unparse(value.func))}"]
-    return "Sets", [name]
+    return "Makes", [name]  # a verb of its own: "Sets `a` to `1` and `b`" would say that both are 1
 
 
 def _targets(module: ast.Module) -> set[str]:

@@ -2,7 +2,8 @@
 
 The rules, in one place:
 
-* A code cell counts when it has code: not only comments, magics or `!` commands.
+* A code cell counts when it has code: not only comments, magics or `!` commands. Tests that we wrote do not count:
+  their label says what they are.
 * It is explained when the cell directly above (empty cells and magics-only cells do not separate) is markdown with
   prose. A heading, an image or a link alone is no explanation.
 * Small glue cells (one or two plain statements) share the summary of their neighbour: the one above, at the start
@@ -157,6 +158,8 @@ def _kind(item: Any, language: str) -> _Kind:
     metadata = item.get("metadata")
     record = ours(metadata) if isinstance(metadata, Mapping) else None
     if item.get("cell_type") == "code":
+        if record is not None and record["role"] == "tests":
+            return "other"
         return "code" if has_code(source, cell_language(source, language, metadata)) else "skip"
     if item.get("cell_type") != "markdown":
         return "other"

@@ -20,6 +20,7 @@ from nbcopilot.batch import structure
         ("df = pd.read_csv('a.csv')", "python", "Sets `df` to `pd.read_csv('a.csv')`."),
         ("df = pd.concat([one, two, three, four, five])\ndf", "python", "Computes `df` with `pd.concat`."),
         ("x = 3", "python", "Sets `x` to `3`."),
+        ("x = 3\ny = [1, 2]", "python", "Sets `x` to `3`. Makes `y`."),
         ("df.head()", "python", "Calls `df.head`."),
         ("df", "python", "Shows `df`."),
         ("for i in range(3):\n    pass", "python", "Loops over `range(3)`."),

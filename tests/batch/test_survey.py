@@ -88,6 +88,12 @@ def test_text_between_cells_separates_groups() -> None:
     assert found == [((0,), "missing"), ((2,), "missing")]
 
 
+def test_tests_that_we_wrote_need_no_summary() -> None:
+    tests = code("def test_f():\n    assert f(1) == 2")
+    tests["metadata"] = {"nbcopilot": {"role": "tests"}}
+    assert groups(TITLE, code(BIG), tests, code(BIG2)) == [((1,), "users"), ((3,), "missing")]
+
+
 def test_raw_cells_are_not_explanations_and_not_code() -> None:
     raw = {"cell_type": "raw", "metadata": {}, "source": ["some words of raw text"]}
     assert groups(raw, code(BIG)) == [((1,), "missing")]
