@@ -9,9 +9,12 @@ import ast
 import functools
 import re
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 from nbcopilot.notebook.patterns import word_set
+
+T = TypeVar("T")
 
 # Cell magics whose body is Python that runs in the notebook's namespace.
 PYTHON_CELL_MAGICS = word_set(
@@ -69,12 +72,19 @@ def _parse(source: str) -> ast.Module | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes in the user's strings are the user's
         try:
-            try:
-                return ast.parse(source, type_comments=False)
-            except SystemError:  # two threads at once may confuse CPython's count of the depth of the tree (3.11)
-                return ast.parse(source, type_comments=False)
+            module: ast.Module = steadily(ast.parse, source)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             return None
+    return module
+
+
+def steadily(step: Callable[..., T], *args: Any, **options: Any) -> T:
+    """What `step` (`ast.parse`, `compile`) gives; asked again where another thread that parses too confused CPython's
+    count of the depth of the tree (a SystemError, seen in 3.11)."""
+    try:
+        return step(*args, **options)
+    except SystemError:
+        return step(*args, **options)
 
 
 def parses(source: str) -> bool:

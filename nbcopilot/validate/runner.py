@@ -62,7 +62,7 @@ class Runner:
         """Start the child and load the packages that `sources` import, ahead of the first run; never raises."""
         try:
             self.sandbox.warm(preload(sources))
-        except (SandboxUnavailableError, SystemError):  # the latter: see `syntax._guarded`
+        except (SandboxUnavailableError, SystemError):  # the latter: see `notebook.syntax.steadily`
             return
 
     def limits(self) -> Limits:

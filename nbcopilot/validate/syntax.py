@@ -11,6 +11,8 @@ import re
 import warnings
 from typing import Any
 
+from nbcopilot.notebook.syntax import steadily
+
 PYTHON_NAMES = frozenset({"python", "python3", "ipython", "ipython3", "py", "py3", "pycon", "jupyter", "sage"})
 
 # Cell magics whose body is Python that runs in the namespace: looked through by every check.
@@ -109,11 +111,7 @@ def _parse(code: str) -> ast.Module:
 def _guarded(step: Any, *args: Any, **options: Any) -> Any:
     # The parser has more ways to fail than SyntaxError: NUL bytes, lone surrogates, nesting beyond its stack.
     try:
-        try:
-            return step(*args, **options)
-        except SystemError:
-            # Two threads that parse at once may confuse CPython's count of the depth of the tree (seen in 3.11).
-            return step(*args, **options)
+        return steadily(step, *args, **options)
     except SyntaxError:
         raise
     except (ValueError, UnicodeError) as exc:
