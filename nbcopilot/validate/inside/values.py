@@ -15,41 +15,7 @@ from typing import Any
 
 from nbcopilot.validate.inside.shapes import Shape, shape_of
 
-_INTS = (
-    0,
-    1,
-    2,
-    3,
-    -1,
-    4,
-    5,
-    7,
-    10,
-    6,
-    8,
-    9,
-    12,
-    -5,
-    15,
-    16,
-    20,
-    25,
-    27,
-    30,
-    36,
-    49,
-    64,
-    97,
-    100,
-    101,
-    121,
-    123,
-    -7,
-    -10,
-    1000,
-    255,
-    343,
-)
+_INTS = (0, 1, 2, 3, -1, 4, 5, 7, 10, 6, 8, 9, 12, -5, 15, 16, 20, 25, 27, 30, 36, 49, 64, 97, 100, 101, 121, 123, -7, -10, 1000, 255, 343)  # fmt: skip
 _FLOATS = (0.0, 1.0, 0.5, 2.0, -1.0, 1.5, 3.0, 2.5, -0.5, 0.1, 4.0, 10.0, 3.14, 100.0, -2.5, 1e-3)
 _STRS = ("", "a", "abc", "aba", "hello", "Hello World", "aab", "abcba", "A", "abcabc", "xyz", "aabbcc", "1", "12", "zyx", "Python", "a b c",
          "racecar", "ab cd", "aA", "Z", "b2", "1a2b", "hello world hello", "  two  spaces ", "AbCdEf", "x", "The quick brown fox", "aeiou", "bcd")  # fmt: skip
@@ -92,18 +58,9 @@ class Maker:
             return [[], [1.0], [1.0, 2.0, 3.0], [1.0, 2.2, 3.1, 4.0], [0.5, 0.5], [-1.5, 0.0, 2.5], [5.0, 1.0, 3.0]]
         if kind == "list" and shape[1] == ("str",):
             return [
-                [],
-                ["a"],
-                ["a", "b"],
-                ["b", "a", "c"],
-                ["abc", "ab", "a"],
-                ["x", "x"],
-                list(self.texts[:4]),
-                ["aa", "b", "ccc", "dd"],
-                ["ab", "ba", "cab"],
-                ["Ab", "ab", "B"],
-                [""],
-            ]
+                [], ["a"], ["a", "b"], ["b", "a", "c"], ["abc", "ab", "a"], ["x", "x"], list(self.texts[:4]),
+                ["aa", "b", "ccc", "dd"], ["ab", "ba", "cab"], ["Ab", "ab", "B"], [""],
+            ]  # fmt: skip
         if kind == "array":
             return [self.random_value(shape) for _ in range(3)]
         return [self.random_value(shape, size) for size in (0, 1, 2, 3)]
