@@ -1,6 +1,6 @@
 /** One answer of the sidebar as a value: `next(answer, event)` is the whole logic, with no view and no notebook. */
 
-import type { IFailure, IFinding, IEdit, INewCell, ISnippet, ITask, IUsage, ServerEvent } from './wire';
+import type { IFailure, IFinding, IEdit, ISnippet, ITask, IUsage, ServerEvent } from './wire';
 
 export type Phase = 'reading' | 'writing' | 'checking' | 'done' | 'stopped' | 'failed';
 export type Decision = 'open' | 'accepted' | 'rejected';
@@ -155,24 +155,6 @@ export function decide(
     decisions: c.decisions.map((old, i) => (i === at ? decision : old)),
     written: c.written.map((old, i) => (i === at ? id : old))
   }));
-}
-
-/**
- * The edit that writes only the cells `picked` of a candidate. They go below those that are written already;
- * a cell that replaces one takes its own place.
- */
-export function narrow(candidate: ICandidate, picked: number[]): IEdit | null {
-  const edit = candidate.edit;
-  if (!edit) {
-    return null;
-  }
-  const cells: INewCell[] = picked.map(at => edit.cells[at]);
-  if (edit.replaces.length) {
-    const replaces = picked.map(at => edit.replaces[at]).filter(id => id !== undefined);
-    return { ...edit, cells, replaces };
-  }
-  const before = candidate.written.slice(0, picked[0]).filter(id => id !== null);
-  return { ...edit, cells, after: before.length ? before[before.length - 1] : edit.after };
 }
 
 const sameCandidate = (a: Pick<ICandidate, 'index' | 'attempt'>, b: Pick<ICandidate, 'index' | 'attempt'>): boolean =>

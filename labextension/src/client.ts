@@ -119,3 +119,10 @@ export async function* splitLines(body: ReadableStream<Uint8Array> | null): Asyn
     await reader.cancel().catch(() => undefined);
   }
 }
+
+/** Whatever was thrown, as the page shows it. */
+export function asFailure(error: unknown): IFailure {
+  return error instanceof RequestError
+    ? error
+    : { code: 'internal', message: String(error), hint: 'the console of the browser has more' };
+}

@@ -6,29 +6,21 @@ import { Signal } from '@lumino/signaling';
 import * as answers from './answer';
 import type { IAnswer, ICandidate } from './answer';
 import type { Client } from './client';
-import { RequestError } from './client';
-import { textHash } from './hash';
+import { asFailure } from './client';
 import type { IHost } from './host';
-import type { IApplied, IEdit, IFailure, IModel, IRefused, IStatus, ITask, PullEvent, TaskKind } from './wire';
+import { isInPlace, narrow, replacement } from './offer';
+import type { IPull } from './pull';
+import { Puller } from './pull';
+import type { IApplied, IFailure, IModel, IRefused, IStatus, ITask, TaskKind } from './wire';
 import { SCHEMA } from './wire';
+import type { Ask } from './writer';
+import { Writer } from './writer';
 
 export interface IOptions {
   candidates: number;
   /** Write the best answer without asking. */
   insertAtOnce: boolean;
 }
-
-export interface IPull {
-  model: string;
-  done: number;
-  total: number;
-  what: string;
-  failure: IFailure | null;
-  running: boolean;
-}
-
-/** Asks the user; resolves to false for "no". */
-export type Ask = (title: string, body: string, yes: string) => Promise<boolean>;
 
 const KEPT_ANSWERS = 20;
 const KEPT_INSTRUCTIONS = 50;
@@ -43,23 +35,30 @@ export class SidebarModel {
   /** Why there is no status: no server extension, logged out, server gone. */
   trouble: IFailure | null = null;
   models: IModel[] = [];
-  pulling: IPull | null = null;
   /** Instructions of earlier requests, latest last. */
   history: string[] = [];
   draft = '';
   options: IOptions = { candidates: 1, insertAtOnce: false };
 
   private readonly aborts = new Map<string, AbortController>();
-  private pullAbort: AbortController | null = null;
+  private readonly writer: Writer;
+  private readonly puller: Puller;
 
   constructor(
     readonly host: IHost,
     private readonly client: Client,
-    private readonly askUser: Ask,
+    askUser: Ask,
     private readonly trans: Pick<TranslationBundle, '__'>,
     private readonly save: (history: string[]) => void = () => undefined
   ) {
+    this.writer = new Writer(host, askUser, trans);
+    this.puller = new Puller(client, () => this.changed.emit(false));
     host.changed.connect(() => this.changed.emit(true));
+  }
+
+  /** The download under way, or the one that failed. */
+  get pulling(): IPull | null {
+    return this.puller.state;
   }
 
   get running(): boolean {
@@ -161,9 +160,9 @@ export class SidebarModel {
   /** Write one cell of a candidate; `inPlace` puts its text into the cell that was asked about. */
   async accept(key: string, candidate: ICandidate, at: number, inPlace = false): Promise<void> {
     const answer = this.find(key);
-    const edit = answer && (inPlace ? replacement(answer, candidate, at) : answers.narrow(candidate, [at]));
+    const edit = answer && (inPlace ? replacement(answer, candidate, at) : narrow(candidate, [at]));
     if (answer && edit) {
-      const [outcome] = await this.write(answer.path, [edit]);
+      const [outcome] = await this.writer.write(answer.path, [edit]);
       this.take(key, candidate, [at], outcome);
     }
   }
@@ -181,10 +180,10 @@ export class SidebarModel {
     const parts = answers.offered(answer).flatMap(candidate => {
       const open = candidate.decisions.flatMap((decision, at) => (decision === 'open' ? [at] : []));
       const inPlace = isInPlace(answer) && open.length === 1;
-      const edit = inPlace ? replacement(answer, candidate, open[0]) : answers.narrow(candidate, open);
+      const edit = inPlace ? replacement(answer, candidate, open[0]) : narrow(candidate, open);
       return edit && open.length ? [{ candidate, open, edit }] : [];
     });
-    const outcomes = await this.write(answer.path, parts.map(part => part.edit)); // prettier-ignore
+    const outcomes = await this.writer.write(answer.path, parts.map(part => part.edit)); // prettier-ignore
     parts.forEach(({ candidate, open }, i) => this.take(key, candidate, open, outcomes[i]));
   }
 
@@ -197,40 +196,14 @@ export class SidebarModel {
   }
 
   /** Take the cells of a request out of a notebook again; asks about those that the user edited. */
-  async undo(path: string, group: string): Promise<void> {
-    const outcome = this.host.undo(path, group, false);
-    if (outcome.type === 'refused' && outcome.reason === 'edited') {
-      const trans = this.trans;
-      const where = outcome.cells.map(id => this.host.label(path, id)).join(', ');
-      const body = trans.__('You have edited cell %1 since. Take it out all the same?', where);
-      if (await this.askUser(trans.__('A generated cell has changed'), body, trans.__('Take it out'))) {
-        this.host.undo(path, group, true);
-      }
-    }
-  }
-
-  private async write(path: string, edits: IEdit[]): Promise<(IApplied | IRefused)[]> {
-    const outcomes = this.host.write(path, edits);
-    return Promise.all(outcomes.map((outcome, i) => this.askAgain(path, edits[i], outcome)));
-  }
-
-  private async askAgain(path: string, edit: IEdit, outcome: IApplied | IRefused): Promise<IApplied | IRefused> {
-    if (outcome.type === 'refused' && (outcome.reason === 'edited' || outcome.reason === 'conflict')) {
-      const where = outcome.cells.map(id => this.host.label(path, id)).join(', ');
-      const trans = this.trans;
-      const yes = edit.replaces.length ? trans.__('Overwrite it') : trans.__('Insert anyway');
-      const body = trans.__('Cell %1 has changed since the answer was made.', where);
-      if (await this.askUser(trans.__('The cell has changed'), body, yes)) {
-        return this.host.write(path, [{ ...edit, expected: {}, overwrite: true }])[0];
-      }
-    }
-    return outcome;
+  undo(path: string, group: string): Promise<void> {
+    return this.writer.undo(path, group);
   }
 
   private take(key: string, candidate: ICandidate, cells: number[], outcome: IApplied | IRefused): void {
     if (outcome.type === 'refused') {
       const message = this.trans.__('not written: %1', outcome.detail);
-      const notice = { message, hint: this.refusalHint(outcome.reason), severity: 'error' };
+      const notice = { message, hint: this.writer.refusalHint(outcome.reason), severity: 'error' };
       this.update(key, answer => ({ ...answer, notices: [...answer.notices, notice] }));
       return;
     }
@@ -249,34 +222,14 @@ export class SidebarModel {
   // ------------------------------------------------------------------ the model on this machine
 
   async pull(model: string): Promise<void> {
-    if (this.pulling?.running) {
-      return;
+    if (await this.puller.run(model)) {
+      this.models = [];
+      await this.refresh();
     }
-    this.pullAbort = new AbortController();
-    let state: IPull = { model, done: 0, total: 0, what: '', failure: null, running: true };
-    const show = (changes: Partial<IPull>): void => {
-      this.pulling = state = { ...state, ...changes };
-      this.changed.emit(false);
-    };
-    show({});
-    try {
-      for await (const event of this.client.pull(model, this.pullAbort.signal)) {
-        show(afterPull(event));
-      }
-      show({ running: false });
-    } catch (error) {
-      const stopped = this.pullAbort.signal.aborted;
-      show({ running: false, failure: stopped ? null : asFailure(error) });
-    }
-    if (!state.failure) {
-      this.pulling = null;
-    }
-    this.models = [];
-    await this.refresh();
   }
 
   stopPull(): void {
-    this.pullAbort?.abort();
+    this.puller.stop();
   }
 
   // ------------------------------------------------------------------ inside
@@ -301,19 +254,6 @@ export class SidebarModel {
       this.update(key, answer => (abort.signal.aborted ? answers.stop(answer) : answers.fail(answer, asFailure(error))));
     } finally {
       this.aborts.delete(key);
-    }
-  }
-
-  private refusalHint(reason: string): string {
-    switch (reason) {
-      case 'no-cell':
-        return this.trans.__('copy the answer, or ask again');
-      case 'read-only':
-        return this.trans.__('copy the answer, or save the notebook under another name');
-      case 'failed':
-        return this.trans.__('open the notebook again');
-      default:
-        return '';
     }
   }
 
@@ -346,43 +286,4 @@ export class SidebarModel {
   }
 
   private counter = 0;
-}
-
-/** A fix is offered as a change of the cell that was asked about, as long as that cell is known. */
-export function isInPlace(answer: IAnswer): boolean {
-  return answer.task.kind === 'fix' && answer.task.target.cell_id !== null;
-}
-
-/** The edit that puts the text of a candidate into the user's own cell: its text only, no label, no metadata. */
-export function replacement(answer: IAnswer, candidate: ICandidate, at: number): IEdit | null {
-  const id = answer.task.target.cell_id;
-  const before = id === null ? undefined : answer.sources[id];
-  if (!candidate.edit || id === null || before === undefined || candidate.text === null) {
-    return null;
-  }
-  const kind = candidate.edit.cells[at].kind;
-  return {
-    ...candidate.edit,
-    after: null,
-    replaces: [id],
-    expected: { [id]: textHash(before) },
-    cells: [{ kind, source: candidate.text.replace(/^\n+|\n+$/g, ''), metadata: {} }]
-  };
-}
-
-function afterPull(event: PullEvent): Partial<IPull> {
-  switch (event.type) {
-    case 'progress':
-      return { done: event.done, total: event.total, what: event.what };
-    case 'ready':
-      return { running: false };
-    case 'error':
-      return { running: false, failure: event };
-  }
-}
-
-export function asFailure(error: unknown): IFailure {
-  return error instanceof RequestError
-    ? error
-    : { code: 'internal', message: String(error), hint: 'the console of the browser has more' };
 }

@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { begin, decide, isRunning, narrow, next, offered, openCells, stop } from '../src/answer';
+import { begin, decide, isRunning, next, offered, openCells, stop } from '../src/answer';
 import type { IAnswer } from '../src/answer';
+import { narrow } from '../src/offer';
 import type { ServerEvent } from '../src/wire';
 
 const EVENTS: ServerEvent[] = JSON.parse(

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 
 import { Signal } from '@lumino/signaling';
 
-import { SidebarModel, replacement } from '../src/model';
+import { SidebarModel } from '../src/model';
+import { replacement } from '../src/offer';
 import type { IEdit, ServerEvent } from '../src/wire';
 import { applied, refused } from '../src/wire';
 

@@ -5,11 +5,12 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IAnswer, ICandidate } from '../answer';
 import { isRunning, offered, openCells } from '../answer';
-import { isInPlace, replacement } from '../model';
 import type { SidebarModel } from '../model';
+import { isInPlace, replacement } from '../offer';
 import type { TaskKind } from '../wire';
 import { Code, Diff } from './code';
-import { chips, usageWords } from './format';
+import { Checks, Sent } from './evidence';
+import { usageWords } from './format';
 import { Markdown } from './markdown';
 
 interface IProps {
@@ -81,7 +82,7 @@ export function AnswerView(props: IProps): JSX.Element {
           {notice.hint && ` — ${notice.hint}`}
         </p>
       ))}
-      <Sent {...props} />
+      <Sent answer={answer} trans={trans} />
       {answer.usage !== null && answer.usage.completion_tokens > 0 && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage, trans)}</p>}
     </article>
   );
@@ -264,102 +265,5 @@ function Decisions({ answer, model, trans }: IProps): JSX.Element | null {
         {copied ? trans.__('Copied') : trans.__('Copy')}
       </button>
     </div>
-  );
-}
-
-function Checks({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element | null {
-  const [shown, show] = React.useState(false);
-  const found = chips(candidate, trans);
-  const findings = candidate.check?.findings ?? [];
-  if (!found.length && !findings.length) {
-    return null;
-  }
-  const problems = findings.filter(finding => finding.severity !== 'info');
-  const listed = shown ? findings : problems;
-  const more = findings.length > problems.length;
-  return (
-    <div className="nbc-Checks">
-      <div className="nbc-chips">
-        {found.map((chip, i) => (
-          <span key={i} className={`nbc-Chip nbc-mod-${chip.state}`}>
-            {chip.text}
-          </span>
-        ))}
-        {(more || candidate.check?.level) && (
-          <button className="nbc-Link" aria-expanded={shown} onClick={() => show(!shown)}>
-            {shown ? trans.__('less') : trans.__('details')}
-          </button>
-        )}
-      </div>
-      {shown && <Evidence candidate={candidate} trans={trans} />}
-      {listed.length > 0 && (
-        <ul className="nbc-Findings">
-          {listed.map((finding, i) => (
-            <li key={i} className={`nbc-mod-${finding.severity}`}>
-              {finding.line !== null && <b>{trans.__('line %1: ', finding.line)}</b>}
-              {finding.message}
-              {finding.hint && <span className="nbc-quiet"> — {finding.hint}</span>}
-            </li>
-          ))}
-        </ul>
-      )}
-    </div>
-  );
-}
-
-function Evidence({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element {
-  const { level, evidence } = candidate.check!;
-  const words = Object.entries(evidence).map(([name, value]) => {
-    const text = Array.isArray(value) ? value.join(', ') || '–' : typeof value === 'number' ? round(value) : String(value);
-    return `${name.replaceAll('_', ' ')}: ${text}`;
-  });
-  return (
-    <p className="nbc-quiet">{[level ? trans.__('sandbox: %1', level) : '', ...words].filter(Boolean).join(' · ')}</p>
-  );
-}
-
-function round(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(2);
-}
-
-function Sent({ answer, trans }: IProps): JSX.Element | null {
-  const context = answer.context;
-  if (!context) {
-    return null;
-  }
-  return (
-    <details className="nbc-Details">
-      <summary>
-        {trans.__('What was sent')} <span className="nbc-quiet">{trans.__('%1 tokens', context.tokens)}</span>
-      </summary>
-      <table className="nbc-Sent">
-        <thead>
-          <tr>
-            <th scope="col">{trans.__('What')}</th>
-            <th scope="col">{trans.__('Why')}</th>
-            <th scope="col" className="nbc-number">
-              {trans.__('Tokens')}
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {context.snippets.map((snippet, i) => (
-            <tr key={i} title={snippet.text}>
-              <td>{snippet.source}</td>
-              <td>{snippet.reason}</td>
-              <td className="nbc-number">{snippet.tokens}</td>
-            </tr>
-          ))}
-          {context.dropped.map((snippet, i) => (
-            <tr key={`dropped-${i}`} className="nbc-mod-dropped" title={snippet.text}>
-              <td>{snippet.source}</td>
-              <td>{trans.__('left out: no room')}</td>
-              <td className="nbc-number">{snippet.tokens}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {context.redacted > 0 && <p className="nbc-quiet">{trans.__('%1 secrets were replaced first', context.redacted)}</p>}
-    </details>
   );
 }

@@ -1,0 +1,199 @@
+/** Notebook and server, over HTTP: twin of nbcopilot/server/wire.py. */
+
+import type { CellKind } from './common';
+import { isObject } from './common';
+import type { IEdit } from './kernel';
+
+export type TaskKind = 'generate' | 'explain' | 'testgen' | 'fix' | 'document';
+
+export interface IOutput {
+  kind: string;
+  text: string;
+  truncated: number;
+}
+
+export interface ICell {
+  id: string;
+  kind: CellKind;
+  source: string;
+  outputs: IOutput[];
+  executed: number | null;
+  /** Only our own record of where the cell comes from. */
+  metadata: Record<string, unknown>;
+}
+
+export interface IVariable {
+  name: string;
+  type: string;
+  kind: string;
+  summary: string;
+}
+
+export interface IErrorInfo {
+  name: string;
+  message: string;
+  traceback: string;
+  cell_id: string | null;
+  source: string;
+}
+
+/** What is there: the twin of `Notebook` in nbcopilot/types.py. `variables` null: no kernel was looked at. */
+export interface INotebookData {
+  cells: ICell[];
+  cursor: number | null;
+  language: string;
+  path: string | null;
+  variables: IVariable[] | null;
+  names: string[];
+  error: IErrorInfo | null;
+}
+
+export interface ITarget {
+  source: string;
+  cell_id: string | null;
+  names: string[];
+  position: number | null;
+}
+
+export interface ITask {
+  kind: TaskKind;
+  instruction: string;
+  target: ITarget;
+  /** Settings for this request only, by their names in nbcopilot/config.py. */
+  options: Record<string, string | number | boolean>;
+}
+
+export interface IStreamRequest {
+  schema: 1;
+  task: ITask;
+  notebook: INotebookData;
+}
+
+export interface ICompleteRequest {
+  schema: 1;
+  prefix: string;
+  suffix: string;
+  /** Sources of the code cells above, in order. */
+  before: string[];
+  language: string;
+  max_tokens: number;
+  budget_seconds: number;
+  /** The editor that asks: its newer request makes the older one void. */
+  client: string;
+}
+
+export interface ISnippet {
+  kind: string;
+  source: string;
+  text: string;
+  reason: string;
+  tokens: number;
+}
+
+export interface IFinding {
+  check: string;
+  severity: 'error' | 'warning' | 'info';
+  message: string;
+  hint: string;
+  line: number | null;
+}
+
+export interface IUsage {
+  prompt_tokens: number;
+  completion_tokens: number;
+  cached_tokens: number;
+  first_token_seconds: number;
+  seconds: number;
+}
+
+export interface IFailure {
+  code: string;
+  message: string;
+  hint: string;
+}
+
+/** A line of the answer stream: the twin of the events of nbcopilot/events.py. */
+export type ServerEvent =
+  | { type: 'started'; id: string }
+  /** The answer comes in parts, one for each of these cells; `index` counts the parts. */
+  | { type: 'parts'; cells: string[] }
+  /** So many texts of so many are there. */
+  | { type: 'progress'; done: number; total: number }
+  | { type: 'notice'; message: string; hint: string; severity: string }
+  | { type: 'context'; snippets: ISnippet[]; dropped: ISnippet[]; redacted: number; tokens: number; budget: number }
+  | { type: 'prompt'; attempt: number }
+  | { type: 'token'; text: string; index: number; attempt: number }
+  | { type: 'candidate'; index: number; attempt: number; text: string; answer: string; prose: string; complete: boolean }
+  | {
+      type: 'check';
+      index: number;
+      attempt: number;
+      text: string;
+      ok: boolean;
+      findings: IFinding[];
+      checks: Record<string, unknown>;
+      level: string;
+      evidence: Record<string, unknown>;
+    }
+  | { type: 'edit'; index: number; attempt: number; best: boolean; edit: IEdit }
+  /** Ghost text so far, whole. */
+  | { type: 'text'; text: string }
+  | { type: 'done'; finish: string; usage: IUsage | null }
+  | ({ type: 'error' } & IFailure);
+
+const EVENT_FIELDS: Record<ServerEvent['type'], readonly string[]> = {
+  started: ['id'],
+  parts: ['cells'],
+  progress: ['done', 'total'],
+  notice: ['message'],
+  context: ['snippets', 'dropped', 'tokens'],
+  prompt: ['attempt'],
+  token: ['text', 'index', 'attempt'],
+  candidate: ['index', 'attempt', 'text'],
+  check: ['index', 'attempt', 'ok', 'findings', 'checks'],
+  edit: ['index', 'attempt', 'edit'],
+  text: ['text'],
+  done: ['finish'],
+  error: ['message']
+};
+
+/** The event in one line of the stream, or null for a line that is none (of a newer server, or cut). */
+export function readEvent(line: string): ServerEvent | null {
+  let data: unknown;
+  try {
+    data = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (!isObject(data) || typeof data.type !== 'string' || !Object.hasOwn(EVENT_FIELDS, data.type)) {
+    return null;
+  }
+  const fields = EVENT_FIELDS[data.type as ServerEvent['type']];
+  return fields.every(field => Object.hasOwn(data, field)) ? (data as unknown as ServerEvent) : null;
+}
+
+/** State of the engine and the model, as GET status gives it. */
+export interface IStatus {
+  version: string;
+  model: { id: string; ready: boolean; bytes: number; licence: string; note: string };
+  engine: { kind: string; state: 'stopped' | 'starting' | 'ready'; where: string; queue: number };
+  /** True when no text of the notebook leaves this machine. */
+  local: boolean;
+  tokens_per_second: number | null;
+  problem: IFailure | null;
+}
+
+export interface IModel {
+  id: string;
+  bytes: number;
+  licence: string;
+  ready: boolean;
+  recommended: boolean;
+  note: string;
+}
+
+/** A line of the stream that POST pull gives. */
+export type PullEvent =
+  | { type: 'progress'; done: number; total: number; what: string }
+  | { type: 'ready'; model: string }
+  | ({ type: 'error' } & IFailure);
