@@ -1,4 +1,4 @@
-"""Tests made strong: the model's are run and weighed, gaps are filled with recorded behaviour, all of it is measured.
+"""Tests made strong: the model's and the docstrings' are run and weighed, gaps are filled with recorded behaviour, all of it is measured.
 
     split -> run twice -> what passes | disagrees | says nothing
           -> inputs that notice the mutants left over -> characterisation tests
@@ -19,6 +19,7 @@ from typing import Any
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.validate import mutation, syntax
 from nbcopilot.validate.evidence import compose, properties
+from nbcopilot.validate.evidence.promised import promised
 from nbcopilot.validate.evidence.report import Budget, Disagreement, TestReport
 from nbcopilot.validate.evidence.split import SingleTest, Tests, split
 from nbcopilot.validate.evidence.under_test import callables, known_names, seeds, testable, with_helpers
@@ -96,6 +97,10 @@ class _Work:
         tops = {name.split(".")[0] for name in self.names}
         self.mutants = mutation.mutants(self.source, with_helpers(self.source, tops), limit=self.budget.mutants)
         given = split(tests, tops, known_names(self.source, self.setup)) if tests.strip() else Tests()
+        if examples := [test for test in promised(self.source, tops) if test.name not in {t.name for t in given.tests}]:
+            imports = [line for line in ("import pytest",) if any("pytest." in test.source for test in examples)]
+            preamble = "\n".join(dict.fromkeys([*imports, *given.preamble.split("\n")])).strip("\n")
+            given = replace(given, preamble=preamble, tests=(*examples, *given.tests))
         written = self._measure(given.preamble, [t for t in given.tests if not t.idle])
         kept, report = self._sorted(given, written)
         auto, cases, notes = self._recorded(calls, kept, written)

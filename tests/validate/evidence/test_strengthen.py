@@ -130,12 +130,17 @@ def test_inputs_of_the_notebook_come_first(runner: Runner) -> None:
     assert "mean([12, 14, 19]) == pytest.approx(15.0)" in report.source and "mean([0.5, 0.25])" in report.source
 
 
-def test_docstring_examples_are_inputs_too(runner: Runner) -> None:
-    report = made(
-        runner,
-        'def tag(code):\n    """Tag.\n\n    >>> tag("ZX-81")\n    \'zx\'\n    """\n    return code.split("-")[0].lower()\n',
+def test_docstring_examples_are_tests_and_no_mere_record(runner: Runner) -> None:
+    source = (
+        'def tag(code):\n    """Tag.\n\n    >>> tag("ZX-81")\n    \'zx\'\n    >>> tag("Q-2")\n    \'k\'\n    """\n'
+        '    return code.split("-")[0].lower()\n'
     )
-    assert "tag('ZX-81') == 'zx'" in report.source
+    report = made(runner, source)
+    assert 'def test_tag_example_1():\n    """An example in the docstring of tag."""' in report.source
+    assert "assert tag('ZX-81') == 'zx'" in report.source.replace('"', "'")
+    assert report.passed == report.characterisation + 1
+    (wrong,) = report.disagree
+    assert wrong.name == "test_tag_example_2" and wrong.message == "assert tag(\"Q-2\") == 'k'"
 
 
 def test_classes_are_tested_by_their_methods(runner: Runner) -> None:
