@@ -12,11 +12,10 @@ import functools
 import json
 import math
 import os
-import queue
 import re
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from nbcopilot.engine import wire
+from nbcopilot.engine.merging import merged
 from nbcopilot.engine.remote_answer import Answer
 from nbcopilot.errors import EngineError, EngineUnavailableError, NbcopilotError, UnknownModelError
 from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
@@ -33,7 +33,6 @@ CONNECT_SECONDS = 5.0
 # The prompt is read before the first token: minutes for a long one on a small machine.
 READ_SECONDS = 600.0
 RETRIES, RETRY_SECONDS = 2, 5.0
-BATCH_WORKERS = 32
 # What reading an answer raises when the other side has gone or says something else.
 BROKEN = (httpx.HTTPError, httpx.StreamError, ValueError)
 
@@ -95,7 +94,7 @@ class RemoteEngine:
             yield from self._stream(server, prompt, sampling, candidates, {})
             return
         seeds = [None if sampling.seed is None else sampling.seed + at for at in range(candidates)]
-        with contextlib.closing(_merged([
+        with contextlib.closing(merged([
             functools.partial(self._stream, server, prompt, replace(sampling, seed=seed), 1, {}) for seed in seeds
         ])) as chunks:  # fmt: skip
             for index, chunk in chunks:
@@ -104,7 +103,7 @@ class RemoteEngine:
     def generate_batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[tuple[int, Chunk]]:
         """Answer several prompts side by side, a request each; the server batches them. See `Engine.generate_batch`."""
         server = self._server()
-        return _merged(
+        return merged(
             [functools.partial(self._stream, server, prompt, sampling, 1, {"priority": "batch"}) for prompt in prompts]
         )
 
@@ -275,45 +274,6 @@ def _info(found: Mapping[str, Any], family: wire.Family, model: str, where: str)
         precision="unknown",
         detail=detail,
     )
-
-
-def _merged(streams: Sequence[Any]) -> Generator[tuple[int, Chunk], None, None]:
-    """(position, chunk) of all streams as they come, at most BATCH_WORKERS at once; closing ends them all."""
-    results: queue.Queue[tuple[int, Chunk | BaseException | None]] = queue.Queue()
-    waiting, over = iter(list(enumerate(streams))), threading.Event()
-    lock = threading.Lock()
-
-    def work() -> None:
-        while not over.is_set():
-            with lock:
-                task = next(waiting, None)
-            if task is None:
-                return
-            at, start = task
-            try:
-                with contextlib.closing(start()) as chunks:
-                    for chunk in chunks:
-                        results.put((at, chunk))
-                        if over.is_set():
-                            return
-                results.put((at, None))
-            except BaseException as exc:
-                results.put((at, exc))
-
-    for _ in range(min(len(streams), BATCH_WORKERS)):
-        threading.Thread(target=work, daemon=True).start()
-    left = len(streams)
-    try:
-        while left:
-            at, item = results.get()
-            if item is None:
-                left -= 1
-            elif isinstance(item, BaseException):
-                raise item
-            else:
-                yield at, item
-    finally:
-        over.set()
 
 
 def _events(response: httpx.Response) -> Iterator[dict[str, Any]]:

@@ -7,24 +7,14 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbcopilot.notebook.patterns import word_set
+from nbcopilot.notebook.bindings import arguments, locals_of
+from nbcopilot.notebook.mutators import changed_by
 
 BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "get_ipython", "display", "In", "Out", "_", "__", "___"}
-
-# Methods that change their object, and functions that change their first argument.
-_MUTATORS = word_set(
-    "append extend insert pop remove clear update sort reverse add discard setdefault popitem appendleft "
-    "popleft extendleft rotate fill put resize fit fit_transform partial_fit train eval compile step backward "
-    "zero_grad load_state_dict requires_grad_ register register_buffer write writelines seek truncate add_edge "
-    "add_node add_edges_from add_nodes_from create_index commit execute executemany to_sql difference_update "
-    "intersection_update symmetric_difference_update move_to_end sort_index_ build cuda half"
-)
-_MUTATOR_PREFIXES = ("set_", "add_", "register_", "remove_")
-_CHANGES_ARGUMENT = word_set("shuffle heappush heappop heapify heapreplace insort setattr delattr fill_diagonal")
 
 
 @dataclass(frozen=True)
@@ -274,7 +264,7 @@ class ScopeReader(ast.NodeVisitor):
         self._signature(node.args)
         if node.returns:
             self.visit(node.returns)
-        local, outer = _locals(node)
+        local, outer = locals_of(node)
         for name in outer:
             if not any(scope.kind == "function" for scope in self.scopes) and name not in self.certain:
                 self.possible.add(name)
@@ -287,11 +277,11 @@ class ScopeReader(ast.NodeVisitor):
 
     def _signature(self, args: ast.arguments) -> None:
         self.visit_all([default for default in (*args.defaults, *args.kw_defaults) if default is not None])
-        self.visit_all([one.annotation for one in _arguments(args) if one.annotation is not None])
+        self.visit_all([one.annotation for one in arguments(args) if one.annotation is not None])
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self._signature(node.args)
-        self.scopes.append(_Scope("function", {one.arg for one in _arguments(node.args)}))
+        self.scopes.append(_Scope("function", {one.arg for one in arguments(node.args)}))
         self.visit(node.body)
         self.scopes.pop()
 
@@ -328,17 +318,8 @@ class ScopeReader(ast.NodeVisitor):
 
     def call(self, node: ast.Call) -> None:
         """A call: methods and functions known to change things do so."""
-        function = node.func
-        if isinstance(function, ast.Attribute):
-            inplace = any(
-                k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value is True
-                for k in node.keywords
-            )
-            if inplace or function.attr in _MUTATORS or function.attr.startswith(_MUTATOR_PREFIXES):
-                self.modify(function.value)
-        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        if name in _CHANGES_ARGUMENT and node.args:
-            self.modify(node.args[0])
+        for changed in changed_by(node):
+            self.modify(changed)
         self.generic_visit(node)
 
 
@@ -346,47 +327,6 @@ def _is_main_guard(test: ast.expr) -> bool:
     return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
 
 
-def _arguments(args: ast.arguments) -> list[ast.arg]:
-    rest = [one for one in (args.vararg, args.kwarg) if one is not None]
-    return [*args.posonlyargs, *args.args, *args.kwonlyargs, *rest]
-
-
 def _type_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> _Scope:
     """The scope of `[T]` behind a name (Python 3.12)."""
     return _Scope("comprehension", {one.name for one in getattr(node, "type_params", [])})
-
-
-def _locals(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[set[str], set[str]]:
-    """The names local to a function, and those that it declares global."""
-    local = {one.arg for one in _arguments(node.args)}
-    outer: set[str] = set()
-    free: set[str] = set()
-    for inner in _own(node):
-        if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load):
-            local.add(inner.id)
-        elif isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            local.add(inner.name)
-        elif isinstance(inner, (ast.Import, ast.ImportFrom)):
-            local |= {(alias.asname or alias.name).split(".")[0] for alias in inner.names}
-        elif isinstance(inner, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and inner.name:
-            local.add(inner.name)
-        elif isinstance(inner, ast.MatchMapping) and inner.rest:
-            local.add(inner.rest)
-        elif isinstance(inner, ast.Global):
-            outer |= set(inner.names)
-        elif isinstance(inner, ast.Nonlocal):
-            free |= set(inner.names)
-    return local - outer - free, outer
-
-
-def _own(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes that bind or declare in a function's own scope: not those of functions, classes and loops of
-    comprehensions inside it, but `:=` anywhere."""
-    stack = list(ast.iter_child_nodes(node))
-    while stack:
-        inner = stack.pop()
-        yield inner
-        if isinstance(inner, ast.comprehension):
-            stack += [inner.iter, *inner.ifs]
-        elif not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
-            stack.extend(ast.iter_child_nodes(inner))
