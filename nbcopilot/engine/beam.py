@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nbcopilot.engine.jobs import Reading, Request, Shared, Writer
+from nbcopilot.engine.jobs import Reading, Shared
 from nbcopilot.engine.model import Array, Cache, Segment
+from nbcopilot.engine.request import Request, Writer
 from nbcopilot.engine.sampling import log_softmax, penalized
 
 

@@ -6,8 +6,6 @@ of other jobs, and hands the logits back to `take`. `Candidates` samples; `beam.
 
 from __future__ import annotations
 
-import queue
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,33 +14,14 @@ from nbcopilot.engine.draft_model import DraftModel, Follower
 from nbcopilot.engine.drafting import BY_MODEL, Lookup, Pace
 from nbcopilot.engine.model import Array, Cache, Model, Segment
 from nbcopilot.engine.prefix import PrefixCache
+from nbcopilot.engine.request import Request, Writer
 from nbcopilot.engine.sampling import Sampler, log_softmax
-from nbcopilot.engine.stopping import StopFilter
-from nbcopilot.engine.tokens import TextStream, Tokens
-from nbcopilot.types import Chunk, Sampling, TokenScore, Usage
+from nbcopilot.engine.tokens import Tokens
+from nbcopilot.types import TokenScore
 
 # Prompt tokens computed in one step: long enough for full speed, short enough (a quarter of a second for the 0.5b
 # on two cores) for an inline completion to get in between and for an interrupt to be felt.
 PREFILL_ROWS = 128
-
-
-@dataclass(eq=False)
-class Request:
-    """What was asked, as ids. `out` gets (position, Chunk) pairs, or one exception; `cancelled` is set by the asker.
-
-    `room` is the tokens that its caches may come to hold, over all candidates.
-    """
-
-    ids: list[int]
-    sampling: Sampling
-    stops: tuple[str, ...]
-    out: queue.SimpleQueue[tuple[int, Chunk] | BaseException]
-    position: int = 0
-    candidates: int = 1
-    urgent: bool = False
-    cancelled: bool = False
-    room: int = 0
-    started: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -85,59 +64,6 @@ class Job(Protocol):
         ...
 
 
-class Writer:
-    """Turns the tokens of one candidate into chunks in the request's queue, and knows when the answer ends."""
-
-    def __init__(self, request: Request, index: int, tokens: Tokens, limit: int, cached: int) -> None:
-        self.finish: str | None = None
-        self.count = 0
-        self._request, self._index, self._tokens, self._limit, self._cached = request, index, tokens, limit, cached
-        self._text = TextStream(tokens, request.ids)
-        self._filter = StopFilter(request.stops)
-        self._scores: list[TokenScore] = []
-        self._first = 0.0
-
-    def write(self, id: int, score: TokenScore | None = None) -> bool:
-        """Take one token; False when it was the last."""
-        self.count += 1
-        if not self._first:
-            self._first = time.monotonic() - self._request.started
-        if id in self._tokens.ends:
-            self.end("stop")
-            return False
-        if score is not None:
-            self._scores.append(score)
-        text = self._filter.push(self._text.push(id))
-        if self._filter.stopped:
-            self.end("stop", text)
-        elif self.count >= self._limit:
-            self.end("length", text)
-        elif text:
-            self._emit(text)
-        return self.finish is None
-
-    def end(self, finish: str, text: str = "") -> None:
-        """Emit the last chunk, with what was held back."""
-        if self.finish is not None:
-            return
-        self.finish = finish
-        if not self._filter.stopped:
-            text += self._filter.push(self._text.flush()) + self._filter.flush()
-        usage = Usage(
-            prompt_tokens=len(self._request.ids),
-            completion_tokens=self.count,
-            cached_tokens=self._cached,
-            first_token_seconds=self._first,
-            seconds=time.monotonic() - self._request.started,
-        )
-        self._emit(text, usage)
-
-    def _emit(self, text: str, usage: Usage | None = None) -> None:
-        chunk = Chunk(text, self._index, self.finish, usage, tuple(self._scores))
-        self._scores = []
-        self._request.out.put((self._request.position, chunk))
-
-
 class Reading:
     """The prompt of one request on its way into a cache, piece by piece, from where an earlier request left it."""
 
@@ -171,6 +97,7 @@ class _Candidate:
     sampler: Sampler
     writer: Writer
     lookup: Lookup | None
+    rest: bytes
     draft: list[int] = field(default_factory=list)
     run: int = 0
     follower: Follower | None = None
@@ -183,8 +110,9 @@ class Candidates:
         self.request = request
         self.finished = False
         self._shared = shared
-        self._limit = min(request.sampling.max_tokens, shared.model.context - len(request.ids))
-        self._room = len(request.ids) + self._limit
+        used = len(request.ids) + len(request.begins)
+        self._limit = min(request.sampling.max_tokens, shared.model.context - used)
+        self._room = used + self._limit
         self._prompt = Reading(request, shared, self._room)
         self._live: list[_Candidate] = []
         self.reading = True
@@ -259,7 +187,7 @@ class Candidates:
         """Pick row by row for as long as the guess agrees. One token at least, and the same ones as without a guess."""
         before = len(candidate.ids)
         for row, guessed in zip(logits, [*candidate.draft, None], strict=True):
-            id = candidate.sampler.pick(row, candidate.ids)
+            id = self._pick(candidate, row)
             candidate.ids.append(id)
             if not candidate.writer.write(id, self._score(row, id)) or id != guessed:
                 break
@@ -269,6 +197,14 @@ class Candidates:
             accepted = min(len(candidate.ids) - before - 1, len(candidate.draft))
             self._shared.pace.saw(candidate.run, accepted, len(candidate.draft))
         candidate.cache.truncate(len(candidate.ids) - 1)
+
+    def _pick(self, candidate: _Candidate, logits: Array) -> int:
+        if not candidate.rest:
+            return candidate.sampler.pick(logits, candidate.ids)
+        vocabulary = self._shared.tokens.vocabulary()
+        id = candidate.sampler.pick(vocabulary.only(logits, candidate.rest), candidate.ids)
+        candidate.rest = vocabulary.after(candidate.rest, id)
+        return id
 
     def _fork(self) -> None:
         """Give every candidate its own copy of the prompt's cache; the last one takes the original."""
@@ -281,7 +217,8 @@ class Candidates:
             sampler = Sampler(self.request.sampling, index)
             writer = Writer(self.request, index, self._shared.tokens, self._limit, prompt.cached)
             lookup = Lookup(self.request.ids) if self._shared.pace is not None else None
-            self._live.append(_Candidate(list(self.request.ids), cache, sampler, writer, lookup))
+            ids, begins = list(self.request.ids), self.request.begins
+            self._live.append(_Candidate(ids, cache, sampler, writer, lookup, begins))
 
     def _close_finished(self) -> None:
         for candidate in self._live:

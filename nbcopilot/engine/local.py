@@ -14,9 +14,10 @@ from nbcopilot.engine.beam import BeamSearch
 from nbcopilot.engine.device import Placement, follow_load, free_threads, place
 from nbcopilot.engine.draft_model import DraftModel
 from nbcopilot.engine.drafting import Pace
-from nbcopilot.engine.jobs import Candidates, Job, Request, Shared
+from nbcopilot.engine.jobs import Candidates, Job, Shared
 from nbcopilot.engine.loading import Loaded, load_draft, load_model
 from nbcopilot.engine.prefix import PrefixCache
+from nbcopilot.engine.request import Request
 from nbcopilot.engine.scheduler import Scheduler
 from nbcopilot.errors import ContextOverflowError, OutOfMemoryError
 from nbcopilot.models.catalog import human_bytes
@@ -29,7 +30,9 @@ from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
 ANSWER_BYTES = 1_000_000_000
 
 
-def load(name: str, config: Config, progress: Progress | None = None, *, draft: bool = True) -> LocalEngine:
+def load(
+    name: str, config: Config, progress: Progress | None = None, *, draft: bool = True, heal: bool = True
+) -> LocalEngine:
     """The engine for a model name ("auto", a catalog id, a folder, a .gguf file, a hub id); see LocalEngine.
 
     The model must be on this machine: raises ModelNotFoundError otherwise, OutOfMemoryError before loading,
@@ -39,13 +42,14 @@ def load(name: str, config: Config, progress: Progress | None = None, *, draft: 
     placement = place(config)
     loaded = load_model(source, placement, config.threads or free_threads(), progress)
     smaller = load_draft(source, loaded, progress) if draft else None
-    return LocalEngine(source, placement, loaded, config, draft=draft, smaller=smaller)
+    return LocalEngine(source, placement, loaded, config, draft=draft, heal=heal, smaller=smaller)
 
 
 class LocalEngine:
     """A loaded model behind the Engine protocol. Thread-safe: concurrent requests are decoded together.
 
     draft: whether guesses may be verified beside the newest token; the answers are the same without.
+    heal: whether a gap may begin in the middle of a word (`healing`).
     smaller: a model that guesses what is nowhere in the prompt.
     """
 
@@ -57,10 +61,11 @@ class LocalEngine:
         config: Config,
         *,
         draft: bool = True,
+        heal: bool = True,
         smaller: DraftModel | None = None,
     ) -> None:
         self._source, self._placement, self._loaded = source, placement, loaded
-        self._tokens, model = loaded.tokens, loaded.model
+        self._tokens, model, self._heal = loaded.tokens, loaded.model, heal
         prefixes = PrefixCache(config.cache_mb * 1_000_000) if model.reuses and config.cache_mb else None
         pace = Pace() if model.reuses and draft else None
         self._shared = Shared(model, self._tokens, prefixes, pace, smaller)
@@ -139,8 +144,9 @@ class LocalEngine:
                 f"the prompt is {len(ids)} tokens, {self._source.ref.id} takes {limit}",
                 hint="set `context_tokens` lower, or shorten the text",
             )
-        rows = max(candidates, sampling.beams)
-        room = rows * (len(ids) + min(sampling.max_tokens, limit - len(ids)))
+        ids, begins = self._healed(ids, prompt, sampling)
+        rows, used = max(candidates, sampling.beams), len(ids) + len(begins)
+        room = rows * (used + min(sampling.max_tokens, limit - used))
         if room > self._room:
             token = self._loaded.model.token_bytes
             raise OutOfMemoryError(
@@ -149,7 +155,14 @@ class LocalEngine:
                 hint="ask for fewer candidates, or for shorter answers (`max_tokens`)",
             )
         urgent = prompt.suffix is not None
-        return Request(ids, sampling, prompt.stop, out, position, candidates, urgent=urgent, room=room)
+        return Request(ids, sampling, prompt.stop, out, position, candidates, urgent=urgent, room=room, begins=begins)
+
+    def _healed(self, ids: list[int], prompt: Prompt, sampling: Sampling) -> tuple[list[int], bytes]:
+        """`Tokens.healed` for a gap in which nothing has been said yet, where there is room to spell anew."""
+        if not self._heal or prompt.suffix is None or prompt.prefill or sampling.beams > 1:
+            return ids, b""
+        cut, begins = self._tokens.healed(ids)
+        return (cut, begins) if len(cut) + len(begins) < self._loaded.model.context else (ids, b"")
 
     def _job(self, request: Request) -> Job:
         kind = BeamSearch if request.sampling.beams > 1 else Candidates

@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable
 
 from nbcopilot.engine.drafting import Pace
-from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job, Request
+from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job
 from nbcopilot.engine.model import Model, Segment
+from nbcopilot.engine.request import Request
 from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, OutOfMemoryError
 
 # Answers decoded together: 8 rows cost about twice as much as one, 16 about three times (benchmarks/results).

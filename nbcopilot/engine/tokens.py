@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +16,9 @@ from typing import Any
 from jinja2 import TemplateError
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, decoders
 
+from nbcopilot.engine.healing import MOST_BACK, Vocabulary, spelled
 from nbcopilot.errors import EmptyPromptError, EngineError
 from nbcopilot.types import Message, Prompt
 
@@ -57,6 +59,10 @@ class Tokens:
         written = sorted({token.content for _, token in added if token.content.strip()}, key=len, reverse=True)
         self._marks = re.compile("|".join(map(re.escape, written)) or r"(?!)")
         self._fill = next((triple for triple in _FILL if all(mark in known for mark in triple)), None)
+        self._added = frozenset(known.values())
+        self._after_text = known[self._fill[1]] if self._fill else None
+        self._lock = threading.Lock()
+        self._vocabulary: Vocabulary | None = None
 
     @property
     def has_fill(self) -> bool:
@@ -99,6 +105,27 @@ class Tokens:
         if not ids:
             raise EmptyPromptError("the prompt is empty", hint="write what you want below the magic")
         return ids
+
+    def healed(self, ids: list[int]) -> tuple[list[int], bytes]:
+        """(`ids` of a gap without the last tokens of what stands before it, their bytes): see `healing`.
+
+        The answer is to begin with those bytes. (ids, b"") where the text ends between words, or cannot be cut.
+        """
+        if not isinstance(self._tokenizer.decoder, decoders.ByteLevel):
+            return ids, b""
+        end = ids.index(self._after_text) if self._after_text in ids else len(ids)
+        count, taken = self.vocabulary().back([self._spelled(id) for id in ids[max(0, end - MOST_BACK) : end]])
+        return ([*ids[: end - count], *ids[end:]], taken) if count < len(ids) else (ids, b"")
+
+    def vocabulary(self) -> Vocabulary:
+        """All tokens by their bytes; made at the first call, in a quarter of a second."""
+        with self._lock:
+            if self._vocabulary is None:
+                self._vocabulary = Vocabulary([self._spelled(id) for id in range(self._tokenizer.get_vocab_size())])
+            return self._vocabulary
+
+    def _spelled(self, id: int) -> bytes:
+        return b"" if id in self._added else spelled(self._tokenizer.id_to_token(id) or "")
 
     def render(self, prompt: Prompt) -> str:
         """The prompt as one text: chat template, the two sides of a gap, or raw text (special tokens in it count)."""

@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from nbcopilot.engine.jobs import Request
 from nbcopilot.engine.model import Array, Segment
+from nbcopilot.engine.request import Request
 from nbcopilot.engine.scheduler import Scheduler, mapped
 from nbcopilot.errors import EngineUnavailableError, InternalError, OutOfMemoryError
 from nbcopilot.types import Chunk, Sampling
