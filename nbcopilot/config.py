@@ -69,6 +69,9 @@ class Config:
         low=0,
         high=16,
     )
+    opinions: int = _setting(
+        6, "further answers to a short request for a next cell, to choose what most of them agree on", low=0, high=16
+    )
     label: bool = _setting(True, "one line in every generated cell that names the model and the checks")
     route: str = _setting("auto", "how cells reach an open notebook", choices=("auto", "comm", "payload", "copy"))
     idle_minutes: float = _setting(30.0, "the resident engine stops after this long without a request", low=0.01)

@@ -1,7 +1,8 @@
 """What a request tells its surface while it runs: `Copilot.stream(task, notebook) -> Iterator[Event]`.
 
 Order: Notice* ContextReady PromptReady Token* (CandidateReady CheckDone)* EditReady? Done.
-A repair repeats from PromptReady. Closing the iterator cancels at the next token.
+A repair repeats from PromptReady. Of answers that are drawn to see whether they agree only those that differ are told,
+without their tokens. Closing the iterator cancels at the next token.
 """
 
 from __future__ import annotations
@@ -71,10 +72,11 @@ class EditReady:
 
 @dataclass(frozen=True)
 class Done:
-    """The end. `finish` is "ok", "empty" (nothing usable came) or "cancelled"; `usage` is the total."""
+    """The end. `finish` is "ok", "empty" (nothing usable came) or "cancelled"; `usage` is the total of all `answers`."""
 
     finish: str = "ok"
     usage: Usage = field(default_factory=Usage)
+    answers: int = 0
 
 
 Event = Notice | ContextReady | PromptReady | Token | CandidateReady | CheckDone | EditReady | Done

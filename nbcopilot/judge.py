@@ -49,6 +49,8 @@ class Judge:
         broken = (*broken, copied) if copied is not None else broken
         if broken:
             return candidate, replace(judged[1], ok=False, findings=(*judged[1].findings, *broken))
+        if inside and (doubts := nextcell.doubts(*judged, task)):
+            return candidate, replace(judged[1], findings=(*judged[1].findings, *doubts))
         if task.kind == "fix" and task.check and judged[1].ok:
             return self._checker.confirm(judged, task, notebook, upstream)
         return judged

@@ -9,23 +9,23 @@ Writes nothing: the surface applies the edit.
 from __future__ import annotations
 
 import itertools
-import re
 import uuid
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from nbcopilot import __version__
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
+from nbcopilot.draws import Draw, draws_of, is_looping, opinions
 from nbcopilot.engine.protocol import Engine
-from nbcopilot.errors import EmptyPromptError
+from nbcopilot.errors import EmptyPromptError, EngineError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.fault import at_fault, leading_up
-from nbcopilot.prompts.render import ROOMY, render, render_plainly
+from nbcopilot.prompts.render import ROOMY
 from nbcopilot.types import (
     Candidate,
     Cell,
@@ -47,19 +47,10 @@ from nbcopilot.validate.extract import extract
 from nbcopilot.write.plan import plan
 from nbcopilot.write.provenance import Provenance
 
-# Temperature of answers that are to differ from the greedy one.
-SPREAD = 0.8
-# How many times as many are drawn in the second round (what four answers did not hit is hard), and about how many
-# tokens these may take together.
-MORE = 4
-ROUND_TOKENS = 1536
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
 # What the worked examples of `prompts` may take, where there is room for them.
 EXAMPLE_TOKENS = 400
-
-# Characters of mere repetition after which an answer is cut: a ruler of dashes or a row of zeros is shorter.
-LOOP = 200
 
 
 @dataclass(frozen=True)
@@ -75,13 +66,35 @@ class Result:
     attempts: int
 
 
-@dataclass(frozen=True)
-class Draw:
-    """`count` answers to one prompt."""
+@dataclass
+class _Found:
+    """What the rounds of one request have given so far.
 
-    prompt: Prompt
-    sampling: Sampling
-    count: int
+    known: judgements by the text that was extracted (the candidate that is shown may have been mended). drawn: how
+    each shown text was asked for.
+    """
+
+    judged: list[Judged] = field(default_factory=list)
+    known: dict[str, Judged] = field(default_factory=dict)
+    drawn: dict[str, Draw] = field(default_factory=dict)
+    attempts: list[int] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def length(self) -> int:
+        """Tokens of an answer so far, rounded up."""
+        return -(-self.usage.completion_tokens // max(1, len(self.judged)))
+
+    def count(self, attempt: int) -> int:
+        """How many answers there are of an attempt."""
+        return self.attempts.count(attempt)
+
+    def add(self, key: str, judged: Judged, draw: Draw, attempt: int) -> None:
+        """Keep one judgement; what is drawn again counts again."""
+        self.judged.append(judged)
+        self.known.setdefault(key, judged)
+        self.drawn.setdefault(judged[0].text, draw)
+        self.attempts.append(attempt)
 
 
 class Copilot:
@@ -110,39 +123,28 @@ class Copilot:
         yield ContextReady(context)
         yield from _context_notices(context)
 
-        judged: list[Judged] = []
-        drawn: dict[str, Draw] = {}
-        usage = Usage()
+        found = _Found()
         for attempt in range(1 + (task.repairs if task.check else 0)):
-            length = -(-usage.completion_tokens // max(1, len(judged)))
-            draws = _draws(context, task, judge.best(judged) if attempt else None, attempt, length)
+            draws = draws_of(context, task, judge.best(found.judged) if attempt else None, attempt, found.length)
             yield PromptReady(draws[0].prompt, attempt)
-            answers = yield from self._generate(draws, attempt)
-            usage = _add(usage, [completion for _, completion in answers])
-            for draw, completion in answers:
-                candidate = extract(completion, draw.prompt)
-                yield CandidateReady(candidate, completion)
-                same = next((verdict for one, verdict in judged if one.text == candidate.text), None)
-                if same is not None:  # drawn before: judged once, and counted again where answers are held to agree
-                    judged.append((candidate, same))
-                else:
-                    judged.append(judge.check(candidate, task, notebook, upstream(notebook, candidate, task)))
-                drawn.setdefault(judged[-1][0].text, draw)
-                yield CheckDone(*judged[-1])
-            if judge.best(judged)[1].ok:
+            yield from self._round(draws, attempt, found, judge, task, notebook)
+            if judge.best(found.judged)[1].ok:
+                more = opinions(context, task, notebook, found.judged, found.length)
+                with suppress(EngineError):  # there is an answer already
+                    yield from self._round(more, attempt, found, judge, task, notebook, quiet=True)
                 break
 
-        chosen = judge.best(judged)
+        chosen = judge.best(found.judged)
         if not chosen[0].text.strip():
             yield Notice(
                 "the model gave no usable answer", "say more about what you want, or try --temperature 0.7", "warning"
             )
-            yield Done("empty", usage)
+            yield Done("empty", found.usage, len(found.judged))
             return
-        draw = drawn[chosen[0].text]
+        draw = found.drawn[chosen[0].text]
         edit = self.plan_edit(replace(task, sampling=draw.sampling), notebook, draw.prompt, chosen)
         yield EditReady(edit, *chosen)
-        yield Done("ok", usage)
+        yield Done("ok", found.usage, len(found.judged))
 
     def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:
         """The finished request, without streaming."""
@@ -170,8 +172,40 @@ class Copilot:
         limit = self.config.context_tokens or room
         return max(min(room, limit), 256)
 
-    def _generate(self, draws: Sequence[Draw], attempt: int) -> Generator[Event, None, list[tuple[Draw, Completion]]]:
-        """The answers of all draws, numbered in one row; the engine decodes them together."""
+    def _round(
+        self,
+        draws: Sequence[Draw],
+        attempt: int,
+        found: _Found,
+        judge: Judge,
+        task: Task,
+        notebook: Notebook,
+        *,
+        quiet: bool = False,
+    ) -> Iterator[Event]:
+        """Ask for the answers of all draws and judge them. quiet: only an answer that is not there yet is an event."""
+        first = found.count(attempt)
+        answers: list[tuple[Draw, Completion]] = []
+        for event in self._generate(draws, attempt, answers):
+            if not quiet:
+                yield event
+        found.usage = _add(found.usage, [completion for _, completion in answers])
+        for draw, completion in answers:
+            candidate = extract(replace(completion, index=first + completion.index), draw.prompt)
+            key = candidate.text
+            tell = not quiet or key not in found.known
+            if tell:
+                yield CandidateReady(candidate, completion)
+            if key in found.known:  # judged once, and counted again where answers are held to agree
+                judged = (replace(found.known[key][0], index=candidate.index), found.known[key][1])
+            else:
+                judged = judge.check(candidate, task, notebook, upstream(notebook, candidate, task))
+            found.add(key, judged, draw, attempt)
+            if tell:
+                yield CheckDone(*judged)
+
+    def _generate(self, draws: Sequence[Draw], attempt: int, answers: list[tuple[Draw, Completion]]) -> Iterator[Event]:
+        """Fills `answers` with those of all draws, numbered in one row; the engine decodes them together."""
         owners = [draw for draw in draws for _ in range(draw.count)]
         total = len(owners)
         texts = [""] * total
@@ -191,11 +225,12 @@ class Copilot:
                     if chunk.text:
                         yield Token(chunk.text, index, attempt)
                         if total == 1 and is_looping(texts[0]):
-                            return [(draw, Completion(texts[0], 0, "length", chunk.usage or Usage()))]
+                            answers.append((draw, Completion(texts[0], 0, "length", chunk.usage or Usage())))
+                            return
                     if chunk.finish:
                         done[index] = Completion(texts[index], index, chunk.finish, chunk.usage or Usage())
                 start += draw.count
-        return [(owners[i], done.get(i) or Completion(texts[i], i, "cancelled")) for i in range(total)]
+        answers += [(owners[i], done.get(i) or Completion(texts[i], i, "cancelled")) for i in range(total)]
 
     def plan_edit(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
         """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""
@@ -210,42 +245,6 @@ class Copilot:
             version=__version__,
         )
         return plan(task, notebook, [chosen], provenance, self.config)
-
-
-def _draws(context: Context, task: Task, failed: Judged | None, attempt: int, length: int) -> list[Draw]:
-    """What is asked of the engine in this attempt; `length` are the tokens that an answer has had so far.
-
-    First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
-    one answer to what the checks found, and beside it new answers, some of them to the request in the user's own words.
-    A small model seldom mends what it wrote but often does it right the second time or when asked in another way
-    (docs/measuring.md), and four rows take hardly longer than one.
-    """
-    if failed is None:
-        first = Draw(render(context), task.sampling, task.candidates)
-        if task.candidates == 1 or task.sampling.temperature > 0 or task.sampling.beams > 1:
-            return [first]
-        return [replace(first, count=1), Draw(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
-    repair = Draw(render(context, failed=[failed]), task.sampling, 1)
-    if not task.redraws or task.kind not in ("generate", "fix"):
-        return [repair]
-    more = min(task.redraws * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
-    count = max(task.redraws, more)
-    plain = -(-count // 3) if task.kind == "generate" and not task.think else 0
-    spread = _spread(task.sampling, attempt)
-    draws = [
-        repair,
-        Draw(render_plainly(context), task.sampling if plain == 1 else spread, plain),
-        Draw(render(context), spread, count - plain),
-    ]
-    return [draw for draw in draws if draw.count]
-
-
-def _spread(sampling: Sampling, attempt: int) -> Sampling:
-    """`sampling` as it is when it draws at random, else at a temperature; every attempt has a seed of its own."""
-    seed = None if sampling.seed is None else sampling.seed + attempt
-    if sampling.temperature > 0:
-        return replace(sampling, seed=seed)
-    return replace(sampling, temperature=SPREAD, top_p=0.95, beams=1, seed=seed)
 
 
 def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Target | None = None) -> Task:
@@ -268,6 +267,7 @@ def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Tar
         candidates=config.candidates,
         repairs=config.repairs,
         redraws=config.redraws,
+        opinions=config.opinions,
         few_shot=config.few_shot,
         think=config.think,
         check=config.check,
@@ -306,20 +306,6 @@ def _is_subject(cell: Cell, task: Task) -> bool:
     target = task.target
     whole = not target.names or syntax.look_through(cell.source).strip() == target.source.strip()
     return cell.id == target.cell_id and whole
-
-
-def is_looping(text: str) -> bool:
-    """True when the end of `text` repeats itself over LOOP characters: a small model has lost its way."""
-    if len(text) < LOOP:
-        return False
-    tail = text[-2 * LOOP :]
-    if any(tail.endswith(tail[-unit:] * max(6, -(-LOOP // unit))) for unit in range(1, LOOP // 3)):
-        return True
-    # "# Test case 17: ...", then 18, 19: the same lines but for a number, eight times over.
-    lines = [re.sub(r"\d+", "0", line) for line in text[-12 * LOOP :].split("\n")[1:-1]]
-    return any(
-        lines[-8 * size :] == lines[-size:] * 8 and len("".join(lines[-8 * size :])) > 2 * LOOP for size in range(1, 6)
-    )
 
 
 def _context_notices(context: Context) -> Iterator[Notice]:

@@ -76,6 +76,7 @@ class Task:
     candidates: int = 1
     repairs: int = 1
     redraws: int = 0
+    opinions: int = 0
     few_shot: int = 0
     think: bool = False
     check: bool = True
@@ -313,7 +314,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a check found. `check` is "syntax", "names", "imports", "policy", "run", "tests" or "grounding"."""
+    """One thing that a check found. `check` is "syntax", "names", "imports", "policy", "run", "tests", "intent" or "grounding"."""
 
     check: str
     severity: Severity

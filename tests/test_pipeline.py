@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from nbcopilot.config import Config
+from nbcopilot.draws import is_looping
 from nbcopilot.engine.fake import FakeEngine
-from nbcopilot.errors import EmptyPromptError, PromptTooLargeError
+from nbcopilot.errors import EmptyPromptError, EngineUnavailableError, PromptTooLargeError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge, Judged
-from nbcopilot.pipeline import Copilot, is_looping, make_task
+from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.types import Candidate, Cell, Notebook, Target, Task
 
 CONFIG = Config(check_seconds=5, redraws=0)
@@ -102,6 +104,46 @@ def test_several_candidates_give_the_one_that_runs() -> None:
     seen = events(copilot(BAD, GOOD), candidates=2)
     edit = next(e for e in seen if isinstance(e, EditReady))
     assert edit.verdict.ok and edit.candidate.text == "x = 1"
+
+
+ROWS = Notebook(cells=(Cell("a", "code", "rows = [3, 1, 2]", executed=1), Cell("b", "code", "%%generate")), cursor=1)
+
+
+def next_cell(answers: list[str | Exception], text: str = "how many rows are there?") -> tuple[list[Event], FakeEngine]:
+    engine = FakeEngine([f"```python\n{a}\n```" if isinstance(a, str) else a for a in answers])
+    config = replace(CONFIG, opinions=4)
+    return list(Copilot(engine, config).stream(make_task("generate", config, text), ROWS)), engine
+
+
+def test_of_short_answers_to_a_notebook_the_one_is_taken_whose_value_most_others_give() -> None:
+    seen, engine = next_cell(["max(rows) + 1", "len(rows)", "len(rows)", "sum(1 for _ in rows)", "rows[0] + 2"])
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    assert edit.candidate.text == "len(rows)" and edit.candidate.index == 1
+    told = [e.candidate.text for e in seen if isinstance(e, CandidateReady)]
+    assert told == ["max(rows) + 1", "len(rows)", "sum(1 for _ in rows)", "rows[0] + 2"], "what differs, once"
+    assert {e.index for e in seen if isinstance(e, Token)} == {0}
+    assert cast(Done, seen[-1]).answers == 5
+    assert [s.temperature for s in engine.samplings] == [0.0, 0.8]
+
+
+def test_without_a_majority_the_greedy_answer_stays() -> None:
+    seen, _ = next_cell(["len(rows)", "max(rows) + 5", "rows[1]", "rows[2]", "rows[0] + 9"])
+    assert next(e for e in seen if isinstance(e, EditReady)).candidate.text == "len(rows)"
+
+
+@pytest.mark.parametrize(
+    ("answers", "text"),
+    [
+        (["def f(x):\n    return x + 1"], "write f(x)\n\n>>> f(1)\n2"),
+        ([f"[{', '.join(str(i * i) for i in range(70))}]"], "how many rows are there?"),
+        (["len(rows)", EngineUnavailableError("the engine is gone")], "how many rows are there?"),
+    ],
+    ids=["an example proves it", "the answer is long", "the engine fails"],
+)
+def test_one_answer_is_enough_when(answers: list[str | Exception], text: str) -> None:
+    seen, _ = next_cell(answers, text)
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    assert edit.verdict.ok and edit.candidate.text == answers[0] and cast(Done, seen[-1]).answers == 1
 
 
 def test_closing_the_stream_cancels_the_engine() -> None:

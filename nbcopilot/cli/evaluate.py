@@ -34,6 +34,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--candidates", type=int, help="answers to choose from, where a mode uses several")
     parser.add_argument("--repairs", type=int, help="repair rounds, where a mode repairs")
     parser.add_argument("--redraws", type=int, help="new answers beside each repair, where a mode draws them")
+    parser.add_argument("--opinions", type=int, help="further answers to a next cell, where a mode compares them")
     parser.add_argument("--max-tokens", type=int, help="longest answer")
     parser.add_argument(
         "--jobs", type=int, default=8, help="items at a time; their answers are decoded together (default 8)"
@@ -94,6 +95,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
         candidates=args.candidates,
         repairs=args.repairs,
         redraws=args.redraws,
+        opinions=args.opinions,
         max_tokens=args.max_tokens,
     )
     if config.engine == "auto":
@@ -103,6 +105,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
         "candidates": config.candidates,
         "repairs": config.repairs,
         "redraws": config.redraws,
+        "opinions": config.opinions,
         "max_tokens": config.max_tokens,
     }
     if modes == ["reference"]:

@@ -16,11 +16,12 @@ from typing import Any
 from nbcopilot import config as settings
 from nbcopilot.batch.discover import discover
 from nbcopilot.cli import terminal
+from nbcopilot.draws import is_looping
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ModelNotFoundError, NbcopilotError, UnknownModelError
 from nbcopilot.events import PromptReady
 from nbcopilot.notebook import document
-from nbcopilot.pipeline import Copilot, is_looping, make_task
+from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.session import Session
 from nbcopilot.types import Cell, Completion, Notebook, Prompt, Sampling, Target, TaskKind, text_hash
 from nbcopilot.validate.extract import extract

@@ -112,7 +112,8 @@ class FakeEngine:
     def _next_answers(self, candidates: int) -> list[str]:
         assert self._script is not None and not callable(self._script)
         taken = self._script[self._taken : self._taken + candidates]
-        self._taken += len(taken)
+        if len(taken) == candidates or any(isinstance(item, BaseException) for item in taken):
+            self._taken += len(taken)
         for item in taken:
             if isinstance(item, BaseException):
                 raise item

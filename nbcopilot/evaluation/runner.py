@@ -23,7 +23,18 @@ from nbcopilot.evaluation.systems import Answer, System
 from nbcopilot.evaluation.tasks import Result
 
 # What must be the same for results to belong to one run.
-FIXED = ("suite", "model", "sha256", "precision", "data_sha256", "candidates", "repairs", "redraws", "max_tokens")
+FIXED = (
+    "suite",
+    "model",
+    "sha256",
+    "precision",
+    "data_sha256",
+    "candidates",
+    "repairs",
+    "redraws",
+    "opinions",
+    "max_tokens",
+)
 
 
 class Journal:

@@ -16,7 +16,7 @@ from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS
-from nbcopilot.events import CandidateReady, EditReady, PromptReady
+from nbcopilot.events import Done, EditReady
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.serve.complete import Completer, Gap
@@ -136,6 +136,7 @@ class Rung:
     run: bool = False
     repairs: bool = False
     redraws: bool = False
+    opinions: bool = False
     candidates: int = 1
 
 
@@ -146,7 +147,8 @@ RUNGS = {
     "run": Rung(check=True, run=True),
     "repair": Rung(check=True, run=True, repairs=True),
     "candidates": Rung(check=True, run=True, candidates=4),
-    "full": Rung(check=True, run=True, repairs=True, redraws=True),
+    "redraws": Rung(check=True, run=True, repairs=True, redraws=True),
+    "full": Rung(check=True, run=True, repairs=True, redraws=True, opinions=True),
 }
 
 
@@ -169,6 +171,7 @@ class Nbcopilot:
             check=rung.check,
             repairs=self.config.repairs if rung.repairs else 0,
             redraws=self.config.redraws if rung.redraws else 0,
+            opinions=self.config.opinions if rung.opinions else 0,
             candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 or rung.redraws else 1,
         )
         asked = make_task(task.kind, config, task.instruction, task.target)
@@ -191,24 +194,20 @@ class Unrun(Judge):
 
 
 def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> Answer:
-    usage, generations = Usage(), 0
-    attempts: set[int] = set()
     chosen: tuple[Candidate, Verdict] | None = None
     cell_id = ""
+    done = Done("cancelled")
     for event in copilot.stream(task, notebook, judge=judge):
-        if isinstance(event, PromptReady):
-            attempts.add(event.attempt)
-        elif isinstance(event, CandidateReady):
-            generations += 1
-            usage = _sum(usage, event.completion.usage)
-        elif isinstance(event, EditReady):
+        if isinstance(event, EditReady):
             chosen = (event.candidate, event.verdict)
             cell_id = _cell_id(event.edit) if task.kind == "fix" else ""
+        elif isinstance(event, Done):
+            done = event
     if chosen is None:
-        return Answer("", usage, generations, False if task.check else None, ("no usable answer",))
+        return Answer("", done.usage, done.answers, False if task.check else None, ("no usable answer",))
     candidate, verdict = chosen
     findings = tuple(f"{f.check}: {f.message}" for f in verdict.findings if f.severity == "error")
-    return Answer(candidate.text, usage, generations, verdict.ok if task.check else None, findings, cell_id)
+    return Answer(candidate.text, done.usage, done.answers, verdict.ok if task.check else None, findings, cell_id)
 
 
 def _cell_id(edit: CellEdit) -> str:

@@ -19,9 +19,9 @@ Judged = tuple[Candidate, Verdict]
 def behaviour(report: RunReport) -> str:
     """A hash of what a run shows to the outside: its result, the values it makes or changes, its examples' values.
 
-    "" for a run that failed or showed nothing that can be compared.
+    "" for a run that failed or whose result cannot be compared.
     """
-    if not report.ok:
+    if not report.ok or (report.result is not None and not report.result.digest):
         return ""
     values = sorted(shown.digest for shown in (*report.created.values(), *report.changed.values()) if shown.digest)
     parts = [report.result.digest if report.result else "", *values, *(o.digest or str(o.ok) for o in report.outcomes)]
@@ -88,6 +88,7 @@ def rank(verdict: Verdict) -> tuple[float, ...]:
     examples = verdict.evidence.get("examples")
     missed = 1 - examples["passed"] / examples["of"] if isinstance(examples, Mapping) and examples.get("of") else 0.0
     errors = sum(finding.severity == "error" for finding in verdict.findings)
+    doubts = sum(finding.check == "intent" for finding in verdict.findings)
     empty = 0 if checks else 1
     spoilt = len(verdict.evidence.get("deletes", ()))
-    return (not verdict.ok, empty, broken, run, missed, errors, spoilt)
+    return (not verdict.ok, empty, broken, run, missed, errors, spoilt, doubts)

@@ -47,6 +47,19 @@ _WORDS = {
 _IN_PLACE = re.compile(
     r"\bin[- ]?place\b|\b(?:modify|change|overwrite|update)\s+the\s+(?:original|existing)\b", re.IGNORECASE
 )
+# Words that ask for a change of what is in memory, and the things that they are said of.
+_CHANGE = re.compile(
+    r"\b(?:set|renam\w*|delet\w*|remov\w*|drop\w*|add\w*|insert\w*|append\w*|fill\w*|reset\w*|re-?index\w*|convert\w*|"
+    r"transform\w*|chang\w*|turn|replac\w*|modif\w*|updat\w*|clean\w*|fix|assign\w*|sav\w*|stor\w*|normali[sz]\w*|"
+    r"in[- ]?place|overwrit\w*|mak\w*|correct\w*|cast|round\w*|shift\w*|shuffl\w*)\b",
+    re.IGNORECASE,
+)
+_ORDER = re.compile(
+    r"^\W*(?:(?:now|then|next|please|let'?s|ok|okay)\W+)*"
+    r"(?:set|rename|delete|remove|drop|add|insert|fill|reset|re-?index|convert|transform|change|turn|replace)\b"
+    r"[^.\n]*\b(?:columns?|ind(?:ex|ices)|rows?|data ?frames?|data ?sets?|values?|entries|nans?)\b",
+    re.IGNORECASE,
+)
 _AGAIN = re.compile(r"\b(again|repeat\w*|re-?run|same|once more|copy|duplicate)\b", re.IGNORECASE)
 
 
@@ -138,6 +151,38 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
     if ran and _IN_PLACE.search(task.instruction) and not {"changes", "deletes", "creates"} & verdict.evidence.keys():
         found.append(Finding("tests", "error", "nothing in memory was changed, and a change in place is asked for"))
     return tuple(found)
+
+
+def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding, ...]:
+    """Warnings for what runs and may yet not be meant: of several answers one without them is taken first.
+
+    A value in the middle of the cell that nobody sees; an order to change something after which nothing is changed or
+    made; a change of a variable of which the request says nothing.
+    """
+    tree = _parse(candidate.text)
+    if tree is None:
+        return ()
+    lost = [statement for statement in tree.body[:-1] if _is_mere_value(statement)]
+    found = [
+        f"the value of `{ast.unparse(statement)[:60]}` is not shown: a cell shows its last one" for statement in lost
+    ]
+    if verdict.checks.get("run") == "passed":
+        changed = [str(name) for name in verdict.evidence.get("changes", ())]
+        touched = {"changes", "deletes", "creates"} & verdict.evidence.keys()
+        if not touched and _ORDER.search(task.instruction):
+            found.append("nothing in memory is changed or made, and the request asks for a change")
+        if changed and not _CHANGE.search(task.instruction):
+            found.append(f"it changes `{', '.join(changed)}`, and the request does not speak of a change")
+    return tuple(Finding("intent", "warning", message) for message in found)
+
+
+def _is_mere_value(statement: ast.stmt) -> bool:
+    """Whether a statement only names or computes a value: without a call it does nothing."""
+    if not isinstance(statement, ast.Expr) or isinstance(statement.value, (ast.Constant, ast.Await)):
+        return False
+    return not any(
+        isinstance(node, (ast.Call, ast.Yield, ast.YieldFrom, ast.NamedExpr)) for node in ast.walk(statement)
+    )
 
 
 def named(instruction: str) -> list[str]:

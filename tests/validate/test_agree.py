@@ -54,6 +54,17 @@ def test_runs_that_fail_agree_with_nobody() -> None:
     assert agree([failed, failed, shows("1"), None]) == (0.0, 0.0, 0.25, 0.0)
 
 
+def test_a_result_that_cannot_be_compared_agrees_with_nobody() -> None:
+    large = RunReport(ok=True, result=Shown("DataFrame", "...", digest=""))
+    assert agree([large, large]) == (0.0, 0.0)
+
+
+def test_an_answer_that_is_doubted_comes_after_one_that_is_not() -> None:
+    doubted = Verdict(True, (Finding("intent", "warning", "nothing is changed"),), PASSED, "rlimits")
+    candidates = [(Candidate("a"), doubted), (Candidate("b"), doubted), judged("c"), judged("d", ok=False)]
+    assert best(candidates, {"a": shows("1"), "b": shows("1"), "c": shows("2")})[0].text == "c"
+
+
 def test_behaviour_does_not_depend_on_variable_names() -> None:
     one = RunReport(ok=True, created={"a": Shown("int", "1", digest="x")}, outcomes=(Outcome(True, digest="d"),))
     other = RunReport(ok=True, created={"b": Shown("int", "1", digest="x")}, outcomes=(Outcome(True, digest="d"),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nbcopilot.types import Candidate, Cell, Notebook, Task, Verdict
-from nbcopilot.validate.nextcell import is_next_cell, named, repeated, show, unkept
+from nbcopilot.validate.nextcell import doubts, is_next_cell, named, repeated, show, unkept
 
 NOTEBOOK = Notebook((Cell("a", "code", "df = load()", executed=1), Cell("b", "code", "df.head()", executed=2)))
 
@@ -104,3 +104,34 @@ def test_a_change_in_place_must_change_something() -> None:
     changed = Verdict(True, (), ran, "", {"changes": ["df"]})
     assert not unkept(Candidate("df.dropna(inplace=True)"), changed, task, NOTEBOOK)
     assert not unkept(Candidate("df.dropna()"), Verdict(True, (), {"run": "not-run"}), task, NOTEBOOK)
+
+
+@pytest.mark.parametrize(
+    ("text", "request_", "evidence", "part"),
+    [
+        ("df.shape\ndf.columns", "how big is it?", {}, "`df.shape` is not shown"),
+        ("df.set_index('day')", "Set the day as the index", {}, "nothing in memory is changed"),
+        ("df.iloc[:3, :]", "Now set the first 3 rows to NaN", {}, "nothing in memory is changed"),
+        ("df = df.head()", "What are the first five rows?", {"changes": ["df"]}, "it changes `df`"),
+    ],
+)
+def test_what_may_not_be_meant_is_doubted(text: str, request_: str, evidence: dict[str, list[str]], part: str) -> None:
+    (found,) = doubts(Candidate(text), Verdict(True, (), {"run": "passed"}, "", evidence), Task("generate", request_))
+    assert part in found.message and found.severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("text", "request_", "evidence"),
+    [
+        ("df.plot()\ndf.head()", "plot it and show the head", {}),
+        ("'a note'\ndf", "show it", {}),
+        ("np.random.seed(0)", "Set the seed to 0", {}),
+        ("a + b", "Add a and b", {}),
+        ("df = df.set_index('day')", "Set the day as the index", {"changes": ["df"]}),
+        ("late = df.dropna()\nlate", "Remove the rows without a day", {"creates": ["late"]}),
+        ("df['a'] = 1", "There should be a new column: add it", {"changes": ["df"]}),
+        ("df.sort_values('day')", "Sort the rows by day", {}),
+    ],
+)
+def test_the_rest_is_not_doubted(text: str, request_: str, evidence: dict[str, list[str]]) -> None:
+    assert not doubts(Candidate(text), Verdict(True, (), {"run": "passed"}, "", evidence), Task("generate", request_))

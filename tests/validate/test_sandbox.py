@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -15,7 +16,7 @@ from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.validate import bubblewrap, child
 from nbcopilot.validate.inside import landlock
 from nbcopilot.validate.policy import LEVELS
-from nbcopilot.validate.report import Job, Limits, RunReport
+from nbcopilot.validate.report import Job, Limits, RunReport, Shown
 from nbcopilot.validate.sandbox import Sandbox, describe_level
 from nbcopilot.validate.surroundings import Surroundings
 
@@ -51,6 +52,19 @@ def test_an_interpreter_in_a_hidden_folder_beside_the_notebook_is_shown(tmp_path
     line = bubblewrap.command(place, 64)
     last = {path: at for at, path in enumerate(line) if path in (str(tmp_path), str(python))}
     assert last[str(python)] > last[str(tmp_path)] and line[last[str(python)] - 2] == "--ro-bind-try"
+
+
+@pytest.mark.parametrize("level", HERE)
+def test_a_package_is_the_one_that_this_process_would_import(
+    level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("attr", "json"):  # an installed package, and one of the standard library's, which the sandbox rests on
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("VALUE = 7\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with Sandbox(level=level) as box:
+        box.warm(["attr"])
+        assert run(box, "import attr\nattr.VALUE").result == Shown("int", "7", digest=ANY)
 
 
 def test_a_clean_run(box: Sandbox) -> None:

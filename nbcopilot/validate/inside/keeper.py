@@ -218,9 +218,11 @@ def main() -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    for path in place["search"]:
-        if path not in sys.path:
-            sys.path.append(path)
+    # Packages in the order of the process that asks, so that the same versions are found; no folder of the user's
+    # comes before the standard library, which we rest on ourselves.
+    installed = [path for path in sys.path if "site-packages" in path or "dist-packages" in path]
+    own = [path for path in sys.path if path not in installed]
+    sys.path[:] = dict.fromkeys([*own, *place["search"], *installed])
     if sys.platform == "linux":
         libc = ctypes.CDLL(None)
         libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: nobody reads our memory or our pipes through /proc

@@ -1,0 +1,111 @@
+"""How many answers are asked for, in which words and at which temperature: the draws of each round of a request.
+
+Decides nothing about answers: `judge` does, and `pipeline` asks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from nbcopilot.judge import Judged
+from nbcopilot.prompts.render import render, render_plainly
+from nbcopilot.types import Context, Notebook, Prompt, Sampling, Task
+from nbcopilot.validate import nextcell
+
+# Temperature of answers that are to differ from the greedy one.
+SPREAD = 0.8
+# How many times as many are drawn in the second round (what four answers did not hit is hard), and about how many
+# tokens these may take together.
+MORE = 4
+ROUND_TOKENS = 1536
+# Tokens of an answer up to which others are drawn beside it to see whether they agree: a few lines, done in a second.
+SHORT_TOKENS = 64
+
+# Characters of mere repetition after which an answer is cut: a ruler of dashes or a row of zeros is shorter.
+LOOP = 200
+
+
+@dataclass(frozen=True)
+class Draw:
+    """`count` answers to one prompt."""
+
+    prompt: Prompt
+    sampling: Sampling
+    count: int
+
+
+def draws_of(context: Context, task: Task, failed: Judged | None, attempt: int, length: int) -> list[Draw]:
+    """What is asked of the engine in this attempt; `length` are the tokens that an answer has had so far.
+
+    First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
+    one answer to what the checks found, and beside it new answers, some of them to the request in the user's own words.
+    A small model seldom mends what it wrote but often does it right the second time or when asked in another way
+    (docs/measuring.md), and four rows take hardly longer than one.
+    """
+    if failed is None:
+        first = Draw(render(context), task.sampling, task.candidates)
+        if task.candidates == 1 or task.sampling.temperature > 0 or task.sampling.beams > 1:
+            return [first]
+        return [replace(first, count=1), Draw(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
+    repair = Draw(render(context, failed=[failed]), task.sampling, 1)
+    if not task.redraws or task.kind not in ("generate", "fix"):
+        return [repair]
+    more = min(task.redraws * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
+    count = max(task.redraws, more)
+    plain = -(-count // 3) if task.kind == "generate" and not task.think else 0
+    spread = _spread(task.sampling, attempt)
+    draws = [
+        repair,
+        Draw(render_plainly(context), task.sampling if plain == 1 else spread, plain),
+        Draw(render(context), spread, count - plain),
+    ]
+    return [draw for draw in draws if draw.count]
+
+
+def _spread(sampling: Sampling, attempt: int) -> Sampling:
+    """`sampling` as it is when it draws at random, else at a temperature; every attempt has a seed of its own."""
+    seed = None if sampling.seed is None else sampling.seed + attempt
+    if sampling.temperature > 0:
+        return replace(sampling, seed=seed)
+    return replace(sampling, temperature=SPREAD, top_p=0.95, beams=1, seed=seed)
+
+
+def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[Judged], length: int) -> list[Draw]:
+    """More answers to a short request for a next cell that nothing in it proves, so that the choice is by agreement.
+
+    A wrong cell that runs shows nothing of it; of several answers the value that most of them give is right more often
+    than the greedy one (self-consistency, arXiv:2203.11171, held against what runs show, arXiv:2204.11454). [] where
+    an example proves the answer, where nothing ran, for long answers, and where the settings draw several anyway.
+    length: tokens of an answer so far.
+    """
+    wanted = task.opinions - (len(judged) - 1)
+    plainly = task.candidates == 1 and task.sampling.temperature == 0 and task.sampling.beams == 1
+    if (
+        wanted <= 0
+        or not task.check
+        or not plainly
+        or length > SHORT_TOKENS
+        or not nextcell.is_next_cell(task, notebook)
+    ):
+        return []
+    good = [verdict for _, verdict in judged if verdict.ok]
+    if not good or any(verdict.checks.get("run") != "passed" or verdict.evidence.get("examples") for verdict in good):
+        return []
+    sampling = replace(_spread(task.sampling, 0), max_tokens=min(task.sampling.max_tokens, 2 * SHORT_TOKENS))
+    return [Draw(render(context), sampling, wanted)]
+
+
+def is_looping(text: str) -> bool:
+    """True when the end of `text` repeats itself over LOOP characters: a small model has lost its way."""
+    if len(text) < LOOP:
+        return False
+    tail = text[-2 * LOOP :]
+    if any(tail.endswith(tail[-unit:] * max(6, -(-LOOP // unit))) for unit in range(1, LOOP // 3)):
+        return True
+    # "# Test case 17: ...", then 18, 19: the same lines but for a number, eight times over.
+    lines = [re.sub(r"\d+", "0", line) for line in text[-12 * LOOP :].split("\n")[1:-1]]
+    return any(
+        lines[-8 * size :] == lines[-size:] * 8 and len("".join(lines[-8 * size :])) > 2 * LOOP for size in range(1, 6)
+    )
