@@ -1,11 +1,16 @@
 """How batch runs scale: efficiency at 1 to 32 worker processes, and when the client or the scheduler is the bottleneck.
 
 Efficiency: every worker gets the same number of notebooks of the same latency (the fake engine at a fixed pace; a worker
-mostly sleeps, as it does while a model on another machine answers); throughput(N) / (N * throughput(1)).
+mostly sleeps, as it does while a model on another machine answers); throughput(N) / (N * throughput(1)), in the steady
+state: each worker has done a notebook before the clock runs, and how long workers take to start is told apart. What the
+CPU of this machine allows is told beside it: cores / CPU seconds of a notebook (client, scheduler and worker together).
 Limit: CPU seconds of the client and of a scheduler in a process of its own, per notebook, at full speed, and of a
 scheduler with idle workers; on paper, what 1,000 workers need. The last line is one JSON object.
 
-    python benchmarks/batch_scaling.py [--workers 1,2,4,8,32] [--each 10] [--pace 10] [--limit-count 600]
+    python benchmarks/batch_scaling.py [--workers 1,2,4,8,32] [--each 8] [--loads 2:1.6,2:5,8:6] [--limit-count 600]
+
+A load is CELLS:SECONDS. The real 0.5b takes 1.6 s for a notebook of two cells on two cores, the 1.5b 5 s; eight cells are
+what a notebook of the evaluation has, three requests to a GPU elsewhere.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -27,8 +33,10 @@ import psutil
 from nbcopilot import config
 from nbcopilot.batch.cluster import Cluster
 from nbcopilot.batch.discover import discover
-from nbcopilot.batch.job import Job
+from nbcopilot.batch.job import Item, Job, Unit
 from nbcopilot.batch.runner import Run
+from nbcopilot.batch.tasks import perform
+from nbcopilot.engine.fake import FakeEngine
 
 IDLE_WORKERS = 50
 CELL = "def {name}(x):\n    y = x + {number}\n    return y"
@@ -44,8 +52,8 @@ asyncio.run(main())
 """
 
 
-def books(folder: Path, count: int, output_bytes: int = 0) -> None:
-    """Notebooks that differ, each with two functions and an output of some size."""
+def books(folder: Path, count: int, output_bytes: int = 0, cells_each: int = 2) -> None:
+    """Notebooks that differ, each with some functions and an output of some size below each."""
     for number in range(count):
         cells = [
             {
@@ -56,19 +64,27 @@ def books(folder: Path, count: int, output_bytes: int = 0) -> None:
                 "outputs": [{"output_type": "stream", "name": "stdout", "text": ["x" * output_bytes]}],
                 "source": [CELL.format(name=f"f{at}_{number}", number=number)],
             }
-            for at in range(2)
+            for at in range(cells_each)
         ]
         node = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
         (folder / f"n{number:05d}.ipynb").write_text(json.dumps(node, indent=1) + "\n")
 
 
 def timed(executor: Cluster, folder: Path, out: Path, model: str) -> float:
-    """Seconds of a run on workers that are there already."""
+    """Seconds from the first notebook to the last result on workers that are there already."""
     units, _ = discover([str(folder)])
     places = {unit: str(out / unit.name) for unit in units}
-    report = Run(Job("document", config.Config(model=model)), units, executor, places=places).run()
+    job, started = Job("document", config.Config(model=model)), time.monotonic()
+    ended = [started]
+    report = Run(job, units, executor, places=places, on_done=lambda outcome: ended.append(time.monotonic())).run()
     assert report.count("ok") == len(units), report.json()
-    return report.seconds
+    return ended[-1] - started
+
+
+def spent() -> float:
+    """CPU seconds so far of this process (client, scheduler) and of its workers."""
+    children = psutil.Process().children(recursive=True)
+    return time.process_time() + sum(sum(one.cpu_times()[:2]) for one in children)
 
 
 def warm() -> None:
@@ -84,20 +100,47 @@ def warm() -> None:
     perform(Job("document"), Item(Unit("n.ipynb", "n.ipynb"), data), FakeEngine, threading.Event())
 
 
-def efficiency(workers: list[int], each: int, pace: float) -> list[dict[str, Any]]:
+def pace_of(cells: int, seconds: float) -> float:
+    """Tokens a second at which the fake engine takes `seconds` for a notebook with so many cells."""
+    with tempfile.TemporaryDirectory() as place:
+        books(Path(place), 1, cells_each=cells)
+        data = next(Path(place).iterdir()).read_bytes()
+    outcome = perform(Job("document"), Item(Unit("n.ipynb", "n.ipynb"), data), FakeEngine, threading.Event())
+    return outcome.usage.completion_tokens / seconds
+
+
+class Counted(Cluster):
+    """A cluster that notes the CPU seconds spent until it is closed."""
+
+    spent = 0.0
+
+    def close(self) -> None:
+        """See `Cluster.close`."""
+        self.spent = self.spent or spent()
+        super().close()
+
+
+def efficiency(workers: list[int], each: int, cells: int, latency: float) -> list[dict[str, Any]]:
     """One row for each number of workers."""
     rows: list[dict[str, Any]] = []
+    model, cores = f"fake:{pace_of(cells, latency):.3f}", os.cpu_count() or 1
     for count in workers:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place, "in")
             folder.mkdir()
-            books(folder, count * each)
-            executor = Cluster(count)
+            books(folder, count * each, 2000, cells)
+            began = time.monotonic()
+            executor = Counted(count)
+            started = time.monotonic() - began
             executor._client.run(warm)  # a first notebook for each, before the clock runs
-            seconds = timed(executor, folder, Path(place, "out"), f"fake:{pace:g}")
-        rate = count * each / seconds
-        rows.append({"workers": count, "seconds": round(seconds, 2), "per_second": round(rate, 3)})
+            before = spent()
+            seconds = timed(executor, folder, Path(place, "out"), model)
+        rate, cpu = count * each / seconds, (executor.spent - before) / (count * each)
+        row = {"workers": count, "seconds": round(seconds, 2), "per_second": round(rate, 3)}
+        rows.append({**row, "start_seconds": round(started, 1), "cpu_ms": round(1000 * cpu, 1)})
         rows[-1]["efficiency"] = round(rate / (count * rows[0]["per_second"] / rows[0]["workers"]), 3)
+        rows[-1]["cores_busy"] = round(rate * cpu / cores, 2)
+        rows[-1]["cpu_allows_per_second"] = round(cores / cpu, 1)
         print(rows[-1], file=sys.stderr, flush=True)
     return rows
 
@@ -157,43 +200,50 @@ def limit(count: int) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", default="1,2,4,8,32")
-    parser.add_argument("--each", type=int, default=10)
-    # Two cells and an overview are some 43 tokens: 4.3 s a notebook.
-    parser.add_argument("--pace", type=float, default=10, help="tokens a second of the fake engine")
+    parser.add_argument("--each", type=int, default=8, help="notebooks for each worker; 0: only the limit")
+    parser.add_argument("--loads", default="2:1.6,2:5,8:6", help="CELLS:SECONDS of a notebook, several with commas")
     parser.add_argument("--limit-count", type=int, default=600)
     args = parser.parse_args()
-    rows = (
-        efficiency([int(word) for word in args.workers.split(",") if word], args.each, args.pace) if args.each else []
-    )
+    loads = []
+    for text in args.loads.split(",") if args.each else []:
+        cells, latency = int(text.partition(":")[0]), float(text.partition(":")[2])
+        counts = [int(word) for word in args.workers.split(",") if word]
+        loads.append({"cells": cells, "latency": latency, "rows": efficiency(counts, args.each, cells, latency)})
     found = limit(args.limit_count) if args.limit_count else {}
-    if rows:
-        print("| workers | notebooks/s | efficiency |\n| --- | --- | --- |")
-        for row in rows:
-            print(f"| {row['workers']} | {row['per_second']} | {row['efficiency']:.2f} |")
-    paper = {}
-    if found:
-        per_worker = found["scheduler_idle_cpu_share"] / IDLE_WORKERS
-        for seconds in (3, 10, 30):
-            # The busier of the two processes is full at this number of workers, each `seconds` on a notebook.
-            client = 1000 / found["client_cpu_ms"] * seconds
-            # Dask's workers call in every 2 s when there are 50, every 6 s when there are 1,000.
-            scheduler = 1 / (found["scheduler_cpu_ms"] / 1000 / seconds + per_worker * 2 / 6)
-            share = 1000 / seconds * found["client_cpu_ms"] / 1000
-            paper[f"{seconds}_s_a_notebook"] = {
-                "client_full_at": round(client),
-                "scheduler_full_at": round(scheduler),
-                "client_share_at_1000_workers": round(share, 2),
-            }
-        print(
-            f"\nCPU a notebook of 25 kB: client {found['client_cpu_ms']} ms, scheduler {found['scheduler_cpu_ms']} ms"
-        )
-        for name, row in paper.items():
-            print(f"{name}: client is full at {row['client_full_at']} workers, scheduler at {row['scheduler_full_at']}")
+    for load in loads:
+        print(f"\n{load['cells']} cells, {load['latency']:g} s a notebook\n")
+        print("| workers | notebooks/s | efficiency | cores busy | CPU a notebook |\n| --- | --- | --- | --- | --- |")
+        for row in load["rows"]:
+            cpu = f"{row['cores_busy']:.0%} | {row['cpu_ms']:.0f} ms"
+            print(f"| {row['workers']} | {row['per_second']} | {row['efficiency']:.2f} | {cpu} |")
+    paper = on_paper(found) if found else {}
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs"
-    row = {"bench": "batch_scaling", "machine": machine, "tokens_per_second": args.pace, "each": args.each}
-    ok = all(one["efficiency"] >= 0.9 for one in rows)
-    print(json.dumps({**row, "efficiency": rows, "limit": found, "on_paper": paper, "ok": ok}))
+    ok = all(row["efficiency"] >= 0.9 for load in loads for row in load["rows"])
+    row = {"bench": "batch_scaling", "machine": machine, "each": args.each, "efficiency": loads}
+    print(json.dumps({**row, "limit": found, "on_paper": paper, "ok": ok}))
     return 0 if ok else 1
+
+
+def on_paper(found: dict[str, Any]) -> dict[str, Any]:
+    """At how many workers the client and the scheduler are full, for some lengths of a notebook."""
+    paper = {}
+    per_worker = found["scheduler_idle_cpu_share"] / IDLE_WORKERS
+    print(f"\nCPU a notebook of 25 kB: client {found['client_cpu_ms']} ms, scheduler {found['scheduler_cpu_ms']} ms")
+    for seconds in (3, 10, 30):
+        # The busier of the two processes is full at this number of workers, each `seconds` on a notebook.
+        client = 1000 / found["client_cpu_ms"] * seconds
+        # Dask's workers call in every 2 s when there are 50, every 6 s when there are 1,000.
+        scheduler = 1 / (found["scheduler_cpu_ms"] / 1000 / seconds + per_worker * 2 / 6)
+        row = paper[f"{seconds}_s_a_notebook"] = {
+            "client_full_at": round(client),
+            "scheduler_full_at": round(scheduler),
+            "client_share_at_1000_workers": round(1000 / seconds * found["client_cpu_ms"] / 1000, 2),
+            "scheduler_share_at_1000_workers": round(1000 / scheduler, 2),
+        }
+        print(
+            f"{seconds} s: client is full at {row['client_full_at']} workers, scheduler at {row['scheduler_full_at']}"
+        )
+    return paper
 
 
 if __name__ == "__main__":

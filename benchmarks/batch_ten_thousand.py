@@ -31,15 +31,16 @@ LIMIT_MB = 500
 ENVIRONMENT = {**os.environ, "SOURCE_DATE_EPOCH": "1795000000"}
 
 
-def corpus(source: Path, folder: Path, count: int) -> int:
-    """Make the notebooks; gives their bytes together."""
+def corpus(source: Path, folder: Path, count: int, most_cells: int) -> int:
+    """Make the notebooks, of those with at most so many cells; gives their bytes together."""
     originals = []
     for path in sorted(source.rglob("*.ipynb")):
         try:
             node = json.loads(path.read_text("utf-8"))
         except ValueError:
             continue
-        if isinstance(node, dict) and node.get("nbformat") == 4 and isinstance(node.get("cells"), list):
+        cells = node.get("cells") if isinstance(node, dict) and node.get("nbformat") == 4 else None
+        if isinstance(cells, list) and len(cells) <= most_cells:
             originals.append(node)
     total = 0
     for number in range(count):
@@ -73,6 +74,7 @@ def watched(child: subprocess.Popen[str], out: Path, until: float = float("inf")
     while child.poll() is None and time.monotonic() < until:
         try:
             seen["client_mb"].append(round(process.memory_info().rss / 1e6, 1))
+            seen["client_cpu_seconds"] = round(sum(process.cpu_times()[:2]), 1)
         except psutil.Error:
             break
         sizes = [path.stat().st_size for path in (out / ".nbcopilot").glob("journal.sqlite*") if path.exists()]
@@ -119,6 +121,7 @@ def undisturbed(args: argparse.Namespace, command: str = "document") -> dict[str
         "report": {**report, "failed": len(report["failed"])},
         "notebooks_per_second": round(report["notebooks"] / report["seconds"], 2),
         "client_mb": {"peak": max(memory), "after_a_tenth": max(memory[: tenth + 1]), "last": memory[-2:][0]},
+        "client_cpu_ms": round(1000 * seen["client_cpu_seconds"] / report["notebooks"], 1),
         "journal_mb": round(seen["journal_mb"], 2),
         "first_notebook_seconds": seen["first_seconds"],
     }
@@ -158,6 +161,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--jobs", type=int, default=12)
     parser.add_argument("--pace", type=float, default=60)
+    parser.add_argument("--cells", type=int, default=300, help="larger notebooks of --source are left out")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=6)
     parser.add_argument("--strip", action="store_true", help="only the plan and a run without a model: strip -o")
@@ -167,7 +171,8 @@ def main() -> int:
     state: dict[str, Any] = json.loads(place.read_text()) if place.exists() else {}
 
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs, shared with other work"
-    conditions = {"machine": machine, "count": args.count, "jobs": args.jobs, "tokens_per_second": args.pace}
+    conditions = {"machine": machine, "count": args.count, "most_cells": args.cells}
+    conditions |= {"jobs": args.jobs, "tokens_per_second": args.pace}
 
     def stage(name: str, work: Any) -> None:
         if name not in state:
@@ -175,7 +180,7 @@ def main() -> int:
             place.write_text(json.dumps(state, indent=1))
             print(f"{name}: {json.dumps(state[name])}", flush=True)
 
-    stage("corpus_bytes", lambda: corpus(args.source, args.work / "in", args.count))
+    stage("corpus_bytes", lambda: corpus(args.source, args.work / "in", args.count, args.cells))
     stage("plan_seconds", lambda: round(planning(args), 2))
     if args.strip:
         stage("strip", lambda: undisturbed(args, "strip"))

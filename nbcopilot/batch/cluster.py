@@ -1,8 +1,9 @@
 """Items worked on by the processes of a Dask cluster: one on this machine (--jobs N), or any other (--scheduler).
 
 Dask gives the units of a lost worker to another one; here it is counted which unit was running when a worker died, and
-one that was twice is set aside. A scheduler that goes away is waited for, and gets again what was under way.
-Versions are compared before anything is sent. Reads and writes no file but the scheduler file.
+one that was twice is set aside (`Blame`). Workers of this machine that could not be started again are replaced. A
+scheduler that goes away is waited for, and gets again what was under way. Versions are compared before anything is sent.
+Reads and writes no file but the scheduler file.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import queue
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -23,14 +23,16 @@ from distributed import KilledWorker
 
 from nbcopilot import __version__
 from nbcopilot.batch import processes
+from nbcopilot.batch.blame import PATIENT_STRIKES, Blame
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
 from nbcopilot.batch.working import on_worker
 from nbcopilot.errors import EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
 
 CONNECT_SECONDS = 10
+# One of this machine is there; the machine may be busy.
+OWN_CONNECT_SECONDS = 60
 # How long a scheduler that went away is waited for: a pod or a job is started anew within this.
 BACK_SECONDS = 120
-STRIKES = 2
 _TOPIC = "nbcopilot"
 
 
@@ -84,14 +86,14 @@ class Cluster:
         self._under_way: dict[str, tuple[Job, Item, Any]] = {}
         self._finished: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._running: dict[str, str] = {}
-        self._strikes: Counter[str] = Counter()
-        self._blamed: Counter[str] = Counter()
+        self._blame = Blame()
         self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._slots, self._stale = 1, threading.Event()
+        self._jobs, self._looked = jobs, 0.0
         try:
             if not scheduler:
-                self._own = processes.start(jobs, memory, STRIKES)
-            self._client = self._connect(CONNECT_SECONDS)
+                self._own = processes.start(jobs, memory, PATIENT_STRIKES)
+            self._client = self._connect(CONNECT_SECONDS if scheduler else OWN_CONNECT_SECONDS)
             self._require_versions()
             if self._own is not None:
                 self._client.register_plugin(processes.IgnoreInterrupt())
@@ -131,7 +133,9 @@ class Cluster:
 
     def next(self, timeout: float) -> tuple[Item, Outcome] | None:
         """See `Executor.next`. Raises EngineUnavailableError when the scheduler is gone for good."""
-        if self._own is None and self._client.status != "running":
+        if self._own is not None:
+            self._replace_workers()
+        elif self._client.status != "running":
             self._wait_for_scheduler()
         try:
             key = self._finished.get(timeout=timeout)
@@ -140,16 +144,19 @@ class Cluster:
         if key not in self._under_way:
             return None
         job, item, future = self._under_way[key]
-        if self._strikes[_name(item)] >= STRIKES and future.status != "finished":
+        if future.status != "finished" and self._blame.is_guilty(_name(item)):
             future.cancel()
-            return self._settled(key, item, _set_aside(item))
+            return self._settled(key, item, self._set_aside(item))
+        if future.status == "pending":  # the worker that had the result died: it is done again
+            future.add_done_callback(lambda done: self._finished.put(done.key))
+            return None
         try:
-            return self._settled(key, item, future.result(timeout=60))
+            return self._settled(key, item, future.result(timeout=60), finished=True)
         except KilledWorker:
             # The scheduler also blames what only waited on a worker that died: that gets another try.
-            self._blamed[_name(item)] += 1
-            if max(self._strikes[_name(item)], self._blamed[_name(item)]) >= STRIKES:
-                return self._settled(key, item, _set_aside(item))
+            self._blame.given_up(_name(item))
+            if self._blame.is_guilty(_name(item)):
+                return self._settled(key, item, self._set_aside(item))
             del self._under_way[key]
             self.submit(job, item)
             return None
@@ -168,12 +175,26 @@ class Cluster:
             fault = InternalError(f"{item.unit.path}: {type(exc).__name__}: {exc}", hint="see the log of the worker")
             return self._settled(key, item, Outcome(item.unit, "failed", error=fault))
 
-    def _settled(self, key: str, item: Item, outcome: Outcome) -> tuple[Item, Outcome]:
+    def _settled(self, key: str, item: Item, outcome: Outcome, *, finished: bool = False) -> tuple[Item, Outcome]:
         del self._under_way[key]
         self._running.pop(key, None)
-        self._strikes.pop(_name(item), None)
-        self._blamed.pop(_name(item), None)
+        self._blame.settled(_name(item), finished=finished)
         return item, outcome
+
+    def _set_aside(self, item: Item) -> Outcome:
+        """What becomes of a unit that workers died of."""
+        deaths = self._blame.deaths(_name(item))
+        error = OutOfMemoryError(
+            f"{item.unit.path} was set aside: {deaths} workers died while they worked on it",
+            hint="most likely it needs more memory than a worker has; run it alone, with --jobs 1",
+        )
+        return Outcome(item.unit, "failed", error=error)
+
+    def _replace_workers(self) -> None:
+        """Have processes of ours started that died while they were starting: Dask gives those up."""
+        if self._slots < self._jobs and time.monotonic() > self._looked + 1:
+            self._looked = time.monotonic()
+            self._own.scale(self._jobs)
 
     def notices(self) -> list[str]:
         """See `Executor.notices`."""
@@ -273,26 +294,18 @@ class Cluster:
             self._stale.set()
         if action != "remove-worker" or message.get("expected"):
             return
-        lost = [key for key in message["processing-tasks"] if key in self._under_way]
-        for key in lost:
-            if self._running.pop(key, None) == message["worker"]:
-                name = _name(self._under_way[key][1])
-                self._strikes[name] += 1
-                if self._strikes[name] >= STRIKES:
-                    self._finished.put(key)
-        names = ", ".join(self._under_way[key][1].unit.name for key in lost[:3])
+        units = {key: entry[1] for key, entry in self._under_way.copy().items()}
+        lost = [key for key in message["processing-tasks"] if key in units]
+        # One that was there alone had begun, even if its word of that was lost with the worker.
+        ran = [key for key in lost if self._running.pop(key, None) == message["worker"]] or lost[: len(lost) == 1]
+        self._blame.died([_name(units[key]) for key in ran])
+        for key in ran:
+            if self._blame.is_guilty(_name(units[key])):
+                self._finished.put(key)
+        names = ", ".join(units[key].unit.name for key in lost[:3])
         self._said.put(f"lost the worker {message['worker']}" + (f" with {names}" if names else ""))
 
 
 def _name(item: Item) -> str:
     """What is one and the same piece of work, under whichever key it is sent."""
     return f"{item.unit.name} {item.part.groups if item.part is not None else ''}"
-
-
-def _set_aside(item: Item) -> Outcome:
-    """What becomes of a unit that was running when a worker died, twice."""
-    error = OutOfMemoryError(
-        f"{item.unit.path} was set aside: {STRIKES} workers died while they worked on it",
-        hint="most likely it needs more memory than a worker has; run it alone, with --jobs 1",
-    )
-    return Outcome(item.unit, "failed", error=error)

@@ -32,9 +32,9 @@ _SMALL_WORDS = {
 def spoken_language(text: str) -> str:
     """The English name of the language of `text`; "" for English, or when there is too little to tell."""
     plain = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$|https?://\S+|<[^>]*>", " ", text, flags=re.S)
-    letters = re.findall(r"[^\W\d_]", plain)
+    letters = "" if plain.isascii() else "".join(re.findall(r"[^\W\d_]+", plain))
     for name, pattern in _SCRIPTS.items():
-        found = sum(bool(re.match(pattern, letter)) for letter in letters)
+        found = len(re.findall(pattern, letters))
         # Kana decide for Japanese although most letters are kanji.
         if found >= MIN_LETTERS * (0.4 if name in ("Japanese", "Korean", "Chinese") else 1) and found >= len(
             letters

@@ -39,10 +39,12 @@ class _Clock:
     """CPU seconds of this process, each counted for one Outcome only."""
 
     def __init__(self) -> None:
-        self._lock, self._told = threading.Lock(), time.process_time()
+        self._lock, self._process, self._told = threading.Lock(), os.getpid(), time.process_time()
 
     def since_last(self) -> float:
         with self._lock:
+            if self._process != os.getpid():  # this process was forked from the one that the clock was made in
+                self._process, self._told = os.getpid(), 0.0
             now = time.process_time()
             spent, self._told = now - self._told, now
         return spent
