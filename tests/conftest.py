@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,21 @@ def need(there: bool, reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"in CI nothing may skip: {reason}")
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the wheel and the sdist of the checkout, built as a user without Node.js would build them."""
+    root = Path(__file__).resolve().parent.parent
+    built = (root / "nbcopilot" / "labextension" / "package.json").is_file()
+    need(built, "the JupyterLab extension is not built (make install, with Node.js)")
+    environ = {**os.environ, "PATH": str(Path(sys.executable).parent)}  # no npm there
+    assert shutil.which("npm", path=environ["PATH"]) is None
+    folder = tmp_path_factory.mktemp("dist")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
+    done = subprocess.run(build, cwd=root, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return folder
 
 
 @pytest.fixture

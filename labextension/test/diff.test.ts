@@ -23,6 +23,15 @@ it('both sides can be read off it, and equal lines are shown once', () => {
   );
 });
 
+it('says which part of a line changed, where most of it did not', () => {
+  const parts = (before: string, after: string): (string | null)[] =>
+    diffLines(before, after).map(line => (line.part ? line.text.slice(...line.part) : null));
+  assert.deepEqual(parts('m = sum(araes) / 2\nprint(m)', 'm = sum(areas) / 2\nprint(m)'), ['ae', 'ea', null]);
+  assert.deepEqual(parts('a = f(1)\nb = f(2)', 'a = f(10)\nb = f(20)'), ['', '', '0', '0']);
+  assert.deepEqual(parts('x = 1', 'import os'), [null, null]);
+  assert.deepEqual(parts('a\nb', 'c'), [null, null, null]);
+});
+
 it('a very long change stays fast', () => {
   const lines = (mark: string): string => Array.from({ length: 3000 }, (_, i) => `${mark}${i}`).join('\n');
   assert.equal(diffLines(lines('a'), lines('b')).length, 6000);

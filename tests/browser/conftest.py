@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,10 @@ class Server:
             self.process.wait(5)
 
 
-def start_server(folder: Path, *, app: str = "jupyterlab", environ: dict[str, str] | None = None) -> Server:
-    """A running server with settings of its own; answers GET /api when this returns."""
+def start_server(
+    folder: Path, *, app: str = "jupyterlab", environ: dict[str, str] | None = None, python: str = sys.executable
+) -> Server:
+    """A running server of the environment of `python`, with settings of its own; answers GET /api when this returns."""
     token, port = secrets.token_hex(8), free_port()
     root = folder / "notebooks"
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
@@ -118,6 +121,7 @@ def start_server(folder: Path, *, app: str = "jupyterlab", environ: dict[str, st
     }
     env |= {"IPYTHONDIR": str(folder / "ipython"), "NBCOPILOT_CONFIG_DIR": str(folder / "nbcopilot")}
     env |= {"PYTHONUNBUFFERED": "1", **(environ or {})}
+    env["PATH"] = f"{Path(python).parent}{os.pathsep}{env['PATH']}"
     for place in (root, *(Path(env[f"JUPYTER_{name}"]) for name in places)):
         place.mkdir(parents=True, exist_ok=True)
     runtime = folder / "run"
@@ -127,7 +131,7 @@ def start_server(folder: Path, *, app: str = "jupyterlab", environ: dict[str, st
     news.parent.mkdir(parents=True, exist_ok=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
     command = [
-        sys.executable, "-m", app, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
+        python, "-m", app, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}",
         f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
@@ -282,6 +286,53 @@ def extension() -> None:
     )
     listed = re.search(r"nbcopilot v\S+.*enabled.*OK", done.stdout + done.stderr)
     need(listed is not None, "the JupyterLab extension is not installed (make install, with Node.js)")
+
+
+@dataclass
+class Plain:
+    """A fresh environment with nothing of the checkout in it: a user's own."""
+
+    folder: Path
+    packages: Path
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / "bin" / "python")
+
+    def run(self, *arguments: str) -> str:
+        """What `python ARGUMENTS` says in it, both streams; fails the test where it fails."""
+        environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+        done = subprocess.run(
+            [self.python, *arguments], cwd=self.folder, env=environ, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stdout[-1000:]} {done.stderr[-3000:]}"
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session")
+def remove() -> Iterator[Callable[[Path], None]]:
+    """Removes a large folder while the next tests run: that can take minutes on a slow disk."""
+    under_way: list[subprocess.Popen[bytes]] = []
+    code = "import shutil, sys; shutil.rmtree(sys.argv[1], ignore_errors=True)"
+    yield lambda folder: under_way.append(subprocess.Popen([sys.executable, "-c", code, str(folder)]))
+    for process in under_way:
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def plain_install(
+    distribution: Path, tmp_path_factory: pytest.TempPathFactory, remove: Callable[[Path], None]
+) -> Iterator[Plain]:
+    """A fresh environment after `pip install nbcopilot-….whl`, with torch as this one has it (some minute)."""
+    folder = tmp_path_factory.mktemp("plain")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    plain = Plain(folder, next(folder.glob("lib/python*/site-packages")))
+    same = folder / "constraints.txt"
+    same.write_text(f"torch=={version('torch')}\n")
+    wheel = next(distribution.glob("*.whl"))
+    plain.run("-m", "pip", "install", "--quiet", "--no-compile", "--constraint", str(same), str(wheel))
+    yield plain
+    remove(folder)  # a gigabyte
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -64,27 +63,22 @@ def test_the_bundle_is_small() -> None:
     assert size <= LIMIT_BYTES, f"{size} bytes"
 
 
-def test_wheel_and_sdist_carry_the_extension_and_need_no_node(tmp_path: Path) -> None:
-    need((BUILT / "package.json").is_file(), "the extension is not built (make install, with Node.js)")
-    environ = {**os.environ, "PATH": str(Path(sys.executable).parent)}  # no npm there
-    assert shutil.which("npm", path=environ["PATH"]) is None
-    build = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
-    done = subprocess.run(build, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+def test_wheel_and_sdist_carry_the_extension_and_need_no_node(distribution: Path, tmp_path: Path) -> None:
+    wheel = zipfile.ZipFile(next(distribution.glob("*.whl"))).namelist()
     share = f"nbcopilot-{nbcopilot.__version__}.data/data/share/jupyter/labextensions/nbcopilot"
     assert f"{share}/package.json" in wheel
     assert f"{share}/install.json" in wheel
     assert any(name.startswith(f"{share}/static/remoteEntry") for name in wheel)
     config = f"nbcopilot-{nbcopilot.__version__}.data/data/etc/jupyter/jupyter_server_config.d/nbcopilot.json"
     assert config in wheel
-    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as sdist:
+    with tarfile.open(next(distribution.glob("*.tar.gz"))) as sdist:
         names = [name.partition("/")[2] for name in sdist.getnames()]
         assert "nbcopilot/labextension/package.json" in names
         assert "labextension/src/index.ts" in names
         assert not [name for name in names if "node_modules" in name]
         sdist.extractall(tmp_path / "unpacked", filter="data")
     folder = next((tmp_path / "unpacked").iterdir())
+    environ = {**os.environ, "PATH": str(Path(sys.executable).parent)}  # no npm there
     again = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "again")]
     done = subprocess.run(again, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

@@ -58,10 +58,21 @@ export function Diff(props: { before: string; after: string; trans: TranslationB
             {signs[line.kind]}
           </span>
           <span className="nbc-srOnly">{words[line.kind]}</span>
-          {line.text}
+          {line.part ? <Parts text={line.text} part={line.part} /> : line.text}
           {'\n'}
         </span>
       ))}
     </pre>
+  );
+}
+
+/** A line with the part of it that changed. */
+function Parts({ text, part: [start, end] }: { text: string; part: [number, number] }): JSX.Element {
+  return (
+    <>
+      {text.slice(0, start)}
+      {end > start && <span className="nbc-Diff-part">{text.slice(start, end)}</span>}
+      {text.slice(end)}
+    </>
   );
 }

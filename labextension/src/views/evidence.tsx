@@ -4,7 +4,7 @@ import * as React from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IAnswer, ICandidate } from '../answer';
-import { chips } from './format';
+import { chips, evidenceWords } from './format';
 
 /** A chip for each check, the findings that are problems, and the rest on request. */
 export function Checks({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element | null {
@@ -49,17 +49,7 @@ export function Checks({ candidate, trans }: { candidate: ICandidate; trans: Tra
 
 function Evidence({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element {
   const { level, evidence } = candidate.check!;
-  const words = Object.entries(evidence).map(([name, value]) => {
-    const text = Array.isArray(value) ? value.join(', ') || '–' : typeof value === 'number' ? round(value) : String(value);
-    return `${name.replaceAll('_', ' ')}: ${text}`;
-  });
-  return (
-    <p className="nbc-quiet">{[level ? trans.__('sandbox: %1', level) : '', ...words].filter(Boolean).join(' · ')}</p>
-  );
-}
-
-function round(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(2);
+  return <p className="nbc-quiet">{evidenceWords(level, evidence, trans).join(' · ')}</p>;
 }
 
 /** What the model got to read, why, and how much of it. */

@@ -34,6 +34,9 @@ export interface IChip {
   state: ChipState;
 }
 
+/** Names of checks where the word of the record is not the user's. */
+const checkLabel = (name: string, trans: Words): string => (name === 'grounding' ? trans.__('names and numbers') : name);
+
 /** A chip for each check, in the order of the checks, then the evidence in numbers. */
 export function chips(candidate: ICandidate, trans: Words): IChip[] {
   const check = candidate.check;
@@ -43,7 +46,8 @@ export function chips(candidate: ICandidate, trans: Words): IChip[] {
   const found: IChip[] = [];
   for (const [name, state] of Object.entries(check.checks)) {
     if (typeof state === 'string') {
-      const text = state !== 'not-run' ? `${name} ${state}` : name === 'run' ? trans.__('not run') : trans.__('%1 not run', name);
+      const label = checkLabel(name, trans);
+      const text = state !== 'not-run' ? `${label} ${state}` : name === 'run' ? trans.__('not run') : trans.__('%1 not run', label);
       found.push({ name, text, state: stateOf(name, state, candidate) });
     } else if (isObject(state) && name === 'tests') {
       found.push(...testChips(state, trans));
@@ -69,14 +73,61 @@ function testChips(tests: Record<string, unknown>, trans: Words): IChip[] {
   const found: IChip[] = [];
   const number = (key: string): number | null => (typeof tests[key] === 'number' ? (tests[key] as number) : null);
   const [passed, mutants, killed, lines] = [number('passed'), number('mutants'), number('killed'), number('line_coverage')];
+  const recorded = number('characterisation');
   if (passed !== null) {
     found.push({ name: 'tests', text: trans._n('%1 test passes', '%1 tests pass', passed), state: passed ? 'good' : 'bad' });
   }
   if (lines !== null) {
-    found.push({ name: 'coverage', text: trans.__('%1 of lines', `${Math.round(lines * 100)} %`), state: lines < 0.5 ? 'warn' : 'good' });
+    found.push({ name: 'coverage', text: trans.__('%1 lines', percent(lines)), state: lines < 0.5 ? 'warn' : 'good' });
   }
   if (mutants) {
     found.push({ name: 'mutants', text: trans.__('%1 mutants caught', `${killed ?? 0}/${mutants}`), state: 'plain' });
   }
+  if (recorded) {
+    found.push({ name: 'characterisation', text: trans.__('%1 characterisation', recorded), state: 'plain' });
+  }
   return found;
 }
+
+/** What the chips say already. */
+const IN_CHIPS = ['passed', 'tests', 'mutants', 'killed', 'line_coverage', 'characterisation', 'verified', 'warnings'];
+
+/** What a run has shown beside the chips: "sandbox: bubblewrap", "run in 0.4 s", "creates x, y". */
+export function evidenceWords(level: string, evidence: Record<string, unknown>, trans: Words): string[] {
+  const words = level ? [trans.__('sandbox: %1', level)] : [];
+  for (const [name, value] of Object.entries(evidence)) {
+    if (!IN_CHIPS.includes(name) && !isNothing(value)) {
+      words.push(evidencePart(name, value, trans));
+    }
+  }
+  return words;
+}
+
+function evidencePart(name: string, value: unknown, trans: Words): string {
+  const number = typeof value === 'number' ? value : 0;
+  switch (name) {
+    case 'seconds':
+      return trans.__('run in %1 s', number.toFixed(1));
+    case 'setup_seconds':
+      return trans.__('the cells above in %1 s', number.toFixed(1));
+    case 'branch_coverage':
+      return trans.__('%1 branches', percent(number));
+    case 'disagree':
+      return trans._n('%1 disagrees with the code', '%1 disagree with the code', number);
+    case 'prints':
+      return trans._n('prints %1 character', 'prints %1 characters', number);
+    case 'plots':
+      return trans._n('%1 plot', '%1 plots', number);
+    case 'examples':
+      return isObject(value) ? trans.__('%1 of %2 examples hold', String(value.passed), String(value.of)) : '';
+    default: {
+      const text = Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : String(value);
+      return `${name.replaceAll('_', ' ')}: ${text}`;
+    }
+  }
+}
+
+const isNothing = (value: unknown): boolean =>
+  value === 0 || value === null || value === false || value === '' || (Array.isArray(value) && !value.length);
+
+const percent = (share: number): string => `${Math.round(share * 100)} %`;
