@@ -1,11 +1,11 @@
 """Inline completion with the cursor before a line and in the middle of one of its words, with token healing and without.
 
-    python benchmarks/half_words.py complete.jsonl [--model ID] [--limit 84] [--resume FILE]
+    python benchmarks/half_words.py complete.jsonl --resume FILE [--model ID] [--limit 84]
 
-Every gap of a single line is asked twice: as it is, and with the beginning of that line typed already, up to the
-middle of a word of four letters or more (chosen by the item's name). Each with an engine that heals and with one that
-does not, in turn. Right is what runs with the item's test; exact is what stood there. Prints a table and, as the
-last line, JSON.
+Every gap of a single line is asked with the beginning of that line typed already, up to the middle of a word of four
+letters or more (chosen by the item's name), and as it is. Each of an engine that heals and of one that does not, in
+turn; where there is nothing to heal their prompts are the same, and so are the answers. Right is what runs with the
+item's test; exact is what stood there. Prints a table and, as the last line, JSON.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import argparse
 import json
 import random
 import re
-import time
-from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from nbcopilot.cli.bench import processor
 from nbcopilot.config import Config
-from nbcopilot.engine.local import load
+from nbcopilot.engine.local import LocalEngine, load
 from nbcopilot.evaluation.suites import complete
 from nbcopilot.evaluation.systems import COMPLETION_TOKENS, Answer
 from nbcopilot.evaluation.tasks import CompleteItem
-from nbcopilot.serve.complete import Completer, Gap
+from nbcopilot.serve.complete import Completer, Gap, prompt
 
 WORD = re.compile(r"[A-Za-z_]{4,}")
 
@@ -45,11 +44,31 @@ def half_word(item: CompleteItem) -> CompleteItem | None:
 
 def asked(items: list[CompleteItem]) -> Iterator[tuple[str, CompleteItem]]:
     """(where the cursor is, the gap) of every question."""
-    for item in items:
-        yield "before a line", item
-        half = half_word(item)
-        if half is not None:
-            yield "in a word", half
+    yield from (("in a word", half) for half in map(half_word, items) if half is not None)
+    yield from (("before a line", item) for item in items)
+
+
+def answered(item: CompleteItem, engine: LocalEngine) -> dict[str, Any]:
+    """What the engine suggests in the gap, and what the judge says of it."""
+    (question,) = complete.questions(item)
+    *_, last = Completer().suggest(engine, gap_of(item))
+    judged = question.judge(Answer(last.text, last.usage))
+    return {"text": last.text, "passed": judged.ok, "exact": judged.detail["exact"], "reference": item.reference}
+
+
+def gap_of(item: CompleteItem) -> Gap:
+    return Gap(item.prefix, item.suffix, max_tokens=COMPLETION_TOKENS)
+
+
+def table(rows: list[dict[str, Any]]) -> dict[str, dict[str, dict[str, int]]]:
+    """Counts by where the cursor was and by engine."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in rows:
+        counts = found.setdefault(row["cursor"], {}).setdefault(row["engine"], {"asked": 0, "passed": 0, "exact": 0})
+        counts["asked"] += 1
+        counts["passed"] += row["passed"]
+        counts["exact"] += row["exact"]
+    return found
 
 
 def main() -> None:
@@ -57,51 +76,42 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--model", default="qwen2.5-coder-0.5b")
     parser.add_argument("--limit", type=int, default=84)
-    parser.add_argument("--resume", type=Path, default=None, help="journal: what it holds is not asked again")
+    parser.add_argument("--resume", type=Path, required=True, help="journal: what it holds is not asked again")
     args = parser.parse_args()
     config = Config(model=args.model)
-    rows = (
-        [json.loads(line) for line in args.resume.read_text().splitlines()]
-        if args.resume and args.resume.is_file()
-        else []
-    )
-    done = {(row["id"], row["cursor"], row["healed"]) for row in rows}
+    rows = [json.loads(line) for line in args.resume.read_text().splitlines()] if args.resume.is_file() else []
+    done = {(row["id"], row["cursor"], row["engine"]): row for row in rows}
     items = complete.read(args.data, "complete")[: args.limit]
-    with (
-        closing(load(args.model, config, heal=True)) as healing,
-        closing(load(args.model, config, heal=False)) as plain,
-    ):
-        info = healing.describe()
+    with ExitStack() as stack:
+        engines = {
+            name: stack.enter_context(closing(load(args.model, config, heal=name == "healing")))
+            for name in ("plain", "healing")
+        }
+        info = engines["healing"].describe()
         for cursor, item in asked(items):
-            (question,) = complete.questions(item)
-            for healed, engine in ((True, healing), (False, plain)):
-                if (item.id, cursor, healed) in done:
+            for name, engine in engines.items():
+                if (item.id, cursor, name) in done:
                     continue
-                began = time.monotonic()
-                *_, last = Completer().suggest(engine, Gap(item.prefix, item.suffix, max_tokens=COMPLETION_TOKENS))
-                seconds = time.monotonic() - began
-                judged = question.judge(Answer(last.text, last.usage))
-                row = {"id": item.id, "cursor": cursor, "healed": healed, "passed": judged.ok, "exact": judged.detail["exact"],
-                       "seconds": round(seconds, 3), "text": last.text, "reference": item.reference, "line": (item.prefix.rpartition("\n")[2])}  # fmt: skip
-                rows.append(row)
-                if args.resume:
-                    with args.resume.open("a") as journal:
-                        journal.write(json.dumps(row) + "\n")
-    found: dict[str, dict[str, dict[str, int]]] = defaultdict(dict)
-    for cursor in ("before a line", "in a word"):
-        for healed in (False, True):
-            part = [row for row in rows if row["cursor"] == cursor and row["healed"] == healed]
-            counts = {
-                "asked": len(part),
-                "passed": sum(r["passed"] for r in part),
-                "exact": sum(r["exact"] for r in part),
-            }
-            found[cursor]["healed" if healed else "plain"] = counts
-            print(
-                f"{cursor:16}{'healed' if healed else 'plain':8}{counts['passed']:>4} of {counts['asked']} pass, {counts['exact']} exact"
-            )
-    conditions = {"model": args.model, "sha256": info.sha256, "precision": info.precision, "computes": info.detail["computes"],
-                  "processor": processor(), "items": f"the first {len(items)} of {args.data.name}"}  # fmt: skip
+                other = done.get((item.id, cursor, "plain"))
+                # An answer that has begun (with a line end) is not healed.
+                same = other is not None and prompt(gap_of(item)).prefill
+                row = {
+                    **(other if same and other else answered(item, engine)),
+                    "id": item.id,
+                    "cursor": cursor,
+                    "engine": name,
+                }
+                done[item.id, cursor, name] = row
+                with args.resume.open("a") as journal:
+                    journal.write(json.dumps(row) + "\n")
+    found = table(list(done.values()))
+    for cursor, sides in found.items():
+        for name, counts in sides.items():
+            print(f"{cursor:16}{name:10}{counts['passed']:>4} of {counts['asked']} pass, {counts['exact']} exact")
+    conditions = {
+        "model": args.model, "sha256": info.sha256, "precision": info.precision, "computes": info.detail["computes"],
+        "processor": processor(), "items": f"the first {len(items)} of {args.data.name}",
+    }  # fmt: skip
     print(json.dumps({"benchmark": "half_words", "conditions": conditions, "found": found}))
 
 

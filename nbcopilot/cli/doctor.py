@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NO_MODEL = 3
 _PACKAGES = ("torch", "transformers", "huggingface_hub", "jupyterlab", "notebook", "ipykernel")
-_DEVICE = ("device", "cpu", "vnni", "bf16", "threads", "problem")
+_DEVICE = ("device", "computes", "threads", "problem")
 
 
 def add_parser(commands: Any) -> None:

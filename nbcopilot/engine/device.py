@@ -19,6 +19,7 @@ import psutil
 
 from nbcopilot.config import Config
 from nbcopilot.engine.native import build
+from nbcopilot.engine.native.binding import Library
 from nbcopilot.errors import ConfigError, OutOfMemoryError
 from nbcopilot.models import machine
 from nbcopilot.models.catalog import human_bytes
@@ -127,11 +128,15 @@ def require_memory(needed_bytes: int, what: str, device: str) -> None:
 
 
 def kernels() -> tuple[Path | None, str]:
-    """The compiled kernels (built when they are not there yet), or None and the reason why not."""
-    if os.environ.get("NBCOPILOT_KERNELS") == "off":
+    """The compiled kernels (built when they are not there yet), or None and the reason why not.
+
+    $NBCOPILOT_KERNELS leaves them out ("off"), or uses no more of the processor than it says ("avx2").
+    """
+    level = os.environ.get("NBCOPILOT_KERNELS", "")
+    if level == "off":
         return None, "NBCOPILOT_KERNELS=off"
     try:
-        return build.library(cache_folder()), ""
+        return build.library(cache_folder(), level), ""
     except build.BuildError as exc:
         return None, str(exc)
 
@@ -139,11 +144,11 @@ def kernels() -> tuple[Path | None, str]:
 def describe() -> dict[str, Any]:
     """What an engine would find here: for `nbcopilot doctor`. Loads torch only where there may be a GPU."""
     processors = machine.processors()
-    library, reason = kernels()
+    place = _device("auto")
+    library, reason = kernels() if place == "cpu" else (None, "")
     return {
-        "device": _device("auto"),
-        "kernels": library is not None,
-        "kernels_missing_because": reason,
+        "device": place,
+        "computes": f"native {Library(library).isa}" if library else f"torch ({reason})" if reason else "torch",
         "threads": free_threads(),
         "processors": processors.allowed,
         "quota": processors.quota,

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nbcopilot.engine.convert import DTYPES
 from nbcopilot.engine.device import Placement
 from nbcopilot.engine.model import Array, Segment
-from nbcopilot.engine.quantize import Int8Linear, quantize_rows
+from nbcopilot.engine.quantize import int8_linear, quantize_rows
 from nbcopilot.errors import ModelCorruptError
 
 
@@ -104,12 +104,12 @@ class GenericModel:
 
 
 class _Replacement(nn.Module):
-    """An Int8Linear in a model's tree; takes any leading shape."""
+    """An int8 layer in a model's tree; takes any leading shape."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight, scale = quantize_rows(linear.weight.data)
-        self._linear = Int8Linear(weight, scale, None if linear.bias is None else linear.bias.data.float())
+        self._linear = int8_linear(weight, scale, None if linear.bias is None else linear.bias.data.float())
 
     def forward(self, x: Tensor) -> Tensor:
         flat: Tensor = self._linear(x.reshape(-1, x.shape[-1]).float())

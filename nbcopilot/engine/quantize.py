@@ -1,7 +1,8 @@
-"""One linear layer: float weights as they are, or int8 weights with one scale per row of the input.
+"""One linear layer: float weights as they are, or int8 weights with inputs in int8 (fbgemm) or bfloat16 (elsewhere).
 
 The scale of a row comes from that row alone and the products are summed in integers, so what a row gives never
-depends on the other rows of the call: batching, drafting and prefix reuse cannot change an answer.
+depends on the other rows of the call: batching, drafting and prefix reuse cannot change an answer. In bfloat16 it is
+the fixed order of the sums that holds this.
 """
 
 from __future__ import annotations
@@ -50,6 +51,29 @@ class Int8Linear:
             x / peak, 1.0 / self._levels, self._zero, self._packed
         )
         return y.mul_(peak) if self._bias is None else torch.addcmul(self._bias, y, peak)
+
+
+class Int8Weights:
+    """The same weights times inputs in bfloat16, where torch comes without fbgemm (arm64). Nothing is packed."""
+
+    def __init__(self, weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> None:
+        self._weight, self._scale, self._bias = weight, scale, bias
+        self._ones = torch.ones_like(scale, dtype=torch.bfloat16)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """x: (rows, in) float32. Returns (rows, out) float32."""
+        y = torch._weight_int8pack_mm(x.bfloat16(), self._weight, self._ones).float().mul_(self._scale)
+        return y if self._bias is None else y.add_(self._bias)
+
+
+def int8_linear(weight: Tensor, scale: Tensor, bias: Tensor | None = None) -> Linear:
+    """The int8 layer that torch can compute on this processor; arguments as of `Int8Linear`."""
+    return (Int8Linear if has_fbgemm() else Int8Weights)(weight, scale, bias)
+
+
+def has_fbgemm() -> bool:
+    """Whether torch was built with fbgemm, which is for x86 only."""
+    return "fbgemm" in torch.backends.quantized.supported_engines
 
 
 def quantize_rows(weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from nbcopilot.engine.checkpoint import open_tensors
 from nbcopilot.engine.convert import DTYPES, layer_file
 from nbcopilot.engine.device import Placement
 from nbcopilot.engine.model import Array, Segment
-from nbcopilot.engine.quantize import FloatLinear, Int8Linear, Linear
+from nbcopilot.engine.quantize import FloatLinear, Linear, int8_linear
 from nbcopilot.engine.shape import Shape
 
 
@@ -196,5 +196,5 @@ class _Reader:
         bias = self.vector(f"{name}.bias") if self.has(f"{name}.bias") else None
         weight = self.raw(f"{name}.weight")
         if self.has(f"{name}.scale"):
-            return Int8Linear(weight, self.raw(f"{name}.scale"), bias)
+            return int8_linear(weight, self.raw(f"{name}.scale"), bias)
         return FloatLinear(weight.to(self._device, self._dtype), bias)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import psutil
 import pytest
 
 from nbcopilot.config import Config
 from nbcopilot.engine import device
+from nbcopilot.engine.native import build
 from nbcopilot.errors import ConfigError, OutOfMemoryError
 from nbcopilot.models import machine
 
@@ -64,7 +67,17 @@ def test_memory_is_checked_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
         device.require_memory(2_000_000_000, "m", "cpu")
 
 
-def test_describe_says_what_an_engine_would_find() -> None:
+def test_describe_says_what_would_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     found = device.describe()
     assert found["device"] in ("cpu", "cuda", "mps") and found["threads"] >= 1
-    assert found["kernels"] or found["kernels_missing_because"]
+    monkeypatch.setattr(device, "_device", lambda name: "cpu")
+    assert device.describe()["computes"].startswith(("native avx", "torch (no kernels for"))
+    monkeypatch.setenv("NBCOPILOT_KERNELS", "off")
+    assert device.describe()["computes"] == "torch (NBCOPILOT_KERNELS=off)"
+    monkeypatch.delenv("NBCOPILOT_KERNELS")
+    monkeypatch.setattr(build, "library", refuse)
+    assert device.describe()["computes"] == "torch (no C compiler here)"
+
+
+def refuse(cache: Path, level: str) -> Path:
+    raise build.BuildError("no C compiler here")

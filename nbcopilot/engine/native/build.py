@@ -24,6 +24,8 @@ SOURCES = ("pool.c", "linear.c", "attention.c", "forward.c")
 HEADERS = ("nbc.h", "simd.h")
 # Contraction off: a fused multiply-add chosen by the compiler would make results depend on how code is inlined.
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
+# For trying what a lesser processor would do: $NBCOPILOT_KERNELS -> further flags.
+LEVELS = {"": (), "avx2": ("-mno-avx512f", "-DNBC_PLAIN_AVX2")}
 BUILD_SECONDS = 120
 
 
@@ -31,21 +33,27 @@ class BuildError(Exception):
     """The library cannot be had here; the reason is the message. Never leaves the engine."""
 
 
-def library(cache: Path) -> Path:
-    """The built library below `cache`, made when it is not there. Raises BuildError with a short reason."""
+def library(cache: Path, level: str = "") -> Path:
+    """The built library below `cache`, made when it is not there. Raises BuildError with a short reason.
+
+    level: one of LEVELS; "" takes all that this processor has.
+    """
+    if level not in LEVELS:
+        raise BuildError(f"NBCOPILOT_KERNELS is `{level}`, it takes off and {', '.join(filter(None, LEVELS))}")
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise BuildError(f"no kernels for {platform.machine()} processors")
-    target = cache / "native" / f"{_key()}.so"
+    flags = (*FLAGS, *LEVELS[level])
+    target = cache / "native" / f"{_key(flags)}.so"
     if target.is_file():
         return target
     command = compiler()
     if command is None:
-        raise BuildError("no C compiler here (cc, gcc or clang)")
+        raise BuildError("no C compiler here: cc, gcc, clang, or the package ziglang")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(str(target.with_suffix(".lock"))):
             if not target.is_file():
-                _compile(command, target)
+                _compile([*command, *flags], target)
     except OSError as exc:
         raise BuildError(f"{target.parent} cannot be written: {exc.strerror}") from exc
     return target
@@ -62,9 +70,10 @@ def compiler() -> list[str] | None:
 
 
 def _compile(command: list[str], target: Path) -> None:
+    """Build with the compiler and the flags in `command`."""
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         built = Path(folder) / "built.so"
-        line = [*command, *FLAGS, "-o", str(built), *(str(HERE / name) for name in SOURCES), "-lm"]
+        line = [*command, "-o", str(built), *(str(HERE / name) for name in SOURCES), "-lm"]
         try:
             done = subprocess.run(line, capture_output=True, text=True, timeout=BUILD_SECONDS)
         except (OSError, subprocess.TimeoutExpired) as exc:
@@ -75,10 +84,10 @@ def _compile(command: list[str], target: Path) -> None:
         os.replace(built, target)
 
 
-def _key() -> str:
+def _key(flags: tuple[str, ...]) -> str:
     """Names one build: the sources, the flags, and the processor, since caches are shared between machines."""
     parts = [(HERE / name).read_bytes() for name in (*SOURCES, *HEADERS)]
-    parts += [" ".join(FLAGS).encode(), platform.system().encode(), _processor().encode()]
+    parts += [" ".join(flags).encode(), platform.system().encode(), _processor().encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
