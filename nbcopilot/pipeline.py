@@ -189,7 +189,7 @@ class Copilot:
         for event in self._generate(draws, attempt, answers):
             if not quiet:
                 yield event
-        found.usage = _add(found.usage, [completion for _, completion in answers])
+        found.usage = _add(found.usage, answers)
         for draw, completion in answers:
             candidate = extract(replace(completion, index=first + completion.index), draw.prompt)
             key = candidate.text
@@ -325,16 +325,20 @@ def _as_generator(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
     yield from chunks
 
 
-def _add(total: Usage, completions: Sequence[Completion]) -> Usage:
-    for done in completions:
+def _add(total: Usage, answers: Sequence[tuple[Draw, Completion]]) -> Usage:
+    """The total with these answers; a prompt that was read once for several answers counts once."""
+    asked: list[Draw] = []
+    for draw, done in answers:
+        first = not any(draw is other for other in asked)
+        asked.append(draw)
         total = replace(
             total,
-            prompt_tokens=total.prompt_tokens + done.usage.prompt_tokens,
+            prompt_tokens=total.prompt_tokens + (done.usage.prompt_tokens if first else 0),
             completion_tokens=total.completion_tokens + done.usage.completion_tokens,
-            cached_tokens=total.cached_tokens + done.usage.cached_tokens,
+            cached_tokens=total.cached_tokens + (done.usage.cached_tokens if first else 0),
             first_token_seconds=total.first_token_seconds or done.usage.first_token_seconds,
         )
-    return replace(total, seconds=total.seconds + max((done.usage.seconds for done in completions), default=0.0))
+    return replace(total, seconds=total.seconds + max((done.usage.seconds for _, done in answers), default=0.0))
 
 
 _HINTS = {

@@ -9,6 +9,7 @@ import ast
 import re
 from dataclasses import replace
 
+from nbcopilot.notebook.dependencies import names
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate import syntax
@@ -194,16 +195,20 @@ def named(instruction: str) -> list[str]:
 def repeated(candidate: Candidate, task: Task, notebook: Notebook) -> Finding | None:
     """An error when the code is that of one of the last two cells, whose outcome stands right above.
 
-    A small model copies what it was shown; further up the same code may well be wanted again.
+    A small model copies what it was shown; further up the same code may well be wanted again, and so it is when a cell
+    in between has changed what it reads.
     """
     tree = _parse(candidate.text)
     if tree is None or not tree.body or _AGAIN.search(task.instruction):
         return None
-    own = ast.dump(tree)
-    for cell in [cell for cell in notebook.cells if cell.kind == "code" and cell.executed is not None][-2:]:
+    own, reads = ast.dump(tree), names(candidate.text).used
+    for cell in reversed([cell for cell in notebook.cells if cell.kind == "code" and cell.executed is not None][-2:]):
         other = _parse(cell.source)
         if other is not None and ast.dump(other) == own:
             return Finding(
                 "tests", "error", f"this only repeats cell [{cell.executed}], which did not answer the request"
             )
+        seen = names(cell.source)
+        if reads & (seen.defined | seen.modified | seen.deleted):
+            return None
     return None

@@ -66,6 +66,16 @@ def test_a_copy_of_an_earlier_cell_is_no_answer_unless_it_is_asked_for() -> None
     assert repeated(copy, Task("generate", "the first rows"), longer) is None
 
 
+@pytest.mark.parametrize(
+    ("between", "counts"),
+    [("df.dropna(inplace=True)", False), ("df['a'] = 1", False), ("del df", False), ("df = df.head()", False), ("df.tail()", True)],
+)  # fmt: skip
+def test_a_copy_counts_again_when_a_cell_in_between_changed_what_it_reads(between: str, counts: bool) -> None:
+    cells = (Cell("a", "code", "df.isna().sum()", executed=1), Cell("b", "code", between, executed=2))
+    found = repeated(Candidate("df.isna().sum()"), Task("generate", "how many gaps are there?"), Notebook(cells))
+    assert (found is not None) is counts
+
+
 def test_only_a_request_for_a_new_cell_below_code_that_ran_counts() -> None:
     assert is_next_cell(Task("generate", "x"), NOTEBOOK)
     assert not is_next_cell(Task("fix"), NOTEBOOK)
