@@ -1,4 +1,4 @@
-"""The messages between the notebook page and the server: JSON <-> nouns. Twin of labextension/src/wire.ts.
+"""The messages between the notebook page and the server: JSON <-> nouns. Twin of labextension/src/wire/server.ts.
 
 Both are tested against tests/data/wire. Nothing here does work; a message that cannot be read is a UsageError.
 """

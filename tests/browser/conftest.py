@@ -257,6 +257,14 @@ class Lab:
         box.get_by_role("button", name=re.compile(f"^{action}")).first.click()
         return self.finished(box.locator(".nbc-Answer").first)
 
+    def press_fix(self, timeout: float = 60) -> Any:
+        """Press the Fix button below the one error; gives back its answer when it is finished."""
+        answers = self.page.locator(".nbc-Answer")
+        before = answers.count()
+        self.page.locator(".nbc-FixButton").click()
+        answers.nth(before).wait_for(state="attached")  # the button opens the sidebar first
+        return self.finished(answers.first, timeout)
+
     def finished(self, answer: Any, timeout: float = 60) -> Any:
         self.page.wait_for_function(
             "() => { const a = document.querySelector('.nbc-Answer'); return a && a.getAttribute('aria-busy') === 'false' }",

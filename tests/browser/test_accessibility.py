@@ -50,8 +50,7 @@ def test_no_serious_violation(page_lab: Any, theme: str) -> None:
     lab.select(1)
     answer = lab.ask("Explain")
     answer.get_by_text("What was sent").click()
-    lab.page.locator(".nbc-FixButton").click()
-    lab.finished(box.locator(".nbc-Answer").first)
+    lab.press_fix()
     assert violations(lab, "#nbcopilot-sidebar") == []
     assert violations(lab, ".nbc-FixButton") == []
     assert violations(lab, ".nbc-StatusItem") == []

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 LOAD = "%load_ext nbcopilot"
 
 
-def slow(what: str, pace: float = 12) -> str:
+def slow(what: str, pace: float) -> str:
     """A prompt cell whose answer takes some seconds: `pace` is in tokens a second."""
     return f"%%generate --model fake:{pace:g}\nwrite {what}"
 
@@ -55,13 +55,13 @@ def stop_button(lab: Any) -> Any:
 
 
 def test_a_magic_is_back_at_once_and_cells_run_while_it_answers(page_lab: Any) -> None:
-    lab = page_lab(slow("is_prime(n)"), "6 * 7")
+    lab = page_lab(slow("is_prime(n)", 4), "6 * 7")
     lab.run(1)
     assert len(lab.cells()) == 3, "the cell waited for its answer"
     stop_button(lab).wait_for()
     lab.run(2)
     assert output(lab, 2) == "42"
-    lab.wait("return nb.cells.length === 4", timeout=60)
+    lab.wait("return nb.cells.length === 4", timeout=90)
     assert "def is_prime(n):" in lab.sources()[2]
     shows(lab, 1, "written below (1 cell), as one undo step")
     stop_button(lab).wait_for(state="detached")
@@ -94,14 +94,14 @@ def test_interrupt_stops_what_runs_beside_the_cells(page_lab: Any) -> None:
 
 
 def test_two_requests_keep_their_order_and_their_places(page_lab: Any) -> None:
-    lab = page_lab(slow("is_prime(n)", 20), slow("mean(values)", 20))
+    lab = page_lab(slow("is_prime(n)", 5), slow("mean(values)", 20))
     lab.run(1)
     lab.run(2)
     shows(lab, 2, "waiting for 1 request before this one")
     assert "waiting" not in output(lab, 1)
-    lab.wait("return nb.cells.length === 4", timeout=60)
+    lab.wait("return nb.cells.length >= 4", timeout=90)
     assert "def is_prime" in lab.sources()[2]
-    lab.wait("return nb.cells.length === 5", timeout=60)
+    lab.wait("return nb.cells.length === 5", timeout=90)
     assert "def mean" in lab.sources()[4]
 
 
@@ -145,7 +145,7 @@ def test_a_kernel_restart_during_an_answer_says_so(page_lab: Any) -> None:
 
 
 def test_a_page_that_is_reloaded_gets_the_cells_and_what_was_said(page_lab: Any) -> None:
-    lab = page_lab(slow("is_prime(n)", 8))
+    lab = page_lab(slow("is_prime(n)", 4))
     lab.run(1)
     stop_button(lab).wait_for()
     lab.command("docmanager:save")
@@ -158,7 +158,7 @@ def test_a_page_that_is_reloaded_gets_the_cells_and_what_was_said(page_lab: Any)
 
 
 def test_a_notebook_closed_during_an_answer_gets_it_when_it_is_opened_again(page_lab: Any) -> None:
-    lab = page_lab(slow("is_prime(n)", 12))
+    lab = page_lab(slow("is_prime(n)", 5))
     lab.run(1)
     stop_button(lab).wait_for()
     lab.command("docmanager:save")
@@ -177,7 +177,7 @@ def test_a_notebook_closed_during_an_answer_gets_it_when_it_is_opened_again(page
 
 
 def test_a_cell_deleted_during_an_answer_is_said_and_nothing_is_written(page_lab: Any) -> None:
-    lab = page_lab(slow("is_prime(n)", 20), "'last'")
+    lab = page_lab(slow("is_prime(n)", 5), "'last'")
     lab.run(1)
     stop_button(lab).wait_for()
     lab.notebook("nb.deleteCell(1)")
@@ -188,7 +188,7 @@ def test_a_cell_deleted_during_an_answer_is_said_and_nothing_is_written(page_lab
         await app.commands.execute('notebook:run-cell');
         return /no writes in this session/.test(JSON.stringify(nb.cells[2].toJSON().outputs))
           && !/under way/.test(JSON.stringify(nb.cells[2].toJSON().outputs)); }""",
-        timeout=60000,
+        timeout=90_000,
     )
     assert lab.sources()[:2] == [LOAD, "'last'"]
 

@@ -207,6 +207,7 @@ def test_three_hundred_cells_with_ten_megabytes_of_outputs(page_lab: Any, server
 def test_the_server_is_restarted_during_an_answer(new_server: Any, browser: Any, scripted: Any, lab: Any) -> None:
     server = new_server()
     page = type(lab)(browser.new_context().new_page(), server)
+    page.page.set_default_timeout(60000)
     server.write("gone.ipynb", "x = 3")
     page.open("gone.ipynb")
     slow(server, scripted)

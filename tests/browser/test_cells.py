@@ -75,7 +75,7 @@ def test_the_kernel_is_told(fresh: Any) -> None:
     put(
         lab,
         3,
-        "import asyncio\nfor _ in range(100):\n    if answers: break\n    await asyncio.sleep(.05)\nprint(answers[-1])",
+        "import asyncio\nfor _ in range(1200):\n    if answers: break\n    await asyncio.sleep(.05)\nprint(answers[-1])",
     )
     lab.run(3)
     text = "".join(lab.cells()[3]["outputs"][0]["text"])

@@ -105,9 +105,7 @@ def test_from_an_empty_notebook_to_a_documented_one_and_back(page_lab: Any, plai
     lab.notebook("nb.insertCell(3, { cell_type: 'code', source: 'print(is_evn(4))' })")
     lab.run(3)
     assert outputs(lab, 3, "error")[0]["ename"] == "NameError"
-    lab.page.locator(".nbc-FixButton").click()
-    answer = lab.sidebar().locator(".nbc-Answer").first
-    lab.finished(answer, timeout=ANSWER_SECONDS)
+    answer = lab.press_fix(timeout=ANSWER_SECONDS)
     answer.get_by_role("button", name="Apply").click()
     lab.wait("return nb.cells[3].getSource().includes('is_even')")
     lab.run(3)

@@ -102,8 +102,7 @@ def test_test_shows_what_was_checked_and_the_tests_pass_when_run(fresh: Any) -> 
 def test_fix_shows_a_diff_and_applies_it_in_place_in_one_undo_step(fresh: Any) -> None:
     lab = fresh
     lab.run(2)
-    lab.page.locator(".nbc-FixButton").click()
-    answer = lab.finished(lab.sidebar().locator(".nbc-Answer").first)
+    answer = lab.press_fix()
     assert answer.locator(".nbc-Diff-line.nbc-mod-removed").count() == 1
     added = answer.locator(".nbc-Diff-line.nbc-mod-added").inner_text()
     assert "(len(values) or 1)" in added
