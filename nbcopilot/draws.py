@@ -13,6 +13,7 @@ from nbcopilot.judge import Judged
 from nbcopilot.prompts.render import render, render_plainly
 from nbcopilot.types import Context, Notebook, Prompt, Sampling, Task
 from nbcopilot.validate import nextcell
+from nbcopilot.validate.examples import functions_of
 
 # Temperature of answers that are to differ from the greedy one.
 SPREAD = 0.8
@@ -77,7 +78,8 @@ def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[
 
     A wrong cell that runs shows nothing of it; of several answers the value that most of them give is right more often
     than the greedy one (self-consistency, arXiv:2203.11171, held against what runs show, arXiv:2204.11454). [] where
-    an example proves the answer, where nothing ran, for long answers, and where the settings draw several anyway.
+    an example proves the answer, where nothing ran or a function is made (its runs show no value), for long answers, and
+    where the settings draw several anyway.
     length: tokens of an answer so far.
     """
     wanted = task.opinions - (len(judged) - 1)
@@ -90,8 +92,9 @@ def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[
         or not nextcell.is_next_cell(task, notebook)
     ):
         return []
-    good = [verdict for _, verdict in judged if verdict.ok]
-    if not good or any(verdict.checks.get("run") != "passed" or verdict.evidence.get("examples") for verdict in good):
+    good = [(candidate, verdict) for candidate, verdict in judged if verdict.ok]
+    shown = all(v.checks.get("run") == "passed" and not v.evidence.get("examples") for _, v in good)
+    if not good or not shown or any(functions_of(candidate.text) for candidate, _ in good):
         return []
     sampling = replace(_spread(task.sampling, 0), max_tokens=min(task.sampling.max_tokens, 2 * SHORT_TOKENS))
     return [Draw(render(context), sampling, wanted)]

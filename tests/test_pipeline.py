@@ -135,10 +135,11 @@ def test_without_a_majority_the_greedy_answer_stays() -> None:
     ("answers", "text"),
     [
         (["def f(x):\n    return x + 1"], "write f(x)\n\n>>> f(1)\n2"),
+        (["def f(x):\n    return x + 1"], "a function f that adds one to x"),
         ([f"[{', '.join(str(i * i) for i in range(70))}]"], "how many rows are there?"),
         (["len(rows)", EngineUnavailableError("the engine is gone")], "how many rows are there?"),
     ],
-    ids=["an example proves it", "the answer is long", "the engine fails"],
+    ids=["an example proves it", "it is a function", "the answer is long", "the engine fails"],
 )
 def test_one_answer_is_enough_when(answers: list[str | Exception], text: str) -> None:
     seen, _ = next_cell(answers, text)
