@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -127,27 +128,28 @@ def undisturbed(args: argparse.Namespace, command: str = "document") -> dict[str
     }
 
 
-def killed(args: argparse.Namespace, seconds: float) -> dict[str, Any]:
+def killed(args: argparse.Namespace, state: dict[str, Any], save: Callable[[], None]) -> dict[str, Any]:
     """The same with `args.kills` kills of the client at random moments, each followed by --resume."""
     out = args.work / "killed"
-    shutil.rmtree(out, ignore_errors=True)
-    random.seed(args.seed)
+    seconds, moments = state["whole"]["report"]["seconds"], random.Random(args.seed)
     # Each life lasts so long on the average that the last one begins before the work is done.
-    lives = [random.uniform(0.2, 1.4) * seconds / (args.kills + 2) for _ in range(args.kills)]
-    done_after = []
+    lives = [moments.uniform(0.2, 1.4) * seconds / (args.kills + 2) for _ in range(args.kills)]
+    done_after: list[int] = state.setdefault("written_at_each_kill", [])
+    if not done_after:
+        shutil.rmtree(out, ignore_errors=True)
     began = time.monotonic()
-    for life in lives:
+    for life in lives[len(done_after) :]:
         child = start(args, out, "--resume")
         watched(child, out, time.monotonic() + life + 5)  # 5 s: the workers start
         child.kill()
         child.communicate()
         done_after.append(sum(1 for _ in out.rglob("*.ipynb")))
+        save()
     child = start(args, out, "--resume")
     report = json.loads(child.communicate()[0].splitlines()[-1])
     return {
         "exit": child.returncode,
         "kills": len(lives),
-        "written_at_each_kill": done_after,
         "seconds": round(time.monotonic() - began, 1),
         "last_run": {**report, "failed": len(report["failed"])},
         "done_twice": sum(done_after[-1:]) - report["skipped"],
@@ -174,10 +176,13 @@ def main() -> int:
     conditions = {"machine": machine, "count": args.count, "most_cells": args.cells}
     conditions |= {"jobs": args.jobs, "tokens_per_second": args.pace}
 
-    def stage(name: str, work: Any) -> None:
+    def save() -> None:
+        place.write_text(json.dumps(state, indent=1))
+
+    def stage(name: str, work: Callable[[], Any]) -> None:
         if name not in state:
             state[name] = work()
-            place.write_text(json.dumps(state, indent=1))
+            save()
             print(f"{name}: {json.dumps(state[name])}", flush=True)
 
     stage("corpus_bytes", lambda: corpus(args.source, args.work / "in", args.count, args.cells))
@@ -187,7 +192,7 @@ def main() -> int:
         print(json.dumps({"bench": "batch_ten_thousand", "command": "strip", **conditions, **state}))
         return int(state["strip"]["exit"] != 0 or state["strip"]["client_mb"]["peak"] > LIMIT_MB)
     stage("whole", lambda: undisturbed(args))
-    stage("killed", lambda: killed(args, state["whole"]["report"]["seconds"]))
+    stage("killed", lambda: killed(args, state, save))
     stage("identical", lambda: digests(args.work / "whole") == digests(args.work / "killed"))
 
     whole, after = state["whole"], state["killed"]

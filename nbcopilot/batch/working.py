@@ -57,7 +57,10 @@ def guarded(perform: Perform, job: Job, item: Item, stop: threading.Event, worke
     """The outcome of `perform`, whatever happens in it, with what it cost."""
     started = time.monotonic()
     try:
-        outcome = perform(job, item, stop)
+        try:
+            outcome = perform(job, item, stop)
+        except SystemError:  # threads that parse at once confuse CPython 3.11; the work is pure: it is done again
+            outcome = perform(job, item, stop)
     except NbcopilotError as exc:
         outcome = Outcome(item.unit, "failed", error=exc)
     except Cancelled:

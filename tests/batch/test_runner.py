@@ -114,6 +114,18 @@ def test_every_error_is_an_outcome_and_a_dead_engine_ends_the_run(
     assert report.done <= worked_on and all(o.error is not None for o in report.failed)
 
 
+def test_a_notebook_at_which_the_parser_was_confused_is_worked_on_again(tmp_path: Path) -> None:
+    found, inner, confused = units(tmp_path, 1), documenting(), [True]
+
+    def perform(job: Job, item: Item, stop: threading.Event) -> Outcome:
+        if confused:
+            confused.clear()
+            raise SystemError("AST constructor recursion depth mismatch (before=96, after=86)")
+        return inner(job, item, stop)
+
+    assert run(found, perform).complete and b"nbcopilot" in bytes_of(found[0])
+
+
 def test_a_notebook_that_changed_meanwhile_is_not_overwritten(tmp_path: Path) -> None:
     found = units(tmp_path, 1)
     inner = documenting()
