@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,14 @@ def served(load: Callable[[str], Engine], *, key: str = "", open_to_all: bool = 
         thread.join(10)
         listening.close()
         state.executor.shutdown(wait=False)
+
+
+def eventually(holds: Callable[[], object], seconds: float = 60) -> bool:
+    """Whether `holds` comes true; no longer than it takes."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return bool(holds())
 
 
 def daemons(folder: Path) -> list[psutil.Process]:

@@ -297,7 +297,7 @@ def test_closing_the_answer_closes_the_connection(server: Any) -> None:
     chunks = RemoteEngine(server.url).generate(CHAT, Sampling())
     next(chunks)
     chunks.close()  # type: ignore[attr-defined]
-    assert server.gone.wait(20)
+    assert server.gone.wait(60)
 
 
 def test_several_models_and_none_named_asks_which(server: Any) -> None:

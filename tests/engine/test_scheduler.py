@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +12,9 @@ from nbcopilot.engine.scheduler import Scheduler, mapped
 from nbcopilot.errors import EngineUnavailableError, InternalError, OutOfMemoryError
 from nbcopilot.types import Chunk, Sampling
 
+# How long anything is waited for: no test takes a tenth of a second of it.
+SECONDS = 60
+
 
 class Counting:
     """A model that waits for permission before each pass and notes who was in it."""
@@ -21,16 +23,23 @@ class Counting:
 
     def __init__(self) -> None:
         self.passes: list[list[str]] = []
-        self.go = threading.Semaphore(0)
+        self.go, self.second, self.open = threading.Semaphore(0), threading.Event(), False
 
     def wait_for_pass(self) -> None:
-        """Return when the first pass has been computed."""
+        """Return when the first pass has been computed, and the second is waiting."""
         self.go.release(1)
-        while not self.passes:
-            time.sleep(0.001)
+        assert self.second.wait(SECONDS)
+
+    def free(self) -> None:
+        """From now on no pass waits."""
+        self.open = True
+        self.go.release()
 
     def forward(self, segments: list[Segment]) -> Array:
-        self.go.acquire(timeout=10)
+        if self.passes:
+            self.second.set()
+        if not self.open:
+            self.go.acquire(timeout=SECONDS)
         self.passes.append([segment.cache for segment in segments])
         return np.zeros((sum(segment.wanted for segment in segments), 4), np.float32)
 
@@ -79,7 +88,7 @@ def model() -> Counting:
 def scheduler(model: Counting):
     made = Scheduler(model, Steps, None, lambda: 1, room=800)  # type: ignore[arg-type]
     yield made
-    model.go.release(1000)
+    model.free()
     made.close()
 
 
@@ -89,7 +98,7 @@ def test_requests_share_passes_and_finish_in_their_own_time(model: Counting, sch
     model.go.release(1)
     scheduler.submit(short)
     model.go.release(9)
-    assert long.out.get(timeout=10)[1].finish == short.out.get(timeout=10)[1].finish == "stop"
+    assert long.out.get(timeout=SECONDS)[1].finish == short.out.get(timeout=SECONDS)[1].finish == "stop"
     assert ["job 1", "job 2"] in model.passes
 
 
@@ -98,7 +107,7 @@ def test_an_urgent_request_does_not_wait_behind_a_full_engine(model: Counting, s
     for request in (batch, second, inline):
         scheduler.submit(request)
     model.go.release(5)
-    assert inline.out.get(timeout=10)[1].finish == "stop"
+    assert inline.out.get(timeout=SECONDS)[1].finish == "stop"
     assert not any("job 2" in names for names in model.passes)
 
 
@@ -111,7 +120,7 @@ def test_answers_that_need_more_memory_than_there_is_wait_in_their_order(model: 
         scheduler.submit(request)
     assert scheduler.held == 500
     model.go.release(20)
-    assert small.out.get(timeout=30)[1].finish == "stop"
+    assert small.out.get(timeout=SECONDS)[1].finish == "stop"
     first = {job: next(n for n, names in enumerate(model.passes) if f"job {job}" in names) for job in (1, 2, 3, 4)}
     assert first[4] < 3 <= first[2] == first[3]
 
@@ -120,7 +129,7 @@ def test_answer_that_is_larger_than_the_room_runs_alone(model: Counting, schedul
     request = asked(1, 2, room=5000)
     scheduler.submit(request)
     model.go.release(2)
-    assert request.out.get(timeout=30)[1].finish == "stop"
+    assert request.out.get(timeout=SECONDS)[1].finish == "stop"
 
 
 def test_a_cancelled_request_leaves_at_the_next_step(model: Counting, scheduler: Scheduler) -> None:
@@ -129,7 +138,7 @@ def test_a_cancelled_request_leaves_at_the_next_step(model: Counting, scheduler:
     model.wait_for_pass()
     request.cancelled = True
     model.go.release(2)
-    assert request.out.get(timeout=10)[1].finish == "cancelled"
+    assert request.out.get(timeout=SECONDS)[1].finish == "cancelled"
     assert len(model.passes) < 10
 
 
@@ -140,19 +149,19 @@ def test_a_cancelled_request_is_never_begun(model: Counting, scheduler: Schedule
     gone.cancelled = True
     scheduler.submit(gone)
     model.go.release(9)
-    running.out.get(timeout=10)
+    running.out.get(timeout=SECONDS)
     assert not any("job 2" in names for names in model.passes)
 
 
 def test_closing_ends_every_request(model: Counting, scheduler: Scheduler) -> None:
-    running, waiting = asked(1, 1000, candidates=16), asked(2, 5, candidates=16)
+    running, waiting = asked(1, 10**9, candidates=16), asked(2, 5, candidates=16)
     scheduler.submit(running)
     model.wait_for_pass()
     scheduler.submit(waiting)
-    model.go.release(50)
+    model.free()
     scheduler.close()
-    assert running.out.get(timeout=10)[1].finish == "cancelled"
-    assert isinstance(waiting.out.get(timeout=10), EngineUnavailableError)
+    assert running.out.get(timeout=SECONDS)[1].finish == "cancelled"
+    assert isinstance(waiting.out.get(timeout=SECONDS), EngineUnavailableError)
     with pytest.raises(EngineUnavailableError):
         scheduler.submit(asked(3, 1))
 

@@ -18,4 +18,4 @@ def place() -> Iterator[Path]:
     yield folder
     for process in daemons(folder):
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
