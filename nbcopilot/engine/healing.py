@@ -73,6 +73,7 @@ class Vocabulary:
         """`logits` (vocab,) with -inf for all tokens but those that begin with `rest` or that `rest` begins with."""
         spans = [self._span(rest), *(self._span(rest[:size], whole=True) for size in range(1, len(rest)))]
         ids = np.concatenate([self._ids[first:last] for first, last in spans])
+        ids = ids[ids < len(logits)]  # a tokenizer may know more than the model was made for
         kept = np.full_like(logits, -np.inf)
         kept[ids] = logits[ids]
         return kept

@@ -121,5 +121,16 @@ def test_gap_is_filled_with_what_belongs_there(place: Path, environ: dict[str, s
     assert suggestion.text == "0" and suggestion.finish == "stop"
 
 
+def test_half_a_word_is_continued(place: Path, environ: dict[str, str]) -> None:
+    """Read as it stands, `max(are` goes on with `s)`, and `thres` with `old_value`."""
+    engine = client.connect(Config(model=MODEL))
+    areas = "def area(w, h):\n    return w * h\n\nsizes = [(1, 2), (3, 4)]\nareas = [area(w, h) for w, h in sizes]\n"
+    (*_, suggestion) = engine.suggest(Gap("largest = max(are", "\n", before=(areas,)))
+    assert suggestion.text == "as)"
+    asked = Prompt(text="threshold_value = 3\nprint(thres", suffix=")\n")
+    said = "".join(chunk.text for chunk in engine.generate(asked, Sampling(max_tokens=6)))
+    assert said.startswith("hold_value")
+
+
 def _over(socket: str) -> httpx.Client:
     return httpx.Client(transport=httpx.HTTPTransport(uds=socket))
