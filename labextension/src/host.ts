@@ -47,6 +47,8 @@ export interface IHost {
   /** "[3]" for a cell that ran, "#5" for one that did not; "" when it is gone. */
   label(path: string, cellId: string | null): string;
   reveal(path: string, cellId: string): void;
+  /** Give the keyboard back to the notebook. */
+  focus(): void;
 }
 
 export class Host implements IHost {
@@ -150,6 +152,10 @@ export class Host implements IHost {
       panel.content.activeCellIndex = index;
       void panel.content.scrollToItem(index, 'smart').catch(() => undefined);
     }
+  }
+
+  focus(): void {
+    this.tracker.currentWidget?.activate();
   }
 
   private panel(path: string): NotebookPanel | undefined {

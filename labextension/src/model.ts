@@ -24,6 +24,7 @@ export interface IOptions {
 
 const KEPT_ANSWERS = 20;
 const KEPT_INSTRUCTIONS = 50;
+const LOOK_AGAIN_MS = 2000;
 
 export class SidebarModel {
   /** True: a token came, drawing may wait for the next frame. False: draw now, the user did something. */
@@ -81,10 +82,17 @@ export class SidebarModel {
       if (!this.status.model.ready && !this.status.problem && !this.models.length) {
         this.models = await this.client.models();
       }
+      this.lookAgain(this.status.engine.queue > this.runningCount);
     } catch (error) {
       this.trouble = asFailure(error);
     }
     this.changed.emit(false);
+  }
+
+  /** What was stopped here runs on to its next token there: look until it has ended. */
+  private lookAgain(isNeeded: boolean): void {
+    clearTimeout(this.timer);
+    this.timer = isNeeded ? setTimeout(() => void this.refresh(), LOOK_AGAIN_MS) : undefined;
   }
 
   setDraft(text: string): void {
@@ -286,4 +294,5 @@ export class SidebarModel {
   }
 
   private counter = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 }

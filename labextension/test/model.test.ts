@@ -39,9 +39,10 @@ class FakeHost {
 function make(events: ServerEvent[] = ANSWER, yes = true) {
   const host = new FakeHost();
   const questions: string[] = [];
+  const queues: number[] = [];
   const saved: string[][] = [];
   const client = {
-    status: async () => ({ version: '0', model: { ready: true } }),
+    status: async () => ({ version: '0', model: { ready: true }, engine: { queue: queues.shift() ?? 0 } }),
     async *stream(_: unknown, signal: AbortSignal) {
       for (const event of events) {
         if (signal.aborted) {
@@ -53,7 +54,7 @@ function make(events: ServerEvent[] = ANSWER, yes = true) {
     }
   };
   const model = new SidebarModel(host as any, client as any, async (_, body) => (questions.push(body), yes), trans, h => saved.push(h));
-  return { host, model, questions, saved };
+  return { host, model, questions, saved, queues };
 }
 
 describe('SidebarModel', () => {
@@ -97,6 +98,13 @@ describe('SidebarModel', () => {
     model.stop();
     await running;
     assert.equal(model.answers[0].phase, 'stopped');
+  });
+  it('looks again until the engine has let go of what was stopped', async () => {
+    const { model, queues } = make();
+    queues.push(1);
+    await model.refresh();
+    assert.equal(model.status?.engine.queue, 1);
+    await new Promise<void>(resolve => model.changed.connect(() => model.status?.engine.queue === 0 && resolve()));
   });
   it('an answer that breaks off is not taken for a whole one', async () => {
     const { model } = make(ANSWER.slice(0, 1));

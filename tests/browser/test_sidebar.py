@@ -181,6 +181,8 @@ def test_enter_sends_and_shift_enter_does_not(fresh: Any) -> None:
     box.press("Enter")
     lab.finished(lab.sidebar().locator(".nbc-Answer").first)
     assert box.input_value() == ""
+    lab.page.keyboard.press("Escape")
+    lab.page.wait_for_function("() => document.activeElement.closest('.jp-Notebook')")
 
 
 def test_live_variables_are_seen_when_the_kernel_is_idle(fresh: Any) -> None:

@@ -69,7 +69,11 @@ export function AnswerView(props: IProps): JSX.Element {
           {answer.failure.hint && <span className="nbc-block nbc-quiet">{answer.failure.hint}</span>}
         </p>
       )}
-      {answer.phase === 'stopped' && <p className="nbc-quiet">{trans.__('Stopped. What had come so far is kept.')}</p>}
+      {answer.phase === 'stopped' && (
+        <p className="nbc-quiet">
+          {answer.candidates.length ? trans.__('Stopped. What had come so far is kept.') : trans.__('Stopped before the first word.')}
+        </p>
+      )}
       <Decisions {...props} />
       {attempts > 0 && !answer.parts && !running && (
         <p className="nbc-quiet">

@@ -193,6 +193,10 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
       }
       return;
     }
+    if (event.key === 'Escape') {
+      model.host.focus();
+      return;
+    }
     const up = event.key === 'ArrowUp' && box.selectionStart === 0;
     const down = event.key === 'ArrowDown' && box.selectionEnd === box.value.length;
     if ((up || down) && model.history.length) {
