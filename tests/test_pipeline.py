@@ -18,7 +18,7 @@ from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.types import Candidate, Cell, Notebook, Target, Task
 
-CONFIG = Config(check_seconds=5, redraws=0)
+CONFIG = Config(check_seconds=30, redraws=0)
 GOOD = "```python\nx = 1\n```"
 BAD = "```python\nx = undefined_thing\n```"
 

@@ -32,7 +32,8 @@ HERE = Notebook(path=Path("n.ipynb").resolve())
 
 def verdict(code):
     # the checks as a magic runs them, on this kernel's variables
-    judge = Judge(Config(check_seconds=1.5, check_memory_mb=512), namespace=get_ipython().user_ns)
+    seconds = 1.5 if code == "while True: pass" else 60.0  # a busy machine must not be what ends the others
+    judge = Judge(Config(check_seconds=seconds, check_memory_mb=512), namespace=get_ipython().user_ns)
     _, found = judge.check(Candidate(code), Task("generate", "do it"), HERE)
     said = found.evidence.get("not_run") or next((f.message for f in found.findings if f.severity == "error"), "")
     print(json.dumps({"ok": found.ok, "run": found.checks.get("run"), "said": said, "evidence": {k: v for k, v in found.evidence.items() if k in ("changes", "files", "creates")}}))

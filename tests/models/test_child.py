@@ -55,9 +55,9 @@ def test_silence_without_growth_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_growing_folder_is_no_stall(tmp_path: Path) -> None:
-    code = "import time\nfor i in range(10):\n open(f'f{i}', 'w').write('x'); time.sleep(0.3)"
+    code = "import time\nfor i in range(18):\n open(f'f{i}', 'w').write('x'); time.sleep(0.3)"
     with python(code, tmp_path) as child:
-        list(child.lines(stall_seconds=2.0))
+        list(child.lines(stall_seconds=4.5))
     assert child.code == 0
 
 

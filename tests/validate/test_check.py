@@ -15,7 +15,7 @@ from nbcopilot.validate.evidence.offer import offer
 from nbcopilot.validate.policy import load
 from nbcopilot.validate.runner import Runner
 
-CONFIG = Config(check_seconds=5.0)
+CONFIG = Config(check_seconds=30.0)
 NONE = Notebook()
 
 

@@ -12,7 +12,7 @@ from nbcopilot.pipeline import upstream
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
 from nbcopilot.validate.confirm import confirm
 
-CONFIG = Config(check_seconds=1.0)
+CONFIG = Config(check_seconds=3.0)
 MEAN = "def mean(values):\n    # of numbers\n    return sum(values) / (len(values) + 1)"
 PASSED = Verdict(True, checks={"run": "passed"})
 SHOWS = "assert mean([1, 3]) == 2"

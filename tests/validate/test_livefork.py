@@ -32,7 +32,7 @@ def live() -> Iterator[dict[str, object]]:
 
 
 def run(namespace: dict[str, object], code: str, data_dir: Path | None = None, **limits: float) -> RunReport:
-    job = Job(codes=(code,), limits=replace(Limits(seconds=5), **limits))  # type: ignore[arg-type]
+    job = Job(codes=(code,), limits=replace(Limits(seconds=30), **limits))  # type: ignore[arg-type]
     return livefork.run(job, namespace, data_dir)[0]
 
 
@@ -58,7 +58,8 @@ def test_every_variable_is_there_and_none_is_touched(live: dict[str, object]) ->
     ],
 )
 def test_the_kernel_survives_what_the_code_does(live: dict[str, object], tmp_path: Path, code: str, error: str) -> None:
-    report = run({**live, "PARENT": os.getpid(), "OUTSIDE": str(tmp_path / "x")}, code, seconds=0.5)
+    seconds = 0.5 if "while" in code else 30.0
+    report = run({**live, "PARENT": os.getpid(), "OUTSIDE": str(tmp_path / "x")}, code, seconds=seconds)
     assert not report.ok and report.error is not None and report.error.name in error.split(), report
     assert not (tmp_path / "x").exists()
 
