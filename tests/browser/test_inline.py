@@ -32,6 +32,18 @@ def ghost(lab: Any) -> Any:
     return lab.page.locator(".jp-GhostText")
 
 
+def asked_with(lab: Any, text: str) -> list[str]:
+    """The requests from now on that are about `text`: what was typed before may be asked late."""
+    found: list[str] = []
+
+    def note(request: Any) -> None:
+        if "/complete" in request.url and text in (request.post_data or ""):
+            found.append(request.url)
+
+    lab.page.on("request", note)
+    return found
+
+
 def test_typing_brings_a_suggestion_and_tab_takes_it(fresh: Any) -> None:
     lab = fresh
     with lab.page.expect_request("**/nbcopilot/complete*") as sent:
@@ -70,8 +82,7 @@ def test_an_older_request_is_given_up_when_the_user_types_on(fresh: Any) -> None
 
 def test_it_says_nothing_in_a_text_cell(fresh: Any) -> None:
     lab = fresh
-    asked: list[str] = []
-    lab.page.on("request", lambda request: asked.append(request.url) if "/complete" in request.url else None)
+    asked = asked_with(lab, "some words about")
     lab.command("notebook:change-cell-to-markdown")
     lab.notebook("panel.content.mode = 'edit'; panel.content.activeCell.editor.focus()")
     lab.page.keyboard.type("some words about ")
@@ -86,10 +97,9 @@ def test_one_command_switches_it_off_and_on(fresh: Any) -> None:
     assert lab.page.evaluate(is_on) is True
     lab.command("nbcopilot:toggle-inline")
     lab.page.wait_for_function(f"() => !({is_on})()")
-    asked: list[str] = []
-    lab.page.on("request", lambda request: asked.append(request.url) if "/complete" in request.url else None)
+    asked = asked_with(lab, "switched_off")
     lab.notebook("panel.content.activeCell.editor.focus()")
-    lab.page.keyboard.type("x = ")
+    lab.page.keyboard.type("switched_off = ")
     lab.page.wait_for_timeout(1500)
     assert asked == []
     lab.command("nbcopilot:toggle-inline")
