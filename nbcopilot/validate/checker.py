@@ -15,7 +15,7 @@ from typing import Any
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Candidate, Notebook, Task, Verdict
-from nbcopilot.validate import agree, examples, mend, policy, syntax
+from nbcopilot.validate import agree, examples, mend, policy, sandbox, syntax
 from nbcopilot.validate.check import OneCheck, check, known_names
 from nbcopilot.validate.confirm import confirm
 from nbcopilot.validate.evidence.offer import offer
@@ -66,9 +66,9 @@ class Checker:
         left = self.config.check_total_seconds - self._spent
         runner = self.runner(notebook) if left > 0 else None
         work = OneCheck(candidate, task, notebook, self.config, upstream, runner, self.namespace)
-        started = time.monotonic()
+        started = time.monotonic() - sandbox.waited()  # waiting for the checks of another request is not ours
         verdict = work.verdict()
-        self._spent += time.monotonic() - started
+        self._spent += time.monotonic() - sandbox.waited() - started
         if runner is None and verdict.ok:
             why = f"the {self.config.check_total_seconds:g} s for the checks of one request are used up"
             verdict = replace(verdict, evidence={**verdict.evidence, "not_run": why})

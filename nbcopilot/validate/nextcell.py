@@ -15,9 +15,10 @@ from nbcopilot.validate import names as scopes
 from nbcopilot.validate import syntax
 
 _PRINTS = re.compile(r"\bprint", re.IGNORECASE)
-_KEEPS = re.compile(
-    r"\b(assign\w*|stor\w*|sav\w*|call(?:ed)?|nam\w+|variables?|set|creat\w*|defin\w*|mak\w*|into|load\w*|import\w*)\b|`",
-    re.IGNORECASE,
+# How a request speaks of the name that a value shall get.
+_GIVEN = (
+    r"(?:\b(?:called|named|as|into|to|it|variables?|frame|dataframe|list|array|dict|series|create|define|make|build|load)"
+    r"\s+|=\s*|[`\"'])[`\"']?{name}\b|\b{name}\s*="
 )
 _THING = r"(?:variable|data ?frame|frame|series|list|array|dict(?:ionary)?|table|function|class)s?"
 _NAMED = re.compile(
@@ -88,7 +89,7 @@ def show(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
         note = "ends with the value that it printed"
     else:
         name = _new_name(last)
-        asked_for = re.search(rf"\b{re.escape(name)}\b", task.instruction) and _KEEPS.search(task.instruction)
+        asked_for = re.search(_GIVEN.format(name=re.escape(name)), task.instruction, re.IGNORECASE)
         text = f"{candidate.text.rstrip()}\n{name}" if name and name not in names and not asked_for else ""
         note = f"shows `{name}` at its end"
     return replace(candidate, text=text, notes=(*candidate.notes, note)) if text and _parse(text) else candidate

@@ -110,7 +110,9 @@ class Sandbox:
         self.close()
 
     def _ask(self, request: dict[str, Any], blobs: Sequence[bytes], seconds: float) -> tuple[dict[str, Any], str]:
+        asked = time.monotonic()
         with self._lock:
+            _waits.seconds = waited() + time.monotonic() - asked
             fresh = self._child is None
             child = self._ensure()
             started = time.monotonic()
@@ -145,14 +147,27 @@ class Sandbox:
 
 _shared: dict[tuple[str | None, Path | None], Sandbox] = {}
 _shared_lock = threading.Lock()
+_most = 3
+_waits = threading.local()
+
+
+def waited() -> float:
+    """Seconds that this thread has waited so far for the jobs of others to end."""
+    return float(getattr(_waits, "seconds", 0.0))
+
+
+def keep(count: int) -> None:
+    """Let `count` sandboxes of this process stay warm: as many as there are notebooks that are worked on at a time."""
+    global _most
+    _most = max(_most, count)
 
 
 def shared(*, level: str | None = None, data_dir: Path | None = None) -> Sandbox:
-    """The Sandbox of this process for a level and a folder; kept warm, at most three of them."""
+    """The Sandbox of this process for a level and a folder; kept warm, at most three of them (see `keep`)."""
     key = (level, data_dir.resolve() if data_dir else None)
     with _shared_lock:
         if key not in _shared:
-            while len(_shared) >= 3:
+            while len(_shared) >= _most:
                 _shared.pop(next(iter(_shared))).close()
             _shared[key] = Sandbox(level=level, data_dir=key[1])
         return _shared[key]

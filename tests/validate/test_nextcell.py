@@ -53,6 +53,7 @@ def test_a_print_that_was_asked_for_and_a_name_that_was_asked_for_or_is_there_st
     assert shown("print(n)", "print the count") == "print(n)"
     assert shown("total = n + 1", "store it as total") == "total = n + 1"
     assert shown("df = df.dropna()", "drop the gaps", "df") == "df = df.dropna()"
+    assert shown("rows = df[df.a > 1]", "all rows not named x") == "rows = df[df.a > 1]\nrows"
     assert shown("points = df.points", "only the column points") == "points = df.points\npoints"
 
 

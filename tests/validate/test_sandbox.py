@@ -17,7 +17,7 @@ from nbcopilot.validate import bubblewrap, child
 from nbcopilot.validate.inside import landlock
 from nbcopilot.validate.policy import LEVELS
 from nbcopilot.validate.report import Job, Limits, RunReport, Shown
-from nbcopilot.validate.sandbox import Sandbox, describe_level
+from nbcopilot.validate.sandbox import Sandbox, describe_level, waited
 from nbcopilot.validate.surroundings import Surroundings
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork and no sandbox")
@@ -246,6 +246,23 @@ def test_runs_from_several_threads_take_turns(box: Sandbox) -> None:
     for thread in threads:
         thread.join()
     assert sorted(seen, key=int) == ["0", "2", "4", "6", "8", "10"]
+
+
+def test_what_a_thread_waits_for_others_is_counted_apart(box: Sandbox) -> None:
+    before, done = waited(), threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            run(box, "import time\ntime.sleep(0.2)")
+
+    other = threading.Thread(target=work)
+    other.start()
+    try:
+        while waited() < before + 0.05:
+            run(box, "1")
+    finally:
+        done.set()
+        other.join()
 
 
 def test_a_level_that_is_not_known_is_one_sentence() -> None:
