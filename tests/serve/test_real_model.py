@@ -114,9 +114,8 @@ def test_real_answers_keep_the_protocol(place: Path, environ: dict[str, str]) ->
 
 def test_gap_is_filled_with_what_belongs_there(place: Path, environ: dict[str, str]) -> None:
     engine = client.connect(Config(model=MODEL))
-    gap = Gap(
-        "def total(values):\n    result = ", "\n    for value in values:\n        result += value\n    return result\n"
-    )
+    after = "\n    for value in values:\n        result += value\n    return result\n"
+    gap = Gap("def total(values):\n    result = ", after, budget_seconds=120)
     (*_, suggestion) = engine.suggest(gap)
     assert suggestion.text == "0" and suggestion.finish == "stop"
 
@@ -125,7 +124,7 @@ def test_half_a_word_is_continued(place: Path, environ: dict[str, str]) -> None:
     """Read as it stands, `max(are` goes on with `s)`, and `thres` with `old_value`."""
     engine = client.connect(Config(model=MODEL))
     areas = "def area(w, h):\n    return w * h\n\nsizes = [(1, 2), (3, 4)]\nareas = [area(w, h) for w, h in sizes]\n"
-    (*_, suggestion) = engine.suggest(Gap("largest = max(are", "\n", before=(areas,)))
+    (*_, suggestion) = engine.suggest(Gap("largest = max(are", "\n", before=(areas,), budget_seconds=120))
     assert suggestion.text == "as)"
     asked = Prompt(text="threshold_value = 3\nprint(thres", suffix=")\n")
     said = "".join(chunk.text for chunk in engine.generate(asked, Sampling(max_tokens=6)))
