@@ -45,16 +45,18 @@ def corpus(source: Path, folder: Path, count: int, most_cells: int) -> int:
             originals.append(node)
     total = 0
     for number in range(count):
-        node = json.loads(json.dumps(originals[number % len(originals)]))
-        for cell in node["cells"]:
-            if cell.get("cell_type") == "code":
-                text = cell.get("source", "")
-                cell["source"] = f"{''.join(text)}\nvariant_{number} = {number}"
         place = folder / f"{number // 100:03d}" / f"n{number:05d}.ipynb"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        data = (json.dumps(node, indent=1) + "\n").encode()
-        place.write_bytes(data)
-        total += len(data)
+        if not place.exists():  # the script goes on where it was stopped
+            node = json.loads(json.dumps(originals[number % len(originals)]))
+            for cell in node["cells"]:
+                if cell.get("cell_type") == "code":
+                    text = cell.get("source", "")
+                    cell["source"] = f"{''.join(text)}\nvariant_{number} = {number}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = place.with_suffix(".tmp")
+            unfinished.write_text(json.dumps(node, indent=1) + "\n")
+            unfinished.replace(place)
+        total += place.stat().st_size
     return total
 
 

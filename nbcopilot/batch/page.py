@@ -21,14 +21,18 @@ DIFF_TOTAL = 20_000_000
 ORDER = "state <> 'failed', detail NOT LIKE '%\"lacks\"%', detail NOT LIKE '%rejected%', detail = '{}', seconds DESC"
 _STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8882;--bad:#c62828;--good:#2e7d32}
-body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem}
+@media(prefers-color-scheme:dark){:root{--bad:#ff8a80;--good:#81c784}}
+body{font:14px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem}
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}
 .totals{display:flex;flex-wrap:wrap;gap:.5rem 2rem;padding:0;list-style:none}.totals b{display:block;font-size:1.3rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-.n{text-align:right;font-variant-numeric:tabular-nums}.failed{color:var(--bad)}.ok{color:var(--good)}
+td:first-child{overflow-wrap:anywhere;min-width:12rem;max-width:24rem}td:nth-child(3){min-width:20rem;width:45%}
+.n{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}.failed{color:var(--bad)}.ok{color:var(--good)}
 pre{background:var(--soft);padding:.5rem;overflow-x:auto;max-height:30rem}summary{cursor:pointer}small{opacity:.75}
 ins{text-decoration:none;background:#2e7d3233}del{text-decoration:none;background:#c6282833}
 """
+
+_HEADS = '<th>notebook<th>state<th>what was done<th class="n">cells<th class="n">tokens in / out<th class="n">seconds<th>worker'
 
 
 def html(report: Report, journal: Journal, command: str, watts: float, folder: Path) -> Iterator[str]:
@@ -39,10 +43,7 @@ def html(report: Report, journal: Journal, command: str, watts: float, folder: P
     yield f"<style>{_STYLE}</style><h1>{escape(title)}</h1>\n"
     yield from _totals(report, watts)
     yield from _causes(journal)
-    heads = "<th>".join(
-        ["notebook", "state", "what was done", '<span class="n">cells</span>', "tokens in / out", "seconds", "worker"]
-    )
-    yield f'<h2>Notebooks</h2><div class="scroll"><table><thead><tr><th>{heads}</thead><tbody>\n'
+    yield f'<h2>Notebooks</h2><div class="scroll"><table><thead><tr>{_HEADS}</thead><tbody>\n'
     room = DIFF_TOTAL
     for row in journal.rows(ORDER):
         yield _row(row, folder, room > 0)
@@ -55,12 +56,13 @@ def html(report: Report, journal: Journal, command: str, watts: float, folder: P
 
 def _totals(report: Report, watts: float) -> Iterator[str]:
     cost = report.cost.json(watts)
-    pace = report.done / report.seconds * 3600 if report.seconds else 0
-    figures = [
-        (f"{report.count('ok')}", "done"),
-        (f"{report.count('failed')}", "failed"),
-        (f"{len(report.stale)}", "with something missing or outdated"),
-        (f"{report.total - report.count('ok') - report.count('failed')}", "skipped or left"),
+    worked, skipped = report.done - report.count("skipped"), report.count("skipped")
+    pace = worked / report.seconds * 3600 if report.seconds else 0
+    figures = [(f"{report.count('ok')}", "done"), (f"{report.count('failed')}", "failed")]
+    figures += [(f"{len(report.stale)}", "with something missing or outdated")] if report.stale else []
+    figures += [(f"{skipped}", "skipped or done before")] if skipped else []
+    figures += [(f"{report.total - report.done}", "left")] if report.done < report.total else []
+    figures += [
         (f"{report.cells_written}", "cells written"),
         (f"{report.seconds:,.0f} s", f"{pace:,.0f} notebooks an hour"),
         (f"{cost['prompt_tokens']:,} / {cost['completion_tokens']:,}", "tokens read / written"),
@@ -91,14 +93,14 @@ def _causes(journal: Journal) -> Iterator[str]:
 def _row(row: Row, folder: Path, with_diff: bool) -> str:
     lacks = row.detail.get("lacks", [])
     state = "lacking" if lacks and row.state == "ok" else row.state
-    said = [row.error] if row.error else []
+    said = [row.error.removeprefix(f"{row.path} ")] if row.error else []
     said += row.detail.get("notes", [])
     said += [f"cell #{cell}: {what}" for cell, what in lacks]
     text = "<br>".join(escape(one) for one in said)
     if row.diff and with_diff:
         text += f"<details><summary>before and after</summary><pre>{_colored(row.diff)}</pre></details>"
     tokens = f"{row.prompt_tokens:,} / {row.completion_tokens:,}" if row.prompt_tokens else ""
-    link = _link(row.place or row.path, folder)
+    link = _link(row.path if row.state == "failed" else row.place or row.path, folder)
     kind = "failed" if state in ("failed", "lacking") else state
     name = f'<a href="{link}">{escape(row.name)}</a>' if link else escape(row.name)
     return (

@@ -23,7 +23,7 @@ LEAST_MEMORY = 1 << 28
 # What is for dashboards and for finding faults in Dask itself: 32 idle workers took 0.8 of a core with it.
 _QUIET = {
     "distributed.admin.tick.interval": "500ms",
-    "distributed.admin.system-monitor.interval": "2s",
+    "distributed.admin.system-monitor.interval": "60s",  # the client has one for each worker
     "distributed.admin.system-monitor.disk": False,
     "distributed.worker.memory.monitor-interval": "200ms",
     "distributed.worker.profile.enabled": False,

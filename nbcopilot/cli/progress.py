@@ -37,7 +37,7 @@ class Progress:
     """Notebooks as they get done."""
 
     def __init__(self, total: int, args: argparse.Namespace) -> None:
-        self.total, self.count, self.failed = total, 0, 0
+        self.total, self.count, self.failed, self.before = total, 0, 0, 0
         self.dry_run = getattr(args, "dry_run", False)
         self.counts_cells = args.command != "strip"
         self.shows_diffs = self.dry_run
@@ -78,6 +78,8 @@ class Progress:
             worker.tokens += outcome.usage.completion_tokens
             worker.seconds += outcome.seconds
             worker.last = outcome.unit.name
+        elif outcome.state == "skipped":  # an earlier run did it, or there is nothing to be done: no time went into it
+            self.before += 1
         if outcome.diff and self.shows_diffs:
             print(outcome.diff, end="", flush=True)
         for cell, problem in outcome.lacks:
@@ -125,7 +127,7 @@ class Progress:
     def _rates(self) -> str:
         spent = max(time.monotonic() - self._started, 1e-3)
         tokens = sum(worker.tokens for worker in self._workers.values())
-        words = [f"{60 * self.count / spent:.1f} notebooks/min"]
+        words = [f"{60 * (self.count - self.before) / spent:.1f} notebooks/min"]
         words += [f"{tokens / spent:.0f} tokens/s"] if tokens else []
         words += [f"{self.failed} failed"] if self.failed else []
         return ", ".join(words)
@@ -144,5 +146,5 @@ class Progress:
     def _left(self) -> str:
         """The time left, once it can be told and is worth telling."""
         spent = time.monotonic() - self._started
-        left = spent / self.count * (self.total - self.count)
+        left = spent / max(self.count - self.before, 1) * (self.total - self.count) if self.count > self.before else 0
         return f" ({left:.0f} s left)" if left >= 10 else ""
