@@ -131,7 +131,7 @@ class OneCheck:
         report = runner.run(
             self.candidate.text,
             setup=self.upstream,
-            reserved=self.notebook.names,
+            reserved=self._there(),
             examples=[example.as_job() for example in promised],
         )
         self.report = report
@@ -151,6 +151,15 @@ class OneCheck:
         else:
             self._judge(promised, report)
         self._observe(report)
+
+    def _there(self) -> frozenset[str]:
+        """Names that the notebook has; without a kernel those that its other code cells above make."""
+        if self.notebook.namespace is not None:
+            return self.notebook.names
+        position = self.task.target.position if self.task.target.position is not None else self.notebook.cursor
+        above = self.notebook.cells[: len(self.notebook.cells) if position is None else position + 1]
+        cells = [cell.source for cell in above if cell.kind == "code" and cell.id != self.task.target.cell_id]
+        return known_names(self.notebook, cells, None)
 
     def _examples(self) -> tuple[Example, ...]:
         failed = self.notebook.error

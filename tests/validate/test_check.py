@@ -259,3 +259,12 @@ def test_a_request_has_a_budget_for_all_its_checks() -> None:
     second = checker.check(Candidate("live"), Task("generate", "x"), NONE, ())
     assert first.checks["run"] == second.checks["run"] == "not-run"
     assert second.ok and second.evidence["not_run"] == "the 0.4 s for the checks of one request are used up"
+
+
+def test_in_a_file_without_a_kernel_what_another_cell_made_is_changed_and_not_created() -> None:
+    cells = (Cell("a", "code", "total = 1\nimport os"), Cell("b", "code", "rows = [1]"), Cell("c", "code", "total = 0"))
+    book, task = Notebook(cells), Task("fix", target=Target("total = 0", "c", position=2))
+    found = Checker(CONFIG).check(Candidate("total = 2\nmade = 3"), task, book, ())
+    assert found.evidence["changes"] == ["total"] and found.evidence["creates"] == ["made"]
+    first = Task("fix", target=Target("total = 1", "a", position=0))
+    assert Checker(CONFIG).check(Candidate("total = 2"), first, book, ()).evidence["creates"] == ["total"]
