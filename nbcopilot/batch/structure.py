@@ -264,7 +264,7 @@ def _listed(things: Sequence[str]) -> str:
 
 
 def _in_order(found: frozenset[str], source: str) -> list[str]:
-    return sorted(found, key=lambda name: source.find(name))
+    return sorted(found, key=lambda name: (source.find(name), name))  # one may be the beginning of another
 
 
 def _is_magic(node: ast.AST) -> bool:

@@ -73,3 +73,10 @@ def test_any_source_gets_a_sentence_without_live_markup(source: str, language: s
     text = structure.describe([source], language)
     assert text.endswith(".") and "\n" not in text
     assert text.count("`") % 2 == 0
+
+
+def test_names_that_begin_alike_come_in_the_same_order_in_every_process() -> None:
+    names = [f"Counter{'X' * length}" for length in range(5)]
+    source = "\n".join(f"class {name}" for name in reversed(names))
+    said = structure.describe([source], "kotlin")
+    assert [said.index(f"`{name}`") for name in names] == sorted(said.index(f"`{name}`") for name in names)
