@@ -23,6 +23,7 @@ from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError, InternalError, NbcopilotError
+from nbcopilot.notebook.syntax import steadily
 
 Perform = Callable[[Job, Item, threading.Event], Outcome]
 
@@ -57,10 +58,7 @@ def guarded(perform: Perform, job: Job, item: Item, stop: threading.Event, worke
     """The outcome of `perform`, whatever happens in it, with what it cost."""
     started = time.monotonic()
     try:
-        try:
-            outcome = perform(job, item, stop)
-        except SystemError:  # threads that parse at once confuse CPython 3.11; the work is pure: it is done again
-            outcome = perform(job, item, stop)
+        outcome = steadily(perform, job, item, stop)  # the work is pure: a confused parser has it done again
     except NbcopilotError as exc:
         outcome = Outcome(item.unit, "failed", error=exc)
     except Cancelled:

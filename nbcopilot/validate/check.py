@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.config import Config
+from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.fault import leading_up
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import examples, policy, syntax
@@ -158,8 +159,8 @@ class OneCheck:
             return self.notebook.names
         position = self.task.target.position if self.task.target.position is not None else self.notebook.cursor
         above = self.notebook.cells[: len(self.notebook.cells) if position is None else position + 1]
-        cells = [cell.source for cell in above if cell.kind == "code" and cell.id != self.task.target.cell_id]
-        return known_names(self.notebook, cells, None)
+        others = [cell for cell in above if cell.kind == "code" and cell.id != self.task.target.cell_id]
+        return self.notebook.names.union(*(names(cell.source).defined for cell in others))
 
     def _examples(self) -> tuple[Example, ...]:
         failed = self.notebook.error

@@ -98,9 +98,8 @@ class _Work:
         self.mutants = mutation.mutants(self.source, with_helpers(self.source, tops), limit=self.budget.mutants)
         given = split(tests, tops, known_names(self.source, self.setup)) if tests.strip() else Tests()
         if examples := [test for test in promised(self.source, tops) if test.name not in {t.name for t in given.tests}]:
-            imports = [line for line in ("import pytest",) if any("pytest." in test.source for test in examples)]
-            preamble = "\n".join(dict.fromkeys([*imports, *given.preamble.split("\n")])).strip("\n")
-            given = replace(given, preamble=preamble, tests=(*examples, *given.tests))
+            needed = "import pytest\n" if any("pytest." in test.source for test in examples) else ""
+            given = replace(given, preamble=needed + given.preamble, tests=(*examples, *given.tests))
         written = self._measure(given.preamble, [t for t in given.tests if not t.idle])
         kept, report = self._sorted(given, written)
         auto, cases, notes = self._recorded(calls, kept, written)
