@@ -28,6 +28,16 @@ def send(*cells, group=None, after="here", **more):
     link.send(CellEdit(group, made, after=here if after == "here" else after, **more), answers.append)
 """
 
+# Prints what the front end said of the edit `mine`; what it said of earlier edits may still be under way.
+TOLD = """
+import asyncio
+for _ in range(1200):
+    said = [answer for answer in answers if answer.group == mine]
+    if said: break
+    await asyncio.sleep(.05)
+print(said[-1])
+"""
+
 
 @pytest.fixture(scope="module")
 def page_lab(lab: Any, server: Any) -> Any:
@@ -69,14 +79,10 @@ def test_several_typed_cells_go_below_the_cell_that_ran_in_one_undo_step(fresh: 
 
 def test_the_kernel_is_told(fresh: Any) -> None:
     lab = fresh
-    put(lab, 1, "send(('code', 'told'))")
+    put(lab, 1, "mine = str(uuid.uuid4())\nsend(('code', 'told'), group=mine)")
     lab.run(1)
     lab.wait("return nb.cells.length === 4")
-    put(
-        lab,
-        3,
-        "import asyncio\nfor _ in range(1200):\n    if answers: break\n    await asyncio.sleep(.05)\nprint(answers[-1])",
-    )
+    put(lab, 3, TOLD)
     lab.run(3)
     text = "".join(lab.cells()[3]["outputs"][0]["text"])
     assert text.startswith("Applied(")
