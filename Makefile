@@ -40,8 +40,9 @@ web:
 	elif [ -n "$$CI" ]; then echo "npm is not on PATH: in CI the TypeScript tests must run"; exit 1; \
 	else echo "npm is not on PATH: the TypeScript tests are skipped"; fi
 
+# A test that fails is run once more, and both are printed: a rerun is a race to be mended. Plain `pytest` runs once.
 test: lint web
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --reruns 1 --rerun-show-tracebacks
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
