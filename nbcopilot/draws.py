@@ -23,6 +23,8 @@ MORE = 4
 ROUND_TOKENS = 1536
 # Tokens of an answer up to which others are drawn beside it to see whether they agree: a few lines, done in a second.
 SHORT_TOKENS = 64
+# Tokens that another answer may have beyond twice those of the first.
+ROOM_TOKENS = 32
 
 # Characters of mere repetition after which an answer is cut: a ruler of dashes or a row of zeros is shorter.
 LOOP = 200
@@ -96,7 +98,8 @@ def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[
     shown = all(v.checks.get("run") == "passed" and not v.evidence.get("examples") for _, v in good)
     if not good or not shown or any(functions_of(candidate.text) for candidate, _ in good):
         return []
-    sampling = replace(_spread(task.sampling, 0), max_tokens=min(task.sampling.max_tokens, 2 * SHORT_TOKENS))
+    # One that rambles would be waited for, and it agrees with nobody.
+    sampling = replace(_spread(task.sampling, 0), max_tokens=min(task.sampling.max_tokens, 2 * length + ROOM_TOKENS))
     return [Draw(render(context), sampling, wanted)]
 
 

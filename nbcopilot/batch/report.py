@@ -56,11 +56,12 @@ class Cost:
 
 @dataclass
 class Report:
-    """The whole run. `interrupted` by Ctrl-C; `fatal` ended it early (no model, no engine, no room on the disk)."""
+    """The whole run. `interrupted` by Ctrl-C (`stop_code` 130) or SIGTERM (143); `fatal` ended it early (no model, no engine, no room on the disk)."""
 
     total: int
     seconds: float = 0.0
     interrupted: bool = False
+    stop_code: int = 130
     fatal: NbcopilotError | None = None
     counts: Counter[State] = field(default_factory=Counter)
     cells_written: int = 0
@@ -108,9 +109,10 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 done; 1 something was found wrong; the error's own code when every notebook failed alike; 130 stopped."""
+        """0 done; 1 something was found wrong; the error's own code when every notebook failed alike; 130 or 143
+        stopped."""
         if self.interrupted:
-            return 130
+            return self.stop_code
         if self.fatal is not None:
             return self.fatal.exit_code
         codes = {outcome.error.exit_code for outcome in self._failed if outcome.error is not None}

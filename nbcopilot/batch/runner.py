@@ -3,28 +3,25 @@
     units -> read, hashed, held against the journal -> Items -> executor -> Outcomes -> written -> journal, Report
 
 Files are read ahead and written in threads, so that the delays of disks and stores overlap and no worker waits for them;
-all else happens in the calling thread. Ctrl-C lets what is being written be finished. One notebook's failure never stops
+all else happens in the calling thread. Ctrl-C and SIGTERM let what is being written be finished. One notebook's failure never stops
 the others.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from types import FrameType
 
 from nbcopilot.batch import stores
 from nbcopilot.batch.executors import Executor
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome, Part, Unit
 from nbcopilot.batch.journal import Journal
 from nbcopilot.batch.report import Report
+from nbcopilot.batch.signals import exit_code, uninterrupted
 from nbcopilot.batch.tasks import divided, mismatch
 from nbcopilot.errors import (
     DiskFullError,
@@ -77,7 +74,7 @@ class Run:
 
     def run(self) -> Report:
         """Work on all units and write what comes back. Errors are outcomes; an engine that is not there or a full
-        disk ends the run (`Report.fatal`), as does Ctrl-C (`Report.interrupted`). Closes the executor."""
+        disk ends the run (`Report.fatal`), as do Ctrl-C and SIGTERM (`Report.interrupted`). Closes the executor."""
         started = time.monotonic()
         waiting = self._prepared()
         try:
@@ -96,8 +93,8 @@ class Run:
                 self.report.seconds = time.monotonic() - started
                 if self.report.fatal is not None:
                     break
-        except KeyboardInterrupt:
-            self.report.interrupted = True
+        except KeyboardInterrupt as exc:
+            self.report.interrupted, self.report.stop_code = True, exit_code(exc)
         except _FATAL as exc:
             self.report.fatal = exc
         finally:
@@ -271,24 +268,3 @@ def _require_writable(place: str) -> None:
         raise NotebookWriteError(
             f"{place} could not be written: it is read-only", hint="check the permissions, or write elsewhere with -o"
         )
-
-
-@contextlib.contextmanager
-def uninterrupted(*, swallow: bool = False) -> Iterator[None]:
-    """Hold Ctrl-C back until the block is done, or (swallow) for good. Only the main thread gets signals; elsewhere this
-    does nothing."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        caught.append(number)
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if caught and not swallow:
-        raise KeyboardInterrupt

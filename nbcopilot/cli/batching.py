@@ -65,7 +65,7 @@ def require_one(args: argparse.Namespace, names: Sequence[str], command: str) ->
 
 def run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> Report:
     """Do `job` on what `args` name: discover, plan, work, write, report. on_outcome gets each finished notebook."""
-    from nbcopilot.batch import runner
+    from nbcopilot.batch import runner, signals
     from nbcopilot.batch.report import WATTS_PER_CORE, require_format, write_report
     from nbcopilot.cli.progress import Progress
 
