@@ -14,7 +14,7 @@ import os
 import socket
 import sqlite3
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,10 @@ class Journal:
             json.dumps({key: value for key, value in detail.items() if value}, default=str),
             zlib.compress(outcome.diff[:DIFF_CHARS].encode("utf-8", "replace")) if diff and outcome.diff else None,
         )
+
+    def keep_only(self, names: Sequence[str]) -> None:
+        """Forget notebooks that are not of this run: they were moved or deleted since an earlier one."""
+        self._write("DELETE FROM units WHERE name NOT IN (SELECT value FROM json_each(?))", json.dumps(names))
 
     def part_done(self, name: str, read: str, part: Part) -> None:
         """Keep a finished part of a huge notebook."""

@@ -56,7 +56,8 @@ class Cost:
 
 @dataclass
 class Report:
-    """The whole run. `interrupted` by Ctrl-C (`stop_code` 130) or SIGTERM (143); `fatal` ended it early (no model, no engine, no room on the disk)."""
+    """The whole run. `interrupted` by Ctrl-C (`stop_code` 130) or SIGTERM (143); `fatal` ended it early (no model, no
+    engine, no room on the disk)."""
 
     total: int
     seconds: float = 0.0

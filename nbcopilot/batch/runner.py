@@ -264,7 +264,10 @@ class _Divided:
 
 def _require_writable(place: str) -> None:
     """Refuse a file that cannot be replaced before a model has worked on it."""
-    if os.path.exists(place) and not os.access(place, os.W_OK):
-        raise NotebookWriteError(
-            f"{place} could not be written: it is read-only", hint="check the permissions, or write elsewhere with -o"
-        )
+    folder = os.path.dirname(os.path.realpath(place))
+    for path, what in ((place, "it"), (folder, "its folder")):
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            raise NotebookWriteError(
+                f"{place} could not be written: {what} is read-only",
+                hint="check the permissions, or write elsewhere with -o",
+            )

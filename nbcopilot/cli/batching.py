@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ def add_arguments(sub: argparse.ArgumentParser, *, writes: bool = True, model: b
         where.add_argument("--in-place", action="store_true", help="write into the notebooks")
         sub.add_argument("--dry-run", action="store_true", help="show the changes as a diff and write nothing")
         sub.add_argument("--resume", action="store_true", help="go on with an interrupted run of the same command")
+        sub.add_argument("-v", "--verbose", action="store_true", help="with --resume: name also what was done before")
     sub.add_argument("--since", metavar="REV", help="only notebooks that changed against this git revision")
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of this machine (default 1)")
     sub.add_argument("--scheduler", metavar="ADDRESS|FILE", help="a Dask cluster in place of this machine")
@@ -65,7 +67,14 @@ def require_one(args: argparse.Namespace, names: Sequence[str], command: str) ->
 
 def run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> Report:
     """Do `job` on what `args` name: discover, plan, work, write, report. on_outcome gets each finished notebook."""
-    from nbcopilot.batch import runner, signals
+    from nbcopilot.batch.signals import terminable
+
+    with terminable():
+        return _run(args, job, on_outcome)
+
+
+def _run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None]) -> Report:
+    from nbcopilot.batch import runner
     from nbcopilot.batch.report import WATTS_PER_CORE, require_format, write_report
     from nbcopilot.cli.progress import Progress
 
@@ -100,6 +109,8 @@ def run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None
                 on_notice=progress.say,
             ).run()
         complete = report.complete
+        if complete and job.writes and places is not None:
+            _sweep(places)
         if complete and archive:
             from nbcopilot.batch.archive import pack
 
@@ -189,7 +200,18 @@ def _journal(args: argparse.Namespace, job: Job, units: Sequence[Unit], output: 
     if not job.writes or not units:
         return Journal()
     folder = folder_for(output, [unit.name for unit in units])
-    return Journal.open(folder, job.conditions(), resume=args.resume, created=job.options.created)
+    journal = Journal.open(folder, job.conditions(), resume=args.resume, created=job.options.created)
+    journal.keep_only([unit.name for unit in units])
+    return journal
+
+
+def _sweep(places: Mapping[Unit, str]) -> None:
+    """Remove what a killed run left unfinished in the folders of the results."""
+    from nbcopilot.batch import stores
+    from nbcopilot.write.files import sweep
+
+    for folder in {os.path.dirname(place) for place in places.values() if not stores.is_url(place)}:
+        sweep(folder or ".")
 
 
 def _as_begun(job: Job, journal: Journal) -> Job:

@@ -37,7 +37,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Document, check or show. Exit 1 when something was found wrong, 130 when stopped by Ctrl-C."""
+    """Document, check or show. Exit 1 when something was found wrong, 130 when stopped by Ctrl-C, 143 by SIGTERM."""
     from nbcopilot import config as settings
     from nbcopilot.batch.job import Job
 

@@ -1,7 +1,7 @@
 """The command line: one module a group of commands, one table of them, one place where errors become exit codes.
 
 Exit codes: 0 done, 1 the work found something wrong, 2 bad usage or input, 3 model or engine unavailable,
-130 interrupted.
+130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ COMMANDS = {
     "eval": "evaluate",
     "bench": "bench",
 }
-INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -57,9 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except NbcopilotError as exc:
         print(f"nbcopilot: {exc}", file=sys.stderr)
         return exc.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as exc:
+        from nbcopilot.batch.signals import exit_code
+
         print("nbcopilot: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return exit_code(exc)
     except BrokenPipeError:
         # The reader of our output went away (| head): not an error, but Python must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -42,6 +42,8 @@ class Progress:
         self.counts_cells = args.command != "strip"
         self.shows_diffs = self.dry_run
         self.quiet = args.command == "audit"
+        # What an earlier run did is told together: once before the first that this one does, and at the end.
+        self._verbose, self._untold = getattr(args, "verbose", False), 0
         self._started = time.monotonic()
         self._workers: defaultdict[str, _Worker] = defaultdict(_Worker)
         self._note = ""
@@ -65,11 +67,15 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._tell_before()
         if self._live is not None:
             self._live.stop()
 
     def done(self, outcome: Outcome) -> None:
         """One notebook is finished."""
+        is_before = not outcome.worker and outcome.state == "skipped"
+        if not is_before and self.count == self.before:
+            self._tell_before()
         self.count += 1
         self.failed += outcome.state == "failed"
         if outcome.worker:
@@ -78,8 +84,9 @@ class Progress:
             worker.tokens += outcome.usage.completion_tokens
             worker.seconds += outcome.seconds
             worker.last = outcome.unit.name
-        elif outcome.state == "skipped":  # an earlier run did it, or there is nothing to be done: no time went into it
+        elif is_before:  # no time went into it
             self.before += 1
+            self._untold += 1
         if outcome.diff and self.shows_diffs:
             print(outcome.diff, end="", flush=True)
         for cell, problem in outcome.lacks:
@@ -87,6 +94,9 @@ class Progress:
         told = f"{outcome.unit.path}: {self._what(outcome)}"
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=self.count, description=self._rates())
+        if is_before and not self._verbose:
+            return
+        if self._bar is not None:
             if outcome.error is not None or outcome.notes:
                 self.say(told, plain=True)
         elif not self.quiet or outcome.error is not None:
@@ -129,8 +139,15 @@ class Progress:
         tokens = sum(worker.tokens for worker in self._workers.values())
         words = [f"{60 * (self.count - self.before) / spent:.1f} notebooks/min"]
         words += [f"{tokens / spent:.0f} tokens/s"] if tokens else []
+        words += [f"{self.before:,} done before"] if self.before else []
         words += [f"{self.failed} failed"] if self.failed else []
         return ", ".join(words)
+
+    def _tell_before(self) -> None:
+        """How many notebooks an earlier run did, where they were not told one by one; the bar says it too."""
+        count, self._untold = self._untold, 0
+        if count and not self._verbose and self._bar is None:
+            print(f"{self.count}/{self.total} {count:,} done before", file=sys.stderr, flush=True)
 
     def _what(self, outcome: Outcome) -> str:
         if outcome.error is not None:

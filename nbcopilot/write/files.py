@@ -1,7 +1,7 @@
 """The last step for files: bytes onto the disk, whole or not at all, and only over what was read.
 
 A temporary file in the same folder, fsync, rename. A crash, a kill or a full disk at any moment leaves the old file;
-at worst a hidden `.nbcopilot-*.tmp` stays behind. Knows nothing of what the bytes mean, except `apply`.
+at worst a hidden `.nbcopilot-*.tmp` stays behind, until `sweep`. Knows nothing of what the bytes mean, except `apply`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import secrets
 import stat
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +21,10 @@ from nbcopilot.errors import EditConflictError, NotebookWriteError, UsageError
 from nbcopilot.notebook import document
 from nbcopilot.types import CellEdit
 from nbcopilot.write import cells
+
+# A write takes well below a second; a disk that hangs is waited for.
+LEFT_SECONDS = 60.0
+_LEFT = re.compile(r"\.nbcopilot-[0-9a-f]{16}\.tmp")
 
 
 def apply(path: str | Path, edits: Sequence[CellEdit], expected_sha256: str | None = None) -> None:
@@ -65,6 +71,14 @@ def write(path: str | Path, data: bytes, *, expected_sha256: str | None = None) 
         if temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
+
+
+def sweep(folder: str | Path, *, older_seconds: float = LEFT_SECONDS) -> None:
+    """Remove from `folder` the temporary files of writes that were killed; one that is under way is younger."""
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _LEFT.fullmatch(entry.name) and time.time() - entry.stat().st_mtime > older_seconds:
+                os.unlink(entry.path)
 
 
 def _temporary(folder: Path, data: bytes, before: os.stat_result | None) -> str:

@@ -39,6 +39,15 @@ def test_a_line_counts_only_for_the_same_bytes(tmp_path: Path) -> None:
     assert not (tmp_path / "journal.sqlite").exists()
 
 
+def test_what_is_not_there_any_more_is_forgotten(tmp_path: Path) -> None:
+    journal = opened(tmp_path, resume=False)
+    journal.done(Outcome(UNIT, read="r"), "", "w")
+    journal.done(Outcome(Unit("in/m.ipynb", "m.ipynb"), "failed", error=NotebookInvalidError("bad")))
+    journal.keep_only(["n.ipynb", "new.ipynb"])
+    assert [row.name for row in journal.rows()] == ["n.ipynb"] and journal.causes() == []
+    journal.close(complete=True)
+
+
 def test_a_part_comes_back_as_it_was(tmp_path: Path) -> None:
     part = Part((3, 4), {3: Text("Adds.", {"grounding": "ok"}, "sha256:1")}, ("a note",), Usage(7, 2))
     journal = opened(tmp_path, resume=False)

@@ -17,7 +17,8 @@ from nbcopilot.batch.executors import Threads
 from nbcopilot.batch.job import Item, Job, Outcome, Unit
 from nbcopilot.batch.journal import Journal
 from nbcopilot.batch.report import Report
-from nbcopilot.batch.runner import Run, uninterrupted
+from nbcopilot.batch.runner import Run
+from nbcopilot.batch.signals import exit_code, terminable, uninterrupted
 from nbcopilot.batch.tasks import PART_GROUPS, LazyEngine
 from nbcopilot.batch.texts import Options
 from nbcopilot.batch.working import Perform, on_engine
@@ -234,12 +235,15 @@ def test_a_huge_notebook_in_parts_gives_the_same_bytes_and_goes_on_between_them(
 # --------------------------------------------------------------------------- Ctrl-C
 
 
-def test_interrupt_is_held_back_while_a_file_is_written() -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interrupt_is_held_back_while_a_file_is_written(number: int, code: int) -> None:
     steps = []
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
-        os.kill(os.getpid(), signal.SIGINT)
-        steps.append("finished")
-    assert steps == ["finished"]
+    with terminable():
+        with pytest.raises(KeyboardInterrupt) as stopped, uninterrupted():
+            os.kill(os.getpid(), number)
+            steps.append("finished")
+        assert steps == ["finished"] and exit_code(stopped.value) == code
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     with uninterrupted():
         pass
 

@@ -58,3 +58,20 @@ def test_elsewhere_there_is_a_line_for_each_with_the_time_left(capsys: pytest.Ca
     err = capsys.readouterr().err.splitlines()
     assert re.fullmatch(r"1/100 in/n0.ipynb: 2 cells written \(99\d s left\)", err[0])
     assert err[1] == "nbcopilot: a worker was lost"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_an_earlier_run_did_is_one_line_unless_each_is_asked_for(
+    verbose: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {"state": "skipped", "notes": ("done before",), "cells_written": 0}
+    with Progress(6, argparse.Namespace(command="document", dry_run=False, verbose=verbose)) as progress:
+        for number in range(4):
+            progress.done(outcome(number, "", **before))
+        progress.done(outcome(4, "w0"))
+        progress.done(outcome(5, "", **before))
+    err = capsys.readouterr().err.splitlines()
+    if verbose:
+        assert err[0] == "1/6 in/n0.ipynb: done before" and len(err) == 6
+    else:
+        assert err == ["4/6 4 done before", "5/6 in/n4.ipynb: 2 cells written", "6/6 1 done before"]

@@ -130,6 +130,18 @@ def test_kill_in_the_middle_of_writing_leaves_one_whole_version(tmp_path: Path) 
     assert all(name.startswith(".nbcopilot-") or name == "x.ipynb" for name in os.listdir(tmp_path))
 
 
+def test_what_killed_writes_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    left, younger = tmp_path / f".nbcopilot-{'0a' * 8}.tmp", tmp_path / f".nbcopilot-{'0b' * 8}.tmp"
+    others = [younger, tmp_path / "n.ipynb", tmp_path / ".nbcopilot-mine.tmp"]
+    for path in [left, *others]:
+        path.write_text("{")
+    for path in [left, *others[1:]]:
+        os.utime(path, (0, 0))
+    files.sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+    files.sweep(tmp_path / "not there")
+
+
 # --------------------------------------------------------------------------- edits of notebooks
 
 
