@@ -91,7 +91,8 @@ class GenericModel:
             torch.set_num_threads(threads)
 
     def close(self) -> None:
-        """Nothing to free: the tensors go with the object."""
+        """Free the weights; the model computes no more."""
+        self._model = None
 
     def _one(self, segment: Segment) -> Tensor:
         cache = segment.cache

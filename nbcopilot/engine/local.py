@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import queue
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 
 from nbcopilot.config import Config
 from nbcopilot.engine.beam import BeamSearch
@@ -73,7 +74,7 @@ class LocalEngine:
         if config.threads:
             self._threads = lambda: config.threads
         self._room = max(ANSWER_BYTES // model.token_bytes, model.context) if model.token_bytes else math.inf
-        self._scheduler = Scheduler(model, self._job, pace, self._threads, self._room)
+        self._scheduler = Scheduler(model, partial(_job, self._shared), pace, self._threads, self._room)
 
     def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Generator[Chunk, None, None]:
         """Stream the answers; see Engine.generate. The prompt is checked now, not at the first chunk."""
@@ -122,8 +123,10 @@ class LocalEngine:
         return int(getattr(self._loaded.model, "read_bytes", 0))
 
     def close(self) -> None:
-        """End the engine's thread and free the model; running requests are cancelled."""
+        """End the engine's thread, free the model and what is kept of requests; running ones are cancelled."""
         self._scheduler.close()
+        if self._shared.prefixes is not None:
+            self._shared.prefixes.clear()
         if self._shared.draft is not None:
             self._shared.draft.close()
         self._loaded.model.close()
@@ -164,10 +167,6 @@ class LocalEngine:
         cut, begins = self._tokens.healed(ids)
         return (cut, begins) if len(cut) + len(begins) < self._loaded.model.context else (ids, b"")
 
-    def _job(self, request: Request) -> Job:
-        kind = BeamSearch if request.sampling.beams > 1 else Candidates
-        return kind(request, self._shared)
-
     def _answers(
         self, requests: Sequence[Request], out: queue.SimpleQueue[tuple[int, Chunk] | BaseException]
     ) -> Generator[tuple[int, Chunk], None, None]:
@@ -184,3 +183,9 @@ class LocalEngine:
         finally:
             for request in requests:
                 request.cancelled = True
+
+
+def _job(shared: Shared, request: Request) -> Job:
+    """What answers `request`. No method: the scheduler would hold the engine, and its memory, in a circle."""
+    kind = BeamSearch if request.sampling.beams > 1 else Candidates
+    return kind(request, shared)

@@ -74,8 +74,9 @@ class NativeModel:
         beside: NativeModel | None = None,
     ) -> None:
         index = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
-        self._map = np.memmap(folder / "weights.bin", dtype=np.uint8, mode="r")
-        if self._map.size != index["bytes"]:
+        weights = np.memmap(folder / "weights.bin", dtype=np.uint8, mode="r")
+        self._map: Array | None = weights
+        if weights.size != index["bytes"]:
             raise ModelCorruptError(f"{folder.name} is cut short", hint="`nbcopilot models verify` says which model")
         self.shape = Shape(**index["shape"])
         self.context = self.shape.context
@@ -83,7 +84,7 @@ class NativeModel:
         self._library = library
         self._owns_pool = beside is None
         self._pool: int | None = library.pool_new(threads) if beside is None else beside._pool
-        self._address = self._map.ctypes.data
+        self._address = weights.ctypes.data
         self._index: dict[str, dict[str, Any]] = index["tensors"]
         self._rotary = _rotary(self.shape, self.context)
         self._layers = (binding.Layer * self.shape.layers)(*map(self._layer, range(self.shape.layers)))
@@ -93,7 +94,7 @@ class NativeModel:
         self._model = self._struct()
         self.token_bytes = self.shape.kv_floats_per_token * np.dtype(np.float16).itemsize
         # All but the embedding, of which a token reads one row.
-        self.read_bytes = self._map.size - 2 * self.shape.vocab * self.shape.hidden
+        self.read_bytes = weights.size - 2 * self.shape.vocab * self.shape.hidden
 
     def new_cache(self, capacity: int) -> NativeCache:
         """Room for one sequence of up to `capacity` tokens. Raises OutOfMemoryError."""
@@ -134,10 +135,10 @@ class NativeModel:
         self._library.pool_threads(self._pool, threads)
 
     def close(self) -> None:
-        """End the threads; the model computes no more."""
+        """End the threads and let go of the file; the model computes no more."""
         if self._pool is not None and self._owns_pool:
             self._library.pool_free(self._pool)
-        self._pool = None
+        self._pool, self._map = None, None
 
     # ---------------------------------------------------------------- structs over the mapped file
 

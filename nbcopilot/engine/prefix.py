@@ -61,7 +61,14 @@ class PrefixCache:
                 self.bytes += child.bytes
             node = child
         self._touch(node)
-        while self.bytes > self.limit:
+        self._shrink(self.limit)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._shrink(0)
+
+    def _shrink(self, limit: int) -> None:
+        while self.bytes > limit:
             oldest, _ = self._used.popitem(last=False)
             self.bytes -= oldest.bytes
             if oldest.parent is not None:

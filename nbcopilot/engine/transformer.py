@@ -71,7 +71,10 @@ class Transformer:
             torch.set_num_threads(threads)
 
     def close(self) -> None:
-        """Nothing to free: the tensors go with the object."""
+        """Free the weights; the model computes no more."""
+        self._layers.clear()
+        self._embed = torch.empty(0)
+        self._head = FloatLinear(self._embed)
 
     def _wanted(self, segments: Sequence[Segment]) -> Tensor:
         rows: list[int] = []

@@ -81,9 +81,22 @@ def test_worker_that_cannot_start_is_one_sentence() -> None:
 def test_memory_over_many_requests_is_told(long_folder: Path, opened: Opener) -> None:
     engine = opened(long_folder, cache_mb=1)
     found = limits.soak(engine, prompts.own_cells(), 20, lambda text: None)
-    assert found["peak_bytes"] >= found["half_bytes"] > 0
+    assert set(found["points"]) == {"first", "cache_full", "half", "last"}
+    assert found["peak_bytes"] >= found["points"]["last"]["own_bytes"] > 0
     # The last request was given up: what it had read may just be on its way into the cache.
     assert eventually(lambda: 0 < engine.describe().detail["cache_bytes"] <= 1_000_000)
+
+
+def test_slope_of_memory_counts_neither_the_cache_nor_pages_of_files() -> None:
+    """The cache fills up to its limit, files are read, 1 kB a request leaks."""
+    held = [
+        limits.Held(n + 1, 10**8 + min(n * 10**6, 10**8) + n * 1000, n * 5000, min(n * 10**6, 10**8))
+        for n in range(500)
+    ]
+    found = limits.over_time(held, 10**8)
+    assert found["slopes_bytes_per_request"] == {"own_bytes": 1000, "file_bytes": 5000}
+    assert found["points"]["cache_full"]["requests"] == 96
+    assert found["points"]["last"]["own_bytes"] == 10**8 + 499_000
 
 
 def test_growth_is_fitted_over_the_lengths_that_the_model_takes(long_folder: Path, opened: Opener) -> None:

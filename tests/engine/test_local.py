@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import gc
 import queue
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from serving import eventually
 from transformers import AutoModelForCausalLM
 
+from nbcopilot.config import Config
 from nbcopilot.engine import local
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ConfigError, ContextOverflowError, EngineUnavailableError, OutOfMemoryError
@@ -255,6 +258,30 @@ def test_a_closed_engine_says_so(qwen_folder: Path, opened: Opener) -> None:
     assert isinstance(first, Chunk) and rest[-1].finish in ("cancelled", "stop", "length")
     with pytest.raises(EngineUnavailableError):
         answer(engine, PROMPTS[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_closed_engine_lets_go_of_its_memory_at_once(
+    kind: str, qwen_folder: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another model may be loaded in its place: nothing waits for the garbage collector."""
+    engine = engine_of(kind, qwen_folder, opened, monkeypatch)
+    answer(engine, PROMPTS[0] * 3)
+    assert eventually(lambda: engine.describe().detail["cache_bytes"] > 0)
+    model = engine._loaded.model
+    weights = weakref.ref(model._map if kind == "kernels" else model._layers[0])
+    gc.disable()
+    try:
+        engine.close()
+        assert weights() is None and engine.describe().detail["cache_bytes"] == 0
+        alone = local.load(str(qwen_folder), Config(device="cpu"))
+        answer(alone, PROMPTS[0])
+        whole = weakref.ref(alone)
+        alone.close()
+        del alone
+        assert whole() is None
+    finally:
+        gc.enable()
 
 
 def test_a_device_that_is_not_there_is_a_setting_to_mend(qwen_folder: Path, opened: Opener) -> None:

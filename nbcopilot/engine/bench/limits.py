@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -96,44 +97,85 @@ def growth(engine: LocalEngine, notes: Notes, lengths: Sequence[int] = (512, 204
     return {"rows": rows, "exponents": exponents}
 
 
+@dataclass(frozen=True)
+class Held:
+    """Bytes that a process holds after so many requests, and those of them that the prefix cache keeps.
+
+    file_bytes: pages of mapped files, the weights above all: shared with other processes, read as they are needed and
+    given back under pressure. Linux tells them apart; elsewhere all is anonymous.
+    """
+
+    requests: int
+    anonymous_bytes: int
+    file_bytes: int
+    cache_bytes: int
+
+    @property
+    def own_bytes(self) -> int:
+        """What has no bound of its own: the place of a leak."""
+        return self.anonymous_bytes - self.cache_bytes
+
+
+def held(engine: LocalEngine, requests: int) -> Held:
+    """What this process holds now."""
+    memory = psutil.Process(os.getpid()).memory_info()
+    mapped = int(getattr(memory, "shared", 0))
+    return Held(requests, memory.rss - mapped, mapped, int(engine.describe().detail["cache_bytes"]))
+
+
 def soak(engine: LocalEngine, notes: Notes, requests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Mixed requests one after the other and together, some cancelled; memory over them.
 
-    `engine` keeps SOAK_CACHE_MB. Flat is: no slope over the second half, in bytes a request.
+    `engine` keeps SOAK_CACHE_MB. Flat is: own bytes have no slope once the cache is full.
     """
-    process, chance = psutil.Process(os.getpid()), random.Random(0)
+    chance = random.Random(0)
     notes = Notes(tuple(cell[:SOAK_CHARACTERS] for cell in notes.cells))
-    resident: list[int] = []
+    found: list[Held] = []
     for number in range(requests):
-        text = notes.marked(str(chance.randrange(20))).ask(
-            f"Question {number}: what does cell {chance.randrange(8)} do?"
-        )
-        sampling = Sampling(max_tokens=chance.randrange(1, 24), temperature=chance.choice([0.0, 0.8]), seed=number)
-        if number % 10 == 0:
-            list(
-                engine.generate_batch(
-                    [Prompt(text=text[: chance.randrange(200, len(text))]) for _ in range(4)], sampling
-                )
-            )
-        elif number % 7 == 0:
-            stream = engine.generate(Prompt(text=text), sampling, candidates=2)
-            next(stream)
-            stream.close()
-        elif number % 5 == 0:
-            list(engine.generate(Prompt(text=text[:500], suffix=text[600:900]), sampling))
-        else:
-            list(engine.generate(Prompt(text=text), sampling))
-        resident.append(process.memory_info().rss)
+        _ask(engine, notes, number, chance)
+        found.append(held(engine, number + 1))
         if (number + 1) % max(1, requests // 10) == 0:
-            say(f"soak: {number + 1} of {requests} requests, {resident[-1] / 1e6:.0f} MB")
-    half = len(resident) // 2
-    slope = np.polyfit(range(half, len(resident)), resident[half:], 1)[0] if half > 1 else 0.0
+            parts = (found[-1].own_bytes, found[-1].cache_bytes, found[-1].file_bytes)
+            own, cache, file = (f"{part / 1e6:.0f} MB" for part in parts)
+            say(f"soak: {number + 1} of {requests} requests, {own} own, {cache} cache, {file} of files")
+    return over_time(found, SOAK_CACHE_MB * 1_000_000)
+
+
+def _ask(engine: LocalEngine, notes: Notes, number: int, chance: random.Random) -> None:
+    """One of the requests of a soak: a batch, an answer that is given up, a gap, or a question."""
+    text = notes.marked(str(chance.randrange(20))).ask(f"Question {number}: what does cell {chance.randrange(8)} do?")
+    sampling = Sampling(max_tokens=chance.randrange(1, 24), temperature=chance.choice([0.0, 0.8]), seed=number)
+    if number % 10 == 0:
+        several = [Prompt(text=text[: chance.randrange(200, len(text))]) for _ in range(4)]
+        list(engine.generate_batch(several, sampling))
+    elif number % 7 == 0:
+        stream = engine.generate(Prompt(text=text), sampling, candidates=2)
+        next(stream)
+        stream.close()
+    elif number % 5 == 0:
+        list(engine.generate(Prompt(text=text[:500], suffix=text[600:900]), sampling))
+    else:
+        list(engine.generate(Prompt(text=text), sampling))
+
+
+def over_time(found: Sequence[Held], limit_bytes: int) -> dict[str, Any]:
+    """What was held at the first request, when the cache was full, halfway and at the end; slopes from full on.
+
+    The cache is full when it holds 95 % of `limit_bytes`; where it never does, the second half counts.
+    """
+    half = len(found) // 2
+    full = next((n for n, one in enumerate(found) if one.cache_bytes >= 0.95 * limit_bytes), half)
+    later = found[full:]
+    slopes = {
+        part: round(float(np.polyfit(range(len(later)), [getattr(one, part) for one in later], 1)[0]))
+        for part in ("own_bytes", "file_bytes")
+        if len(later) > 1
+    }
+    points = {"first": found[0], "cache_full": found[full], "half": found[half], "last": found[-1]}
     return {
-        "requests": requests,
-        "cache_limit_bytes": SOAK_CACHE_MB * 1_000_000,
-        "first_bytes": resident[0],
-        "half_bytes": resident[half],
-        "last_bytes": resident[-1],
-        "peak_bytes": max(resident),
-        "slope_bytes_per_request": round(float(slope)),
+        "requests": len(found),
+        "cache_limit_bytes": limit_bytes,
+        "points": {name: asdict(one) | {"own_bytes": one.own_bytes} for name, one in points.items()},
+        "peak_bytes": max(one.anonymous_bytes + one.file_bytes for one in found),
+        "slopes_bytes_per_request": slopes,
     }
