@@ -193,6 +193,10 @@ class Run:
         if item.unit in self._divided:
             outcome = self._divided.pop(item.unit).whole(outcome)
         if self.places is not None and outcome.state == "ok":
+            if (data := self._made(outcome)) is not None:
+                # Noted before it is written: `is_done` holds the note against the file, so that a kill between the two
+                # has the notebook worked on again only where the file is not there.
+                self._note(outcome, stores.digest(data))
             self._writing.append(self._writers.submit(self._written, item, outcome))
         else:
             self._finish(outcome)
@@ -213,12 +217,16 @@ class Run:
     def _written(self, item: Item, outcome: Outcome) -> tuple[Outcome, str]:
         """Write what came back, where there is something to write; with the hash of what stands there now."""
         try:
-            if self.job.writes and outcome.data is not None:
-                stores.write(item.place, outcome.data, expected=outcome.read if item.in_place else None)
-                return outcome, stores.digest(outcome.data)
+            if (data := self._made(outcome)) is not None:
+                stores.write(item.place, data, expected=outcome.read if item.in_place else None)
+                return outcome, stores.digest(data)
         except NbcopilotError as exc:
             return replace(outcome, state="failed", error=exc, cells_written=0), ""
         return outcome, stores.digest(stores.present(item.place) if item.place else None)
+
+    def _made(self, outcome: Outcome) -> bytes | None:
+        """What is to be written, if anything."""
+        return outcome.data if self.job.writes else None
 
     def _note_written(self, allowed: int) -> None:
         """Note what is written by now; wait while more than `allowed` are not."""
@@ -226,16 +234,20 @@ class Run:
             if not self._writing[0].done() and len(self._writing) <= allowed:
                 break
             with uninterrupted():
-                self._finish(*self._writing.popleft().result())
+                outcome, written = self._writing.popleft().result()
+                self._finish(outcome, written, noted=outcome.state == "ok" and self._made(outcome) is not None)
 
     def _finish(self, outcome: Outcome, written: str = "", *, noted: bool = False) -> None:
         if isinstance(outcome.error, NotebookWriteError) and stores.is_full(outcome.error):
             self.report.fatal = DiskFullError(outcome.error.message, hint="free some space and go on with --resume")
         self.report.add(outcome)
         if not noted:
-            place = self.places[outcome.unit] if self.places is not None else ""
-            self.journal.done(outcome, place, written, diff=self.keep_diffs)
+            self._note(outcome, written)
         self.on_done(outcome)
+
+    def _note(self, outcome: Outcome, written: str) -> None:
+        place = self.places[outcome.unit] if self.places is not None else ""
+        self.journal.done(outcome, place, written, diff=self.keep_diffs)
 
 
 @dataclass

@@ -290,6 +290,29 @@ def test_resume_does_nothing_twice_and_a_complete_run_leaves_no_journal(tmp_path
     assert not place.exists()
 
 
+@pytest.mark.parametrize("written", [True, False])
+def test_a_kill_just_before_or_after_a_file_is_written_has_nothing_done_twice(
+    tmp_path: Path, written: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = units(tmp_path, 1)
+    write = stores.write
+
+    def killed(where: str, data: bytes, **options: str | None) -> None:
+        if written:
+            write(where, data, **options)
+        raise SystemError("killed")
+
+    monkeypatch.setattr(stores, "write", killed)
+    journal = Journal.open(tmp_path / "j", {}, resume=False)
+    with pytest.raises(SystemError):
+        Run(JOB, found, Threads(documenting(), 1), journal, here(found)).run()
+    journal.close(complete=False)
+    monkeypatch.undo()
+    report = run(found, documenting(), journal=Journal.open(tmp_path / "j", {}, resume=True))
+    assert (report.count("skipped"), report.count("ok")) == ((1, 0) if written else (0, 1))
+    assert b"nbcopilot" in bytes_of(found[0])
+
+
 def test_resume_works_again_on_what_changed_since(tmp_path: Path) -> None:
     found = units(tmp_path)
     Path(found[0].path).write_text("not json")
