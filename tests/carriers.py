@@ -193,7 +193,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> catalog.ModelRef:
     ref = catalog.entry("tiny", FIELDS)
     monkeypatch.setitem(catalog.entries(), "tiny", ref)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "2")
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "30")
     return ref
 
 

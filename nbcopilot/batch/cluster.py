@@ -120,6 +120,7 @@ class Cluster:
 
     def _send(self, key: str, job: Job, item: Item) -> None:
         future = None
+        self._under_way[key] = (job, item, None)  # before the worker can say that it has begun
         try:
             future = self._client.submit(
                 work, job, item, key, key=key, pure=False, resources=self._resources or None, retries=0

@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
     """Add the three commands."""
     serve = commands.add_parser("serve", help="run the engine in the foreground, also for other programs")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen besides the private socket (needs --key)")
-    serve.add_argument("--port", type=int, default=PORT)
+    serve.add_argument("--port", type=int, default=PORT, help=f"0 takes a free one and says which (default {PORT})")
     serve.add_argument("--key", default="", help="bearer key that requests over the network must carry")
     serve.add_argument("--model")
     serve.add_argument("--precision")
@@ -52,8 +52,8 @@ def _serve(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
-    def announce(_: Mapping[str, Any]) -> None:
-        where = f"http://{args.host}:{args.port}/v1"
+    def announce(ready: Mapping[str, Any]) -> None:
+        where = f"http://{args.host}:{ready['port']}/v1"
         print(f"{config.model} answers at {where} and in your notebooks; Ctrl+C stops it", file=sys.stderr)
 
     try:

@@ -81,7 +81,7 @@ def _context(rest: str, shell: InteractiveShell) -> None:
 def _undo(rest: str, shell: InteractiveShell) -> None:
     """Take the latest request back: stop it when it is still under way, else take out what it wrote."""
     current = session.current()
-    if jobs := _jobs(shell):
+    if jobs := [job for job in _jobs(shell) if not job.stopped]:
         jobs[-1].stop()
         print("the latest request was still under way: it is stopped, nothing was written")
         return

@@ -20,6 +20,9 @@ class Job(Protocol):
     cell_id: str | None
     execution: str
 
+    @property
+    def stopped(self) -> bool: ...
+
     def answer(self) -> None: ...
 
     def stop(self) -> None: ...

@@ -109,6 +109,11 @@ class Request:
             self.stream.status(f"waiting for {before} request{'s' if before > 1 else ''} before this one …")
         requests.add(self)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to stop; it may still be ending."""
+        return self._stopped.is_set()
+
     def stop(self) -> None:
         """Cancel a request that runs in a thread at the next token, or at once while it waits for its turn."""
         self._stopped.set()

@@ -95,7 +95,7 @@ def _llm_hook(value: Any) -> Callable[[], Any] | None:
     return None
 
 
-# Classes whose code did not end in time: not tried again, or each request would leave one more thread behind.
+# Classes whose code has not ended yet: not tried again before, or each request would leave one more thread behind.
 _stuck: weakref.WeakSet[type] = weakref.WeakSet()
 
 
@@ -104,15 +104,18 @@ def bounded(cls: type, function: Callable[[], Any], seconds: float) -> Any:
     if cls in _stuck:
         return None
     result: list[Any] = []
+    ended = threading.Event()
 
     def run() -> None:
         # The user's own code: even SystemExit must not travel on.
         with contextlib.suppress(BaseException):
             result.append(function())
+        ended.set()
+        _stuck.discard(cls)
 
-    thread = threading.Thread(target=run, name="nbcopilot-bounded", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if thread.is_alive():
+    threading.Thread(target=run, name="nbcopilot-bounded", daemon=True).start()
+    if not ended.wait(seconds):
         _stuck.add(cls)
+        if ended.is_set():  # in between
+            _stuck.discard(cls)
     return result[0] if result else None

@@ -56,8 +56,8 @@ def serve(
 ) -> None:
     """Serve in this process until asked to stop, or idle for `idle_seconds` (0: never). The caller holds the lock.
 
-    announce: called once with {"state": "ready", ...} when clients can connect. With `public` the model is loaded
-    before that. Raises UsageError, EngineUnavailableError, and what loading raises.
+    announce: called once with {"state": "ready", ...} when clients can connect; with `public` the model is loaded
+    before that, and "port" is where it listens. Raises UsageError, EngineUnavailableError, and what loading raises.
     """
     if public is not None:
         public.check()
@@ -77,14 +77,15 @@ def serve(
     try:
         with contextlib.ExitStack() as stack:
             stack.enter_context(private)
-            sockets = [private]
+            sockets, ready = [private], {"state": "ready", "pid": record.pid}
             if public is not None:
                 sockets.append(stack.enter_context(_public_socket(public)))
+                ready["port"] = sockets[-1].getsockname()[1]
                 with state.pool.use(config.model):
                     pass
             asked_to_end = _watch_signals()
             runtime.write(place, record)
-            announce({"state": "ready", "pid": record.pid})
+            announce(ready)
             log.info("ready: pid %d, version %s", record.pid, record.version)
             asyncio.run(_run(state, sockets, asked_to_end, idle_seconds, lambda: runtime.read(place) == record))
     finally:
@@ -112,15 +113,22 @@ async def _run(
     state.stop = stop
     if asked_to_end:
         return
-    watcher = asyncio.create_task(_stop_when_not_needed(state, idle_seconds, can_be_found))
+    watcher = asyncio.create_task(_stop_when_not_needed(state, asked_to_end, idle_seconds, can_be_found))
     try:
         await server.serve(sockets=sockets)
     finally:
         watcher.cancel()
 
 
-async def _stop_when_not_needed(state: State, idle_seconds: float, can_be_found: Callable[[], bool]) -> None:
-    """Stop after `idle_seconds` without a request, or when the note by which clients find us has gone."""
+async def _stop_when_not_needed(
+    state: State, asked_to_end: list[int], idle_seconds: float, can_be_found: Callable[[], bool]
+) -> None:
+    """Stop after `idle_seconds` without a request, or when the note by which clients find us has gone.
+
+    A signal that came just before uvicorn listened to them is acted on here: this runs first when it does.
+    """
+    if asked_to_end:
+        return state.stop(False)
     while True:
         idle = 0.0 if state.busy else time.monotonic() - state.touched
         left = idle_seconds - idle if idle_seconds else WATCH_SECONDS

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -37,25 +38,35 @@ def place() -> Path:
     return runtime.folder()
 
 
-@pytest.fixture
-def port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass
+class Foreground:
+    """A running `nbcopilot serve`, and where it says that it answers."""
+
+    process: subprocess.Popen[str]
+    url: str
 
 
-@pytest.fixture
-def foreground(port: int, place: Path) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", SERVE, "serve", "--port", str(port), "--model", "fake"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ)) as process:
+@contextmanager
+def started() -> Iterator[Foreground]:
+    command = [sys.executable, "-c", SERVE, "serve", "--port", "0", "--model", "fake"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        lines = []
-        while "answers at" not in (line := process.stderr.readline()):
-            assert line, "".join(lines)
-            lines.append(line)
-        assert f"http://127.0.0.1:{port}/v1" in line
-        yield process
-        process.kill()
+        try:
+            lines = []
+            while "answers at" not in (line := process.stderr.readline()):
+                assert line, "".join(lines)
+                lines.append(line)
+            found = re.search(r"http://127\.0\.0\.1:[1-9]\d*(?=/v1 )", line)
+            assert found, line
+            yield Foreground(process, found[0])
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def foreground(place: Path) -> Iterator[Foreground]:
+    with started() as found:
+        yield found
 
 
 def test_status_without_an_engine_says_so(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,39 +95,35 @@ def test_status_shows_model_memory_queue_and_speed(capsys: pytest.CaptureFixture
     assert run("stop") == 0 and run("status") == 3
 
 
-def test_foreground_serves_other_programs_and_notebooks_from_one_process(
-    foreground: subprocess.Popen[str], port: int, place: Path
-) -> None:
-    other = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
+def test_foreground_serves_other_programs_and_notebooks_from_one_process(foreground: Foreground, place: Path) -> None:
+    other = openai.OpenAI(base_url=f"{foreground.url}/v1", api_key="none", max_retries=0)
     assert [model.id for model in other.models.list()] == ["fake"]
     assert client.connect(Config(model="fake")).describe().id == "fake"
     status = client.status(place)
-    assert status is not None and status["pid"] == foreground.pid and status["loads"] == 1
-    with pytest.raises(EngineUnavailableError, match=f"served already .process {foreground.pid}"):
-        run("serve", "--port", str(port + 1), "--model", "fake")
+    assert status is not None and status["pid"] == foreground.process.pid and status["loads"] == 1
+    with pytest.raises(EngineUnavailableError, match=f"served already .process {foreground.process.pid}"):
+        run("serve", "--port", "0", "--model", "fake")
 
 
 @pytest.mark.parametrize("how", ["stop", signal.SIGINT, signal.SIGTERM])
-def test_foreground_ends_cleanly(foreground: subprocess.Popen[str], place: Path, how: str | signal.Signals) -> None:
+def test_foreground_ends_cleanly(foreground: Foreground, place: Path, how: str | signal.Signals) -> None:
+    process = foreground.process
     if isinstance(how, signal.Signals):
-        foreground.send_signal(how)
+        process.send_signal(how)
     else:
         assert run("stop") == 0
-    assert foreground.wait(20) == 0
-    assert foreground.stderr is not None and "Traceback" not in foreground.stderr.read()
+    assert process.wait(60) == 0
+    assert process.stderr is not None and "Traceback" not in process.stderr.read()
     assert runtime.read(place) is None
 
 
-def test_background_engine_makes_room_for_the_foreground(port: int, place: Path) -> None:
+def test_background_engine_makes_room_for_the_foreground(place: Path) -> None:
     client.connect(Config(model="fake"))
-    background = runtime.read(place)
-    command = [sys.executable, "-c", SERVE, "serve", "--port", str(port), "--model", "fake"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        end = time.monotonic() + 30
-        while time.monotonic() < end and (runtime.read(place) or background).pid != process.pid:  # type: ignore[union-attr]
-            time.sleep(0.05)
-        assert httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).json() == {"status": "ok"}
-        process.terminate()
+    with started() as found:
+        record = runtime.read(place)
+        assert record is not None and record.pid == found.process.pid
+        answer = httpx.get(f"{found.url}/health", trust_env=False, timeout=60)
+        assert answer.json() == {"status": "ok"}
 
 
 def test_without_a_key_it_never_listens_to_the_network() -> None:

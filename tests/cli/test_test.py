@@ -62,7 +62,7 @@ def run(folder: Path, *words: object) -> tuple[int, str, str]:
 def test_each_cell_is_a_node_and_junit_and_json_say_the_same(tmp_path: Path) -> None:
     path = book(tmp_path / "a b.ipynb", *CELLS)
     (tmp_path / "bad.ipynb").write_text("{")
-    code, out, _ = run(tmp_path, path, "bad.ipynb", "--cell-seconds=1", "--json", "--junit=r.xml")
+    code, out, _ = run(tmp_path, path, "bad.ipynb", "--cell-seconds=3", "--json", "--junit=r.xml")
     found: dict[str, Any] = json.loads(out.splitlines()[-1])
     assert code == 1
     counts = {k: found[k] for k in ("notebooks", "tests", "passed", "failed", "errors", "skipped")}
@@ -70,7 +70,7 @@ def test_each_cell_is_a_node_and_junit_and_json_say_the_same(tmp_path: Path) -> 
     messages = {f["test"].split("::", 1)[-1]: f["message"] for f in found["failures"]}
     assert messages == {
         "cell4::test_many[2-5]": "assert 4 == 5",
-        "cell5::test_hang": "Failed: test_hang did not finish in 1 s",
+        "cell5::test_hang": "Failed: test_hang did not finish in 3 s",
         "cell6": "cell 3 of a b.ipynb, which cell6 needs, failed: ZeroDivisionError: division by zero in line 2",
         "bad.ipynb": f"{tmp_path}/bad.ipynb is not JSON: expected a key in double quotes (line 1, column 2). is it a notebook?",
     }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import time
-from pathlib import Path
-
+import psutil
 import pytest
+from serving import eventually
 
 from nbcopilot.evaluation.trial import run_script
 
@@ -46,16 +44,14 @@ def test_a_script_cannot_pass_by_writing_the_verdict_itself() -> None:
 def test_children_of_a_script_are_gone_afterwards() -> None:
     source = "import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)"
     pid = int(run_script(source).output)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def is_gone() -> bool:
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        stat = Path(f"/proc/{pid}/stat")
-        if stat.is_file() and stat.read_text().split()[2] == "Z":
-            return  # dead, and nobody in this container reaps orphans
-    raise AssertionError(f"process {pid} is still there")
+            return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # dead, and nobody in this container reaps
+        except psutil.NoSuchProcess:
+            return True
+
+    assert eventually(is_gone), f"process {pid} is still there"
 
 
 def test_files_are_given_and_one_can_be_kept() -> None:

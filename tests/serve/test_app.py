@@ -340,6 +340,22 @@ def test_typing_is_answered_while_a_batch_fills_all_places(gated: tuple[Served, 
             pass
 
 
+def test_newer_completion_of_an_editor_voids_the_older(gated: tuple[Served, Gated]) -> None:
+    server, engine = gated
+
+    def suggest(prefix: str) -> str:
+        body = {"prefix": prefix, "suffix": "\n", "client": "editor 1", "budget_seconds": 120}
+        return str(post(server, "/nbcopilot/complete", body).json()["finish"])
+
+    with ThreadPoolExecutor(2) as threads:
+        older = threads.submit(suggest, "x = ")
+        assert eventually(lambda: engine.begun == 1)
+        newer = threads.submit(suggest, "y = ")
+        assert eventually(lambda: any(job.reason == "superseded" for job in server.state.jobs))
+        engine.go.set()
+        assert (older.result(60), newer.result(60)) == ("superseded", "stop")
+
+
 def test_shutdown_waits_for_running_answers_unless_told_now(gated: tuple[Served, Gated]) -> None:
     server, engine = gated
     stopped: list[bool] = []

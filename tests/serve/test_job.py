@@ -105,7 +105,7 @@ def test_slow_reader_does_not_hold_the_engine() -> None:
     async def scene() -> int:
         async with bench() as job:
             running = job(start)
-            await asyncio.to_thread(done.wait, 60)  # nothing was read yet
+            assert await asyncio.to_thread(done.wait, 60)  # nothing was read yet
             return len([item async for item in running])
 
     assert asyncio.run(scene()) == 1000

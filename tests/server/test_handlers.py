@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
+from serving import eventually
 
 from nbcopilot.config import Config
 from nbcopilot.server.settings import Nbcopilot
@@ -136,22 +136,19 @@ def slow(wire: Read, pace: str) -> Any:
 
 
 def test_a_slow_answer_blocks_neither_the_loop_nor_status(jupyter: Any, wire: Read) -> None:
-    with jupyter.client.stream("POST", "nbcopilot/stream", content=json.dumps(slow(wire, "fake:20"))) as answer:
+    with jupyter.client.stream("POST", "nbcopilot/stream", content=json.dumps(slow(wire, "fake:1"))) as answer:
         lines = answer.iter_lines()
         assert json.loads(next(lines))["type"] == "started"
         assert jupyter.client.get("nbcopilot/status").json()["engine"]["queue"] == 1
-        rest = [json.loads(line)["type"] for line in lines]
-    assert rest[-1] == "done", "status was answered in the middle, and the answer went on to its end"
+        assert next(line for line in lines if '"token"' in line), "it goes on after that: a minute in all"
+    assert eventually(lambda: jupyter.state.running == 0)
 
 
 def test_a_page_that_goes_away_cancels_the_engine(jupyter: Any, wire: Read) -> None:
-    with jupyter.client.stream("POST", "nbcopilot/stream", content=json.dumps(slow(wire, "fake:6"))) as answer:
+    with jupyter.client.stream("POST", "nbcopilot/stream", content=json.dumps(slow(wire, "fake:2"))) as answer:
         next(line for line in answer.iter_lines() if '"token"' in line)
         engine = jupyter.state.engine
-    deadline = time.monotonic() + 20
-    while jupyter.state.running and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert jupyter.state.running == 0
+    assert eventually(lambda: jupyter.state.running == 0)
     assert engine.cancelled == 1
 
 

@@ -58,7 +58,7 @@ def test_close_closes_the_generator_in_its_own_thread() -> None:
         async for _ in feed:
             feed.close()
             break
-        await asyncio.get_running_loop().run_in_executor(None, closed.wait, 10)
+        await asyncio.get_running_loop().run_in_executor(None, closed.wait, 60)
 
     asyncio.run(stop_after_one())
     assert closed.is_set()
