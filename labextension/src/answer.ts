@@ -2,7 +2,21 @@
 
 import type { IFailure, IFinding, IEdit, ISnippet, ITask, IUsage, ServerEvent } from './wire';
 
-export type Phase = 'reading' | 'writing' | 'checking' | 'done' | 'stopped' | 'failed';
+/**
+ * What is going on: the page reads the notebook, asks the server (which may have to start the model), the server chooses
+ * what the model sees, the model reads that, writes, is checked, tries again; or how it ended.
+ */
+export type Phase =
+  | 'reading'
+  | 'asking'
+  | 'choosing'
+  | 'prompted'
+  | 'writing'
+  | 'checking'
+  | 'repairing'
+  | 'done'
+  | 'stopped'
+  | 'failed';
 export type Decision = 'open' | 'accepted' | 'rejected';
 
 export interface ICheck {
@@ -87,7 +101,7 @@ export function begin(task: ITask, title: string, path: string, sources: Record<
 export function next(answer: IAnswer, event: ServerEvent): IAnswer {
   switch (event.type) {
     case 'started':
-      return answer;
+      return { ...answer, phase: 'choosing' };
     case 'parts':
       return { ...answer, parts: true, partCells: event.cells, phase: 'checking' };
     case 'progress':
@@ -97,7 +111,7 @@ export function next(answer: IAnswer, event: ServerEvent): IAnswer {
     case 'context':
       return { ...answer, context: event };
     case 'prompt':
-      return { ...answer, phase: event.attempt ? 'checking' : answer.phase };
+      return { ...answer, phase: event.attempt ? 'repairing' : 'prompted' };
     case 'token':
       return { ...onCandidate(answer, event, c => ({ ...c, streamed: c.streamed + event.text })), phase: 'writing' };
     case 'candidate': {
@@ -117,6 +131,11 @@ export function next(answer: IAnswer, event: ServerEvent): IAnswer {
   }
 }
 
+/** The answer when the notebook was read and the server is asked. */
+export function ask(answer: IAnswer, task: ITask, path: string, sources: Record<string, string>): IAnswer {
+  return { ...answer, task, path, sources, phase: 'asking' };
+}
+
 /** The answer after the user stopped it: what is there stays. */
 export function stop(answer: IAnswer): IAnswer {
   return isRunning(answer) ? { ...answer, phase: 'stopped' } : answer;
@@ -127,7 +146,7 @@ export function fail(answer: IAnswer, failure: IFailure): IAnswer {
 }
 
 export function isRunning(answer: IAnswer): boolean {
-  return answer.phase === 'reading' || answer.phase === 'writing' || answer.phase === 'checking';
+  return !['done', 'stopped', 'failed'].includes(answer.phase);
 }
 
 /** The candidates whose cells are offered: the chosen one, or every part. */

@@ -137,7 +137,7 @@ export class SidebarModel {
       return this.failWith(key, 'empty', this.trans.__('there is no instruction'), hint);
     }
     const full = { ...task, target: asked };
-    this.update(key, answer => ({ ...answer, task: full, path: reading.notebook.path ?? '', sources: reading.sources }));
+    this.update(key, answer => answers.ask(answer, full, reading.notebook.path ?? '', reading.sources));
     await this.follow(key, { schema: SCHEMA, task: full, notebook: reading.notebook });
     if (this.options.insertAtOnce && this.find(key)?.phase === 'done') {
       await this.acceptAll(key);

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -97,22 +97,21 @@ class Server:
     def stop(self) -> None:
         """End the server, and the engine that it may have started: that one would live for half an hour."""
         subprocess.run(
-            [sys.executable, "-m", "nbcopilot", "stop"], env=self.environ, capture_output=True, timeout=60, check=False
+            [sys.executable, "-m", "nbcopilot", "stop"], env=self.environ, capture_output=True, timeout=180, check=False
         )
         self.process.terminate()
         try:
-            self.process.wait(15)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(5)
+            self.process.wait(60)
 
 
 def start_server(
     folder: Path, *, app: str = "jupyterlab", environ: dict[str, str] | None = None, python: str = sys.executable
 ) -> Server:
     """A running server of the environment of `python`, with settings of its own; answers GET /api when this returns."""
-    token, port = secrets.token_hex(8), free_port()
-    root = folder / "notebooks"
+    token, root = secrets.token_hex(8), folder / "notebooks"
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     env = {**os.environ, **{f"JUPYTER_{name}": str(folder / name.lower()) for name in places}}
     env |= {
@@ -132,34 +131,27 @@ def start_server(
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
     command = [
         python, "-m", app, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}",
+        "--ServerApp.port=0", f"--ServerApp.root_dir={root}",  # a free one; it tells which
         f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]  # fmt: skip
-    log = folder / f"server-{port}.log"
+    log = folder / "server.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(command, env=env, stdout=sink, stderr=subprocess.STDOUT, cwd=folder)
-    server = Server(f"http://127.0.0.1:{port}", token, root, process, log, env)
+    server = Server("", token, root, process, log, env)
     if "NBCOPILOT_MODEL" not in env:
         server.configure(model="fake")
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{server.url}/api", timeout=2):
+    told = Path(env["JUPYTER_RUNTIME_DIR"]) / f"jpserver-{process.pid}.json"
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError, ValueError):  # not there, or half of it, or not listening yet
+            server.url = f"http://127.0.0.1:{json.loads(told.read_text())['port']}"
+            with urllib.request.urlopen(f"{server.url}/api", timeout=10):
                 return server
-        except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.2)
+        time.sleep(0.2)
     server.stop()
     raise RuntimeError(f"the server did not start:\n{log.read_text()[-3000:]}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Lab:
@@ -179,8 +171,7 @@ class Lab:
 
     def reopen(self, name: str) -> None:
         """The notebook as it is on disk, in a page without answers; opens it where it is not open."""
-        for _ in range(self.page.locator(".nbc-Answer").count()):
-            self.page.get_by_label("Remove this answer").first.click()
+        self.clear()
         self.page.evaluate(
             """async name => { const app = window.jupyterapp;
             await app.commands.execute('docmanager:open', { path: name });
@@ -231,12 +222,12 @@ class Lab:
         self.notebook("panel.content.deselectAll(); panel.content.activeCellIndex = args[0]", index)
 
     def run(self, index: int) -> None:
-        """Run one cell and wait for its end."""
+        """Run one cell and wait for its end: the command has ended when the cell has, with all its outputs."""
         self.select(index)
         self.command("notebook:run-cell")
         self.idle()
 
-    def wait(self, script: str, *args: Any, timeout: float = 60) -> None:
+    def wait(self, script: str, *args: Any, timeout: float = 120) -> None:
         """Wait until `script` (as for `notebook`) gives something true."""
         code = f"""args => {{ const panel = window.jupyterapp.shell.currentWidget;
             const nb = panel?.content?.model?.sharedModel; {script} }}"""
@@ -249,27 +240,50 @@ class Lab:
         box.locator("textarea").wait_for()
         return box
 
-    def ask(self, action: str, instruction: str = "") -> Any:
-        """Press a button of the sidebar; gives back the newest answer when it is finished."""
+    def clear(self) -> None:
+        """Take all answers out of the sidebar; those that are under way are waited for."""
+        answers = self.page.locator(".nbc-Answer")
+        while left := answers.count():
+            self.page.get_by_label("Remove this answer").first.click()
+            answers.nth(left - 1).wait_for(state="detached")
+
+    def ask(self, action: str, instruction: str = "", timeout: float = 120) -> Any:
+        """Press a button of the sidebar; gives back its answer when that is finished."""
         box = self.sidebar()
         if instruction:
             box.get_by_role("textbox", name="Instruction").fill(instruction)
-        box.get_by_role("button", name=re.compile(f"^{action}")).first.click()
-        return self.finished(box.locator(".nbc-Answer").first)
+        button = box.get_by_role("button", name=re.compile(f"^{action}")).first
+        return self.finished(self.begun(button.click), timeout)
 
-    def press_fix(self, timeout: float = 60) -> Any:
+    def press_fix(self, timeout: float = 120) -> Any:
         """Press the Fix button below the one error; gives back its answer when it is finished."""
-        answers = self.page.locator(".nbc-Answer")
-        before = answers.count()
-        self.page.locator(".nbc-FixButton").click()
-        answers.nth(before).wait_for(state="attached")  # the button opens the sidebar first
-        return self.finished(answers.first, timeout)
+        return self.finished(self.begun(self.page.locator(".nbc-FixButton").click), timeout)
 
-    def finished(self, answer: Any, timeout: float = 60) -> Any:
-        self.page.wait_for_function(
-            "() => { const a = document.querySelector('.nbc-Answer'); return a && a.getAttribute('aria-busy') === 'false' }",
-            timeout=timeout * 1000,
-        )
+    def suggested(self, text: str) -> Any:
+        """Type `text` and give back the suggestion that comes; one that came too late was dropped, so type on."""
+        from playwright.sync_api import TimeoutError as TookTooLong
+
+        ghost = self.page.locator(".jp-GhostText")
+        self.page.keyboard.type(text)
+        for _ in range(5):
+            with contextlib.suppress(TookTooLong):
+                ghost.wait_for(timeout=20_000)
+                break
+            self.page.keyboard.press("Backspace")
+            self.page.keyboard.type(text[-1])
+        return ghost
+
+    def begun(self, act: Callable[[], object]) -> Any:
+        """The answer that `act` asks for: the one that was not there before."""
+        keys = "() => [...document.querySelectorAll('.nbc-Answer')].map(answer => answer.dataset.key)"
+        before = self.page.evaluate(keys)
+        act()
+        found = self.page.wait_for_function(f"before => ({keys})().find(key => !before.includes(key))", arg=before)
+        return self.page.locator(f".nbc-Answer[data-key='{found.json_value()}']")
+
+    def finished(self, answer: Any, timeout: float = 120) -> Any:
+        """`answer`, when it is not under way any more."""
+        answer.and_(self.page.locator("[aria-busy=false]")).wait_for(state="attached", timeout=timeout * 1000)
         return answer
 
 
@@ -384,5 +398,5 @@ def server(shared_server: Server) -> Server:
 def lab(browser: Any, server: Server) -> Lab:
     """A page of JupyterLab that the tests of a module share."""
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-    page.set_default_timeout(60000)
+    page.set_default_timeout(120_000)
     return Lab(page, server)

@@ -58,10 +58,10 @@ def test_no_serious_violation(page_lab: Any, theme: str) -> None:
 
 def test_no_serious_violation_while_it_answers(page_lab: Any) -> None:
     lab = page_lab
-    lab.notebook("nb.cells[2].setSource('%load_ext nbcopilot\\n%generate --model fake:1 write is_prime(n)')")
+    lab.notebook("nb.cells[2].setSource('%load_ext nbcopilot\\n%generate --model fake:0.4 write is_prime(n)')")
     lab.run(2)
     lab.page.locator(".nbc-StopButton").wait_for()
-    lab.server.configure(model="fake:1")
+    lab.server.configure(model="fake:0.4")
     try:
         lab.sidebar().get_by_role("textbox", name="Instruction").fill("write is_prime(n)")
         lab.sidebar().get_by_role("button", name="Generate").click()

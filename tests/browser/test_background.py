@@ -47,7 +47,7 @@ def output(lab: Any, index: int) -> str:
 
 def shows(lab: Any, index: int, text: str) -> None:
     """Wait until `text` stands below a cell."""
-    lab.wait("return JSON.stringify(nb.cells[args[0]].toJSON().outputs).includes(args[1])", index, text, timeout=60)
+    lab.wait("return JSON.stringify(nb.cells[args[0]].toJSON().outputs).includes(args[1])", index, text)
 
 
 def stop_button(lab: Any) -> Any:
@@ -61,7 +61,7 @@ def test_a_magic_is_back_at_once_and_cells_run_while_it_answers(page_lab: Any) -
     stop_button(lab).wait_for()
     lab.run(2)
     assert output(lab, 2) == "42"
-    lab.wait("return nb.cells.length === 4", timeout=90)
+    lab.wait("return nb.cells.length === 4")
     assert "def is_prime(n):" in lab.sources()[2]
     shows(lab, 1, "written below (1 cell), as one undo step")
     stop_button(lab).wait_for(state="detached")
@@ -98,9 +98,9 @@ def test_two_requests_keep_their_order_and_their_places(page_lab: Any) -> None:
     lab.command("notebook:run-all-cells")  # in one go: the second is asked long before the first is answered
     shows(lab, 2, "waiting for 1 request before this one")
     assert "waiting" not in output(lab, 1)
-    lab.wait("return nb.cells.length >= 4", timeout=90)
+    lab.wait("return nb.cells.length >= 4")
     assert "def is_prime" in lab.sources()[2]
-    lab.wait("return nb.cells.length === 5", timeout=90)
+    lab.wait("return nb.cells.length === 5")
     assert "def mean" in lab.sources()[4]
 
 
@@ -150,7 +150,7 @@ def test_a_page_that_is_reloaded_gets_the_cells_and_what_was_said(page_lab: Any)
     lab.command("docmanager:save")
     lab.page.reload()
     lab.ready()
-    lab.wait("return nb.cells.length === 3", timeout=90)
+    lab.wait("return nb.cells.length === 3")
     assert "def is_prime" in lab.sources()[2]
     shows(lab, 1, "written below (1 cell)")
     stop_button(lab).wait_for(state="detached")
@@ -170,7 +170,7 @@ def test_a_notebook_closed_during_an_answer_gets_it_when_it_is_opened_again(page
         timeout=120_000,
     )
     lab.ready()
-    lab.wait("return nb && nb.cells.length === 3", timeout=90)
+    lab.wait("return nb && nb.cells.length === 3")
     assert "def is_prime" in lab.sources()[2]
     shows(lab, 1, "written below (1 cell)")
 
@@ -187,7 +187,7 @@ def test_a_cell_deleted_during_an_answer_is_said_and_nothing_is_written(page_lab
         await app.commands.execute('notebook:run-cell');
         return /no writes in this session/.test(JSON.stringify(nb.cells[2].toJSON().outputs))
           && !/under way/.test(JSON.stringify(nb.cells[2].toJSON().outputs)); }""",
-        timeout=90_000,
+        timeout=120_000,
     )
     assert lab.sources()[:2] == [LOAD, "'last'"]
 

@@ -28,10 +28,6 @@ def fresh(page_lab: Any) -> Any:
     return lab
 
 
-def ghost(lab: Any) -> Any:
-    return lab.page.locator(".jp-GhostText")
-
-
 def asked_with(lab: Any, text: str) -> list[str]:
     """The requests from now on that are about `text`: what was typed before may be asked late."""
     found: list[str] = []
@@ -47,10 +43,8 @@ def asked_with(lab: Any, text: str) -> list[str]:
 def test_typing_brings_a_suggestion_and_tab_takes_it(fresh: Any) -> None:
     lab = fresh
     with lab.page.expect_request("**/nbcopilot/complete*") as sent:
-        lab.page.keyboard.type("value = 3\nreturn_value = ")
-    ghost(lab).wait_for()
-    shown = ghost(lab).inner_text()
-    assert shown.strip()
+        ghost = lab.suggested("value = 3\nreturn_value = ")
+    assert ghost.inner_text().strip()
     assert json.loads(sent.value.post_data)["before"] == ["import math"], "the other cells are the context"
     before = lab.sources()[1]
     lab.page.keyboard.press("Tab")
@@ -60,8 +54,7 @@ def test_typing_brings_a_suggestion_and_tab_takes_it(fresh: Any) -> None:
 
 def test_a_word_can_be_taken(fresh: Any) -> None:
     lab = fresh
-    lab.page.keyboard.type("def total")
-    ghost(lab).wait_for()
+    lab.suggested("def total").wait_for()
     before = lab.sources()[1]
     lab.command("nbcopilot:accept-word")
     lab.wait("return nb.cells[1].getSource().length > args[0]", len(before))

@@ -15,7 +15,7 @@ def page_lab(browser: Any, new_server: Callable[..., Any], lab: Any) -> Any:
     server = new_server(app="notebook")
     server.write("seven.ipynb", "%load_ext nbcopilot", "%%generate\nwrite is_prime(n)", "")
     page = browser.new_context(viewport={"width": 1280, "height": 860}).new_page()
-    page.set_default_timeout(60000)
+    page.set_default_timeout(120_000)
     made = type(lab)(page, server, classic=True)
     made.open("seven.ipynb")
     made.errors.clear()  # its own shortcuts plugin fails once while it loads, with and without us (Notebook 7.6.5)
@@ -45,7 +45,6 @@ def test_ghost_text_appears(page_lab: Any) -> None:
     lab = page_lab
     lab.select(len(lab.cells()) - 1)
     lab.notebook("panel.content.mode = 'edit'; panel.content.activeCell.editor.focus()")
-    lab.page.keyboard.type("total = ")
-    lab.page.locator(".jp-GhostText").wait_for()
+    lab.suggested("total = ").wait_for()
     # Notebook's own reader of shortcuts may fail while any plugin's settings load; nothing of ours may.
     assert [error for error in lab.errors if "nbcopilot" in error] == []

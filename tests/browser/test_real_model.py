@@ -26,20 +26,14 @@ def page_lab(browser: Any, new_server: Callable[..., Any], plain_install: Any, l
     server = new_server(python=plain_install.python, environ=environ)
     server.write("real.ipynb", "")
     page = browser.new_context(viewport={"width": 1360, "height": 900}).new_page()
-    page.set_default_timeout(60000)
+    page.set_default_timeout(120_000)
     made = type(lab)(page, server)
     made.open("real.ipynb")
     return made
 
 
 def ask(lab: Any, action: str, instruction: str = "") -> Any:
-    box = lab.sidebar()
-    if instruction:
-        box.get_by_role("textbox", name="Instruction").fill(instruction)
-    box.get_by_role("button", name=re.compile(f"^{action}")).first.click()
-    answer = box.locator(".nbc-Answer").first
-    lab.finished(answer, timeout=ANSWER_SECONDS)
-    return answer
+    return lab.ask(action, instruction, timeout=ANSWER_SECONDS)
 
 
 def outputs(lab: Any, index: int, kind: str) -> list[Any]:

@@ -26,9 +26,8 @@ def fresh(page_lab: Any) -> Any:
     lab = page_lab
     lab.notebook("panel.content.activeCellIndex = 0; return panel.context.revert()")
     lab.wait("return nb && nb.cells.length === 3")
-    for button in lab.sidebar().get_by_label("Remove this answer").all():
-        lab.page.get_by_label("Remove this answer").first.click()
-        del button
+    lab.sidebar()
+    lab.clear()
     return lab
 
 
@@ -45,7 +44,7 @@ def test_generate_writes_below_the_selected_cell_only_after_accept(fresh: Any) -
     record = cell["metadata"]["nbcopilot"]
     assert (record["role"], record["model"]["id"]) == ("code", "fake")
     assert not cell["metadata"].get("trusted")
-    assert answer.get_by_text("in the notebook").is_visible()
+    answer.get_by_text("in the notebook").wait_for()
     lab.command("notebook:undo-cell-action")
     assert len(lab.cells()) == 3
 
@@ -116,7 +115,7 @@ def test_fix_shows_a_diff_and_applies_it_in_place_in_one_undo_step(fresh: Any) -
     lab.command("notebook:redo-cell-action")
     lab.run(2)
     assert lab.cells()[2]["outputs"] == []
-    assert lab.page.locator(".nbc-FixButton").count() == 0, "the error is gone, the button stays"
+    lab.page.locator(".nbc-FixButton").wait_for(state="detached")  # with the error
 
 
 def test_document_offers_title_overview_and_a_text_for_each_group_and_accepts_all(fresh: Any) -> None:
@@ -125,7 +124,9 @@ def test_document_offers_title_overview_and_a_text_for_each_group_and_accepts_al
     answer = lab.ask("Document notebook")
     accept = answer.get_by_role("button", name=re.compile("Accept all"))
     assert accept.inner_text() == "Accept all (3)"
-    assert answer.get_by_text("Text cell above #1").count() == 2, "the title and the first text"
+    assert answer.locator(".nbc-Cell-head > .nbc-quiet").all_inner_texts() == [
+        "Title and overview, above #1", "Text above #1 · x = 3", "Text above #3 · def volume(r):"
+    ]  # fmt: skip
     accept.click()
     lab.wait("return nb.cells.length === 6")
     kinds = [cell["cell_type"] for cell in lab.cells()]
@@ -178,8 +179,7 @@ def test_enter_sends_and_shift_enter_does_not(fresh: Any) -> None:
     box.press("Shift+Enter")
     assert box.input_value() == "count words\n"
     assert lab.sidebar().locator(".nbc-Answer").count() == 0
-    box.press("Enter")
-    lab.finished(lab.sidebar().locator(".nbc-Answer").first)
+    lab.finished(lab.begun(lambda: box.press("Enter")))
     assert box.input_value() == ""
     lab.page.keyboard.press("Escape")
     lab.page.wait_for_function("() => document.activeElement.closest('.jp-Notebook')")
@@ -187,6 +187,8 @@ def test_enter_sends_and_shift_enter_does_not(fresh: Any) -> None:
 
 def test_live_variables_are_seen_when_the_kernel_is_idle(fresh: Any) -> None:
     lab = fresh
+    # The kernel's first look at its variables loads code; a busy machine needs longer for that than a page waits.
+    lab.notebook("nb.cells[0].setSource(args[0])", "import nbcopilot.server.probe, nbcopilot.notebook.namespace\nx = 3")
     lab.run(0)
     lab.select(0)
     with lab.page.expect_request("**/nbcopilot/stream*") as sent:
@@ -204,11 +206,13 @@ def test_it_works_while_the_kernel_is_busy(fresh: Any) -> None:
     lab.notebook("nb.cells[0].setSource('import os, time\\nwhile os.path.exists(\"hold\"): time.sleep(.1)')")
     lab.select(0)
     lab.notebook("window.jupyterapp.commands.execute('notebook:run-cell')")
-    lab.page.get_by_text("kernel busy").wait_for()
-    answer = lab.ask("Generate", "reverse a list")
-    assert "reverse" in answer.inner_text()
-    assert lab.notebook("return panel.sessionContext.session.kernel.status") == "busy", "it waited for the kernel"
-    hold.unlink()
+    try:
+        lab.page.get_by_text("kernel busy").wait_for()
+        answer = lab.ask("Generate", "reverse a list")
+        assert "reverse" in answer.inner_text()
+        assert lab.notebook("return panel.sessionContext.session.kernel.status") == "busy", "it waited for the kernel"
+    finally:
+        hold.unlink()
     lab.idle()
 
 
@@ -236,8 +240,7 @@ def test_commands_are_in_the_palette_and_can_be_reached_by_keyboard(fresh: Any) 
     assert wanted <= set(labels), labels
     lab.select(1)
     lab.page.locator(".jp-Notebook").focus()
-    lab.page.keyboard.press("Control+Alt+e")
-    answer = lab.finished(lab.sidebar().locator(".nbc-Answer").first)
+    answer = lab.finished(lab.begun(lambda: lab.page.keyboard.press("Control+Alt+e")))
     assert "Explain" in answer.inner_text()
 
 

@@ -33,7 +33,7 @@ def test_generate_streams_and_insert_writes_below_the_panel(page_lab: Any) -> No
 
 def test_cells_run_while_it_answers_and_stop_ends_it(page_lab: Any, server: Any) -> None:
     lab = page_lab
-    lab.notebook("nb.cells[0].setSource(\"panel = nbcopilot.panel(model='fake:5')\\npanel\")")
+    lab.notebook("nb.cells[0].setSource(\"panel = nbcopilot.panel(model='fake:2')\\npanel\")")
     lab.run(0)
     area = lab.page.locator(".jp-OutputArea").first
     area.locator(".nbc-panel-instruction textarea").fill("write is_prime(n)")

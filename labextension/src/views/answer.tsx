@@ -10,7 +10,7 @@ import { isInPlace, replacement } from '../offer';
 import type { TaskKind } from '../wire';
 import { Code, Diff } from './code';
 import { Checks, Sent } from './evidence';
-import { usageWords } from './format';
+import { partWords, phaseWords, usageWords } from './format';
 import { Markdown } from './markdown';
 
 interface IProps {
@@ -37,7 +37,7 @@ export function AnswerView(props: IProps): JSX.Element {
   const attempts = Math.max(0, ...answer.candidates.map(candidate => candidate.attempt));
   const name = kindLabel(answer.task.kind, trans);
   return (
-    <article className="nbc-Answer" aria-label={`${name} ${answer.title}`} aria-busy={running}>
+    <article className="nbc-Answer" data-key={answer.key} aria-label={`${name} ${answer.title}`} aria-busy={running}>
       <header className="nbc-Answer-head">
         <span className="nbc-Answer-kind">{name}</span>
         <span className="nbc-Answer-title" title={answer.title}>
@@ -97,20 +97,11 @@ function aboutWords({ answer, model, trans }: IProps): string {
   return label ? trans.__('cell %1', label) : (answer.path.split('/').pop() ?? '');
 }
 
-function PhaseLine({ answer, trans }: IProps): JSX.Element {
-  const words = {
-    reading: trans.__('Reading the notebook …'),
-    writing: trans.__('Writing …'),
-    checking: trans.__('Checking …'),
-    done: '',
-    stopped: '',
-    failed: ''
-  }[answer.phase];
-  const { progress } = answer;
+function PhaseLine({ answer, model, trans }: IProps): JSX.Element {
   return (
     <div className="nbc-Phase" role="status">
       <span className="nbc-Phase-bar" aria-hidden="true" />
-      {words} {progress && trans.__('%1 of %2 texts', progress.done, progress.total)}
+      {phaseWords(answer, model.status?.engine.state === 'ready', trans)}
     </div>
   );
 }
@@ -235,7 +226,9 @@ function describePlace(
     return label ? trans.__('Changes cell %1', label) : trans.__('Changes a cell that is gone');
   }
   if (answer.parts) {
-    return trans.__('%1 above %2', kind, model.host.label(answer.path, answer.partCells[candidate.index]) || '?');
+    const about = answer.partCells[candidate.index];
+    const place = model.host.label(answer.path, about) || '?';
+    return partWords(candidate.edit!.cells[at], place, answer.sources[about] ?? '', trans);
   }
   const label = model.host.label(answer.path, candidate.edit!.after);
   return label ? trans.__('%1 below %2', kind, label) : kind;

@@ -2,8 +2,8 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { ICandidate } from '../answer';
-import type { IUsage } from '../wire';
+import type { IAnswer, ICandidate } from '../answer';
+import type { INewCell, IUsage } from '../wire';
 import { isObject } from '../wire';
 
 export function bytes(count: number): string {
@@ -14,6 +14,47 @@ export function bytes(count: number): string {
 }
 
 type Words = Pick<TranslationBundle, '__' | '_n'>;
+
+/** What is going on with an answer; "" when nothing is. */
+export function phaseWords(answer: IAnswer, isEngineReady: boolean, trans: Words): string {
+  const { phase, progress, context } = answer;
+  switch (phase) {
+    case 'reading':
+      return trans.__('Reading the notebook …');
+    case 'asking':
+      return isEngineReady ? trans.__('Asking the model …') : trans.__('Starting the model …');
+    case 'choosing':
+      return answer.task.kind === 'document'
+        ? trans.__('Looking for code without a text …')
+        : trans.__('Choosing what the model sees …');
+    case 'prompted':
+      return context?.tokens
+        ? trans._n('The model reads %1 token of the notebook …', 'The model reads %1 tokens of the notebook …', context.tokens)
+        : trans.__('The model reads the request …');
+    case 'writing':
+      return progress ? trans.__('Writing … %1 of %2 texts', progress.done, progress.total) : trans.__('Writing …');
+    case 'checking':
+      return trans.__('Checking …');
+    case 'repairing':
+      return trans.__('The checks found a problem: the model tries again …');
+    default:
+      return '';
+  }
+}
+
+const LINE_CHARACTERS = 40;
+
+/** Which text of a documented notebook a cell holds: the notebook's own, or that of the code which begins so. */
+export function partWords(cell: INewCell, place: string, code: string, trans: Words): string {
+  const record = cell.metadata.nbcopilot;
+  if (isObject(record) && record.scope === 'notebook') {
+    return trans.__('Title and overview, above %1', place);
+  }
+  const lines = code.split('\n').map(line => line.trim());
+  const line = lines.find(text => text !== '' && !/^[#%!]/.test(text)) ?? lines.find(text => text !== '') ?? '';
+  const short = line.length > LINE_CHARACTERS ? `${line.slice(0, LINE_CHARACTERS - 1).trimEnd()}…` : line;
+  return short ? trans.__('Text above %1 · %2', place, short) : trans.__('Text above %1', place);
+}
 
 export function usageWords(usage: IUsage, trans: Words): string {
   const parts = [trans.__('%1 tokens in %2 s', usage.completion_tokens, usage.seconds.toFixed(1))];
