@@ -12,16 +12,18 @@ from nbcopilot.pipeline import upstream
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
 from nbcopilot.validate.confirm import confirm
 
-CONFIG = Config(check_seconds=3.0)
+CONFIG = Config(check_seconds=60.0, check_total_seconds=300.0)
 MEAN = "def mean(values):\n    # of numbers\n    return sum(values) / (len(values) + 1)"
 PASSED = Verdict(True, checks={"run": "passed"})
 SHOWS = "assert mean([1, 3]) == 2"
 
 
-def mended(before: str, answer: str, *, error: ErrorInfo | None = None, **more: Any) -> tuple[str, Verdict]:
+def mended(
+    before: str, answer: str, *, error: ErrorInfo | None = None, config: Config = CONFIG, **more: Any
+) -> tuple[str, Verdict]:
     notebook = Notebook(cells=(Cell("c", "code", before),), error=error, **more)
     task = Task("fix", target=Target(before, "c", position=0))
-    candidate, verdict = Judge(CONFIG).check(Candidate(answer), task, notebook)
+    candidate, verdict = Judge(config).check(Candidate(answer), task, notebook)
     return candidate.text, verdict
 
 
@@ -37,7 +39,8 @@ def test_a_fault_that_was_seen_and_is_gone_is_verified_and_the_edit_is_the_small
 
 
 def test_a_loop_that_never_ended_counts_as_a_fault() -> None:
-    text, found = mended("i = 3\nwhile i:\n    i += 1", "i = 3\nwhile i:\n    i -= 1")
+    soon = Config(check_seconds=3.0)
+    text, found = mended("i = 3\nwhile i:\n    i += 1", "i = 3\nwhile i:\n    i -= 1", config=soon)
     assert found.evidence["verified"] is True, text
 
 

@@ -95,7 +95,7 @@ def test_it_works_in_a_real_kernel_and_leaves_it_alive(tmp_path: Path) -> None:
     from nbcopilot.validate import livefork
     from nbcopilot.validate.report import Job, Limits
     codes = ("lock.acquire()\\narray[0] = 0\\n(array @ array).shape", "import os\\nos.kill(os.getppid(), 9)")
-    reports = livefork.run(Job(codes=codes, limits=Limits(seconds=20)), get_ipython().user_ns, None)
+    reports = livefork.run(Job(codes=codes, limits=Limits(seconds=60)), get_ipython().user_ns, None)
     print(repr(livefork.obstacle()), [r.ok for r in reports], lock.locked(), bool(array[0].any()))
     """
     with start_new_kernel(kernel_name="python3", cwd=str(tmp_path)) as client:

@@ -82,12 +82,12 @@ def test_large_values_are_left_out_without_being_copied(monkeypatch: pytest.Monk
     assert found.left_out == {"big": "8 MB", "text": "0 MB", "deep": "too large"}
 
 
-def test_a_namespace_of_five_gigabytes_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_namespace_of_five_gigabytes_takes_no_time() -> None:
     huge = np.lib.stride_tricks.as_strided(np.zeros(1), shape=(650_000_000,), strides=(0,))
-    started = time.monotonic()
+    started = time.process_time()  # of the processor, not of the wall
     found = replicate({f"v{i}": huge for i in range(5)}, [f"v{i}" for i in range(5)])
     assert found.left_out["v0"] == "5.2 GB" and len(found.left_out) == 5
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_value_whose_pickling_raises_is_named() -> None:

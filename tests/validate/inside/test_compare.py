@@ -63,9 +63,9 @@ def test_mere_use_is_no_change(value: object, use: object) -> None:
 
 def test_large_arrays_take_no_time() -> None:
     value = np.zeros(60_000_000)
-    started = time.monotonic()
+    started = time.process_time()  # of the processor, not of the wall
     prints(v=value)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(
