@@ -26,9 +26,9 @@ def pack(folder: str, archive: str) -> None:
                 if path.is_file() and FOLDER not in name.parts:
                     out.write(path, name.as_posix())
         os.replace(temporary, archive)
-    except OSError as exc:
+    except (OSError, ValueError) as exc:  # ValueError: a name that is no UTF-8
         Path(temporary).unlink(missing_ok=True)
-        reason = (exc.strerror or str(exc)).lower()
+        reason = (getattr(exc, "strerror", None) or str(exc)).lower()
         raise NotebookWriteError(
             f"{archive} could not be written: {reason}", hint=f"the results are in {folder}"
         ) from exc

@@ -22,7 +22,7 @@ import distributed
 from distributed import KilledWorker
 
 from nbcopilot import __version__
-from nbcopilot.batch import processes
+from nbcopilot.batch import gateway, processes
 from nbcopilot.batch.blame import PATIENT_STRIKES, Blame
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
 from nbcopilot.batch.working import on_worker
@@ -69,10 +69,11 @@ def versions(dask_worker: Any) -> str:
 
 
 class Cluster:
-    """A Dask cluster: `jobs` processes on this machine, or the one at `scheduler` (an address or a scheduler file).
+    """A Dask cluster: `jobs` processes on this machine, or the one at `scheduler` (an address, gateway://NAME, or a
+    scheduler file).
 
-    resources: what each Item takes of a worker ({"GPU": 1}); memory: of a worker of this machine ("2GB"). Raises EngineUnavailableError when the scheduler cannot
-    be reached, MismatchError when a worker has another version.
+    resources: what each Item takes of a worker ({"GPU": 1}); memory: of a worker of this machine ("2GB").
+    Raises EngineUnavailableError when the scheduler cannot be reached, MismatchError when a worker has another version.
     """
 
     def __init__(
@@ -224,6 +225,8 @@ class Cluster:
         where: dict[str, Any] = {"address": self._own if self._own is not None else self._scheduler}
         if self._own is None and "://" not in self._scheduler and Path(self._scheduler).is_file():
             where = {"scheduler_file": self._scheduler}
+        elif self._scheduler.startswith(gateway.SCHEME):
+            where = gateway.found(self._scheduler)
         try:
             client = _dask.Client(**where, timeout=seconds, set_as_default=False, name="nbcopilot")
         except Exception as exc:

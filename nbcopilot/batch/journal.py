@@ -150,7 +150,10 @@ class Journal:
 
     def keep_only(self, names: Sequence[str]) -> None:
         """Forget notebooks that are not of this run: they were moved or deleted since an earlier one."""
-        self._write("DELETE FROM units WHERE name NOT IN (SELECT value FROM json_each(?))", json.dumps(names))
+        self._write(
+            "DELETE FROM units WHERE name NOT IN (SELECT value FROM json_each(?))",
+            json.dumps([_plain(one) for one in names]),
+        )
 
     def part_done(self, name: str, read: str, part: Part) -> None:
         """Keep a finished part of a huge notebook."""
@@ -159,7 +162,7 @@ class Journal:
 
     def parts(self, name: str, read: str) -> dict[tuple[int, ...], Part]:
         """The finished parts of the notebook that was read with this hash, by their groups."""
-        rows = self._connection().execute("SELECT part FROM parts WHERE name = ? AND read = ?", (name, read))
+        rows = self._connection().execute("SELECT part FROM parts WHERE name = ? AND read = ?", (_plain(name), read))
         found = [_part(json.loads(text)) for (text,) in rows]
         return {part.groups: part for part in found}
 
@@ -246,11 +249,11 @@ class Journal:
         return self._database
 
     def _one(self, query: str, *values: Any) -> Any:
-        return self._connection().execute(query, values).fetchone()
+        return self._connection().execute(query, [_plain(value) for value in values]).fetchone()
 
     def _write(self, query: str, *values: Any) -> None:
         try:
-            self._connection().execute(query, values)
+            self._connection().execute(query, [_plain(value) for value in values])
         except sqlite3.OperationalError as exc:
             if "full" in str(exc):
                 raise DiskFullError(f"no room left for {self.path}", hint="free some space, then --resume") from exc
@@ -289,6 +292,11 @@ class Journal:
                     folder.rmdir()
 
 
+def _plain(value: Any) -> Any:
+    """`value` as SQLite takes it: the name of a file may hold bytes that are no UTF-8."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
 def _part(found: Mapping[str, Any]) -> Part:
     texts = {int(group): Text(**text) for group, text in found["texts"].items()}
     return Part(tuple(found["groups"]), texts, tuple(found["notes"]), Usage(**found["usage"]))
@@ -298,6 +306,6 @@ def folder_for(output: str, names: list[str]) -> Path:
     """Where the journal of a run on `output` stands. A run on a single notebook has its own, beside those of others."""
     if stores.is_url(output):
         state = os.environ.get("NBCOPILOT_STATE_DIR") or platformdirs.user_state_dir("nbcopilot")
-        return Path(state, "batch", hashlib.sha256(output.encode()).hexdigest()[:16])
+        return Path(state, "batch", hashlib.sha256(_plain(output).encode()).hexdigest()[:16])
     folder = Path(output, FOLDER)
-    return folder / hashlib.sha256(names[0].encode()).hexdigest()[:12] if len(names) == 1 else folder
+    return folder / hashlib.sha256(_plain(names[0]).encode()).hexdigest()[:12] if len(names) == 1 else folder

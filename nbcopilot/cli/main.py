@@ -7,6 +7,7 @@ Exit codes: 0 done, 1 the work found something wrong, 2 bad usage or input, 3 mo
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -47,6 +48,9 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never prints a traceback for an NbcopilotError."""
     try:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")  # the name of a file may be no text
         words = sys.argv[1:] if argv is None else list(argv)
         args = parser(words).parse_args(words)
         if args.command is None:

@@ -311,6 +311,7 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(monkeypat
     ("words", "exit_code", "said"),
     [
         (["document", "in", "--in-place", "--scheduler", "tcp://127.0.0.1:1"], 3, "no Dask scheduler answers at tcp://127.0.0.1:1"),
+        (["document", "in", "--in-place", "--scheduler", "gateway://night"], 2, "gateway:// needs dask-gateway. pip install"),
         (["document", "in", "--in-place", "--scheduler", "x", "--jobs", "2"], 2, "--jobs and --scheduler exclude each other"),
         (["document", "in", "--in-place", "--jobs", "2", "--resources", "GPU=many"], 2, "--resources GPU=many cannot be read"),
         (["document", "in", "--in-place", "--jobs", "2", "--worker-memory", "much"], 2, "--worker-memory much cannot be read"),
@@ -333,6 +334,7 @@ def test_bad_input_is_one_sentence_and_nothing_is_lost(
     from nbcopilot.batch import cluster
 
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setitem(sys.modules, "dask_gateway", None)
     books(2)
     before = contents("in")
     Path("file").write_text("in the way")
@@ -347,6 +349,20 @@ def test_bad_input_is_one_sentence_and_nothing_is_lost(
     err = capsys.readouterr().err
     assert "Traceback" not in err and (said in err or "https://h" in words[1])
     assert contents("in") == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_names_that_are_no_text_are_worked_on_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    books(2)
+    odd = Path("in", os.fsdecode(b"\xff\n.ipynb"))
+    Path("in/n00.ipynb").rename(odd)
+    words = ["--json", "--report", "r.html", "--report", "r.json", "--report", "r.xml"]
+    assert main(["document", "in", "-o", "out", *words]) == 0 and last_json(capsys)["ok"] == 2
+    assert sorted(contents("out")) == sorted(contents("in"))
+    assert main(["document", str(odd), "--in-place"]) == 0
+    assert main(["document", "in", "--check"]) == 1
+    assert main(["document", "in", "-o", "out.zip"]) == 1
+    assert "the results are in out.zip.parts" in capsys.readouterr().err and list(Path("out.zip.parts").iterdir())
 
 
 def test_a_full_store_ends_the_run_at_once_and_resume_goes_on(
