@@ -126,7 +126,7 @@ def held(engine: LocalEngine, requests: int) -> Held:
 def soak(engine: LocalEngine, notes: Notes, requests: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Mixed requests one after the other and together, some cancelled; memory over them.
 
-    `engine` keeps SOAK_CACHE_MB. Flat is: own bytes have no slope once the cache is full.
+    `engine` keeps SOAK_CACHE_MB. Flat is: own bytes have no slope in the second half.
     """
     chance = random.Random(0)
     notes = Notes(tuple(cell[:SOAK_CHARACTERS] for cell in notes.cells))
@@ -159,13 +159,14 @@ def _ask(engine: LocalEngine, notes: Notes, number: int, chance: random.Random) 
 
 
 def over_time(found: Sequence[Held], limit_bytes: int) -> dict[str, Any]:
-    """What was held at the first request, when the cache was full, halfway and at the end; slopes from full on.
+    """What was held at the first request, when the cache was full (at 95 % of `limit_bytes`), halfway and at the end.
 
-    The cache is full when it holds 95 % of `limit_bytes`; where it never does, the second half counts.
+    Slopes are those of the second half, or from the full cache on where that is later: before that, the heap's holes
+    come to the size that evicting leaves between kept blocks.
     """
     half = len(found) // 2
     full = next((n for n, one in enumerate(found) if one.cache_bytes >= 0.95 * limit_bytes), half)
-    later = found[full:]
+    later = found[max(full, half) :]
     slopes = {
         part: round(float(np.polyfit(range(len(later)), [getattr(one, part) for one in later], 1)[0]))
         for part in ("own_bytes", "file_bytes")
