@@ -39,7 +39,7 @@ def verdict(code):
     print(json.dumps({"ok": found.ok, "run": found.checks.get("run"), "said": said, "evidence": {k: v for k, v in found.evidence.items() if k in ("changes", "files", "creates")}}))
 
 def tests_for(code):
-    judge = Judge(Config(check_total_seconds=20.0), namespace=get_ipython().user_ns)
+    judge = Judge(Config(check_total_seconds=100.0), namespace=get_ipython().user_ns)
     candidate, found = judge.check(Candidate("def test_it():\\n    assert True"), Task("testgen", target=Target(code)), HERE)
     notes = [f.message for f in found.findings]
     print(json.dumps({"ok": found.ok, "said": notes, "text": candidate.text, "tests": found.evidence.get("tests", 0)}))

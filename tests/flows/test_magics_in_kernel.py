@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,9 @@ pytestmark = pytest.mark.kernel
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FrontEnd]:
-    env = {**os.environ, "NBCOPILOT_MODEL": "fake"}
+    # The time that the checks of a request may take is not what is tested here.
+    patient = {"NBCOPILOT_CHECK_SECONDS": "60", "NBCOPILOT_CHECK_TOTAL_SECONDS": "300"}
+    env = {**os.environ, "NBCOPILOT_MODEL": "fake", **patient}
     notebook = nbformat.v4.new_notebook()
     with FrontEnd(notebook, cwd=tmp_path_factory.mktemp("work"), env=env) as opened:
         opened.run("%load_ext nbcopilot")
@@ -157,7 +158,7 @@ def test_variable_whose_repr_raises_or_hangs_does_no_harm(front: FrontEnd) -> No
         "import time\nclass Bad:\n    def __repr__(self): raise RuntimeError('no')\n"
         "class Slow:\n    def __repr__(self): time.sleep(600)\nbad, slow = Bad(), Slow()"
     )
-    cell = front.run("%%generate\nuse bad and slow", timeout=60)
+    cell = front.run("%%generate\nuse bad and slow", timeout=300)  # half of what the repr would take
     assert not [o for o in cell.outputs if o.output_type == "error"], text_of(cell)
 
 
@@ -165,7 +166,7 @@ def test_batch_front_ends_wait_for_the_answer(tmp_path: Path) -> None:
     notebook = nbformat.v4.new_notebook()
     sources = ["%load_ext nbcopilot", "%%generate --model fake:40\nwrite is_prime(n)", "'after'"]
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in sources]
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = text_of(notebook.cells[1])
     assert "written into the next cell" in shown and "tokens in" in shown, shown
 
@@ -186,7 +187,7 @@ def test_a_magic_is_back_before_its_answer_and_stop_ends_it(tmp_path: Path) -> N
 
 
 def test_interrupt_keeps_the_text_and_the_kernel(tmp_path_factory: pytest.TempPathFactory) -> None:
-    env = {**os.environ, "NBCOPILOT_MODEL": "fake:4"}  # four tokens a second
+    env = {**os.environ, "NBCOPILOT_MODEL": "fake:1"}  # most of a minute for an answer
     with FrontEnd(nbformat.v4.new_notebook(), cwd=tmp_path_factory.mktemp("slow"), env=env) as front:
         front.run("%load_ext nbcopilot")
         streamed = threading.Event()
@@ -196,14 +197,14 @@ def test_interrupt_keeps_the_text_and_the_kernel(tmp_path_factory: pytest.TempPa
                 streamed.set()
 
         def stop() -> None:
-            streamed.wait(60)
-            time.sleep(0.5)
-            front.interrupt()
+            if streamed.wait(120):
+                front.interrupt()
 
         stopper = threading.Thread(target=stop)
         stopper.start()
-        cell = front.execute(front.add("%%generate\na function add that adds two numbers"), timeout=90, on_output=watch)
+        cell = front.execute(front.add("%%generate\na function add that adds two numbers"), on_output=watch)
         stopper.join()
+        assert streamed.is_set()
         shown = text_of(cell)
         assert "stopped" in shown and "Traceback" not in shown, shown
         assert "5" in text_of(front.run("2 + 3"))
