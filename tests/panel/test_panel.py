@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from serving import eventually
 
 import nbcopilot
 from nbcopilot import session
@@ -106,16 +107,15 @@ def test_several_answers_can_be_chosen_from(panel: Panel) -> None:
 
 
 def test_stop_keeps_what_has_come_and_frees_the_engine(panel: Panel) -> None:
-    engine = FakeEngine(tokens_per_second=30)
+    engine = FakeEngine(tokens_per_second=2)
     session.current()._engine = engine
     session.current()._key = session._key(Config(model="fake"))
     panel.config = Config(model="fake")
     request = panel.ask("generate", "write is_prime(n)")
     assert request is not None
-    while not panel._text:
-        request.join(0.02)
+    assert eventually(lambda: panel._text)
     request.stop()
-    assert request.join(30)
+    assert request.join(60)
     assert "stopped" in panel._status.value
     assert panel._answer.value
     assert engine.cancelled == 1
