@@ -27,6 +27,9 @@ QUIET = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
 ]  # fmt: skip
+# The open notebook. The current widget may be another one: JupyterLab puts a launcher where nothing is open.
+PANEL = """(() => { const shell = window.jupyterapp.shell; const isOne = w => w?.context?.sessionContext && !w.isDisposed;
+    return isOne(shell.currentWidget) ? shell.currentWidget : [...shell.widgets('main')].find(isOne); })()"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -174,8 +177,7 @@ class Lab:
         self.clear()
         self.page.evaluate(
             """async name => { const app = window.jupyterapp;
-            await app.commands.execute('docmanager:open', { path: name });
-            const panel = app.shell.currentWidget;
+            const panel = await app.commands.execute('docmanager:open', { path: name });
             await panel.context.ready; await panel.context.revert();
             panel.content.model.readOnly = false;
             await panel.sessionContext.ready;
@@ -195,18 +197,24 @@ class Lab:
 
     def idle(self) -> None:
         """Wait until the kernel of the current notebook is idle."""
-        self.page.wait_for_function(
-            """() => { const w = window.jupyterapp.shell.currentWidget;
-            return w?.context?.sessionContext?.session?.kernel?.status === 'idle' }""",
-            timeout=120_000,
-        )
+        from playwright.sync_api import TimeoutError as TookTooLong
+
+        try:
+            self.page.wait_for_function(f"() => {PANEL}?.context.sessionContext.session?.kernel?.status === 'idle'")
+        except TookTooLong as exc:
+            state = f"""() => {{ const shell = window.jupyterapp.shell, context = {PANEL}?.context.sessionContext;
+                const kernel = context?.session?.kernel;
+                return [shell.currentWidget?.title.label, [...shell.widgets('main')].map(w => w.title.label),
+                context?.kernelDisplayStatus, kernel?.status, kernel?.connectionStatus,
+                document.querySelector('.jp-Dialog')?.innerText] }}"""
+            raise AssertionError(f"no kernel is idle: {self.page.evaluate(state)}") from exc
 
     def command(self, name: str, **args: Any) -> None:
         self.page.evaluate("([name, args]) => window.jupyterapp.commands.execute(name, args)", [name, args])
 
     def notebook(self, script: str, *args: Any) -> Any:
         """Evaluate `script` with `nb` (the shared model) and `panel` of the current notebook, and `args`."""
-        code = f"""args => {{ const panel = window.jupyterapp.shell.currentWidget;
+        code = f"""args => {{ const panel = {PANEL};
             const nb = panel.content.model.sharedModel; {script} }}"""
         return self.page.evaluate(code, list(args))
 
@@ -229,7 +237,7 @@ class Lab:
 
     def wait(self, script: str, *args: Any, timeout: float = 120) -> None:
         """Wait until `script` (as for `notebook`) gives something true."""
-        code = f"""args => {{ const panel = window.jupyterapp.shell.currentWidget;
+        code = f"""args => {{ const panel = {PANEL};
             const nb = panel?.content?.model?.sharedModel; {script} }}"""
         self.page.wait_for_function(code, arg=list(args), timeout=timeout * 1000)
 

@@ -164,8 +164,8 @@ def test_a_notebook_closed_during_an_answer_gets_it_when_it_is_opened_again(page
     lab.notebook("panel.close(); panel.dispose()")
     # JupyterLab opens nothing as long as it has not let go of the closed one.
     lab.page.wait_for_function(
-        """async path => { const app = window.jupyterapp; await app.commands.execute('docmanager:open', { path });
-        const widget = app.shell.currentWidget; return widget?.context?.path === path && widget.content.model }""",
+        """async path => { const open = window.jupyterapp.commands.execute('docmanager:open', { path });
+        const panel = await open; return panel?.context?.path === path && !panel.isDisposed && !!panel.content.model }""",
         arg="beside.ipynb",
         timeout=120_000,
     )
