@@ -4,8 +4,8 @@ Efficiency: every worker gets the same number of notebooks of the same latency (
 mostly sleeps, as it does while a model on another machine answers); throughput(N) / (N * throughput(1)), in the steady
 state: each worker has done a notebook before the clock runs, and how long workers take to start is told apart. What the
 CPU of this machine allows is told beside it: cores / CPU seconds of a notebook (client, scheduler and worker together).
-Limit: CPU seconds of the client and of a scheduler in a process of its own, per notebook, at full speed, and of a
-scheduler with idle workers; on paper, what 1,000 workers need. The last line is one JSON object.
+Limit: CPU seconds of the client and of a scheduler in a process of its own, per notebook, at full speed, with one worker
+and with 1,000, and of a scheduler whose workers idle; on paper, what 1,000 workers need. The last line is one JSON object.
 
     python benchmarks/batch_scaling.py [--workers 1,2,4,8,32] [--each 8] [--loads 2:1.6,2:5,8:6] [--limit-count 600]
 
@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from distributed.scheduler import heartbeat_interval
 
 from nbcopilot import config
 from nbcopilot.batch.cluster import Cluster
@@ -38,11 +39,15 @@ from nbcopilot.batch.runner import Run
 from nbcopilot.batch.tasks import perform
 from nbcopilot.engine.fake import FakeEngine
 
-IDLE_WORKERS = 50
+# Workers of one thread in one process: their own work takes most of a core there, which is not what is measured.
+MANY_EACH = 200
 CELL = "def {name}(x):\n    y = x + {number}\n    return y"
-IDLE = """
+MANY = """
 import asyncio, sys
+import dask
 from distributed import Worker
+from nbcopilot.batch.processes import QUIET
+dask.config.set(QUIET)
 async def main():
     workers = [Worker(sys.argv[1], nthreads=1, dashboard=False) for _ in range(int(sys.argv[2]))]
     await asyncio.gather(*(worker.start() for worker in workers))
@@ -145,56 +150,98 @@ def efficiency(workers: list[int], each: int, cells: int, latency: float) -> lis
     return rows
 
 
-def limit(count: int) -> dict[str, Any]:
-    """CPU seconds per notebook of 25 kB: of the client, and of a scheduler in its own process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
-    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", address.rpartition(":")[2], "--host"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    scheduler = subprocess.Popen([*words, "127.0.0.1", "--no-dashboard"], **quiet)  # type: ignore[call-overload]
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "8", "--no-dashboard"],
-        **quiet,  # type: ignore[call-overload]
-    )
-    idle = None
+class Processes:
+    """A scheduler in a process of its own, and workers: real ones, or many in a process."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.address = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
+        self._running: list[subprocess.Popen[str]] = []
+        port = self.address.rpartition(":")[2]
+        words = ["-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+        self.scheduler = psutil.Process(self._start(*words).pid)
+
+    def _start(self, *words: str) -> subprocess.Popen[str]:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+        self._running.append(subprocess.Popen([sys.executable, *words], **pipes))  # type: ignore[call-overload]
+        return self._running[-1]
+
+    def worker(self, threads: int) -> None:
+        """Start a worker of `threads` threads."""
+        words = [self.address, "--nthreads", str(threads), "--no-dashboard"]
+        self._start("-m", "distributed.cli.dask_worker", *words)
+
+    def many(self, count: int) -> None:
+        """Start `count` workers of one thread in one process."""
+        process = self._start("-c", MANY, self.address, str(count))
+        assert process.stdout is not None and process.stdout.readline().strip() == "ready"
+
+    def spent(self) -> float:
+        """CPU seconds of the scheduler so far."""
+        return float(sum(self.scheduler.cpu_times()[:2]))
+
+    def stop_workers(self) -> None:
+        """End all but the scheduler."""
+        while len(self._running) > 1:
+            self._end(self._running.pop())
+
+    def close(self) -> None:
+        """End all."""
+        while self._running:
+            self._end(self._running.pop())
+
+    def _end(self, process: subprocess.Popen[str]) -> None:
+        for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+            one.kill()
+        process.wait()
+
+
+def full_speed(processes: Processes, count: int, workers: int) -> dict[str, Any]:
+    """CPU milliseconds of client and scheduler for a notebook of 25 kB, when nobody waits for a model."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place, "in")
+        folder.mkdir()
+        books(folder, count, 12_000)
+        executor = Cluster(scheduler=processes.address)
+        while executor.slots < workers:
+            executor._stale.set()
+            time.sleep(0.2)
+        before = (time.process_time(), processes.spent())
+        seconds = timed(executor, folder, Path(place, "out"), "fake")
+        after = (time.process_time(), processes.spent())
+    client, scheduler = (round(1000 * (b - a) / count, 2) for a, b in zip(before, after, strict=True))
+    found = {"workers": workers, "notebooks": count, "per_second_here": round(count / seconds, 1)}
+    return {**found, "client_cpu_ms": client, "scheduler_cpu_ms": scheduler}
+
+
+def idle(processes: Processes, workers: int, seconds: float = 15) -> dict[str, Any]:
+    """Share of a core that the scheduler takes for so many workers that have nothing to do."""
+    time.sleep(3)
+    began, start = time.monotonic(), processes.spent()
+    time.sleep(seconds)
+    share = (processes.spent() - start) / (time.monotonic() - began)
+    call = 1000 * share * heartbeat_interval(workers) / workers
+    return {"workers": workers, "scheduler_cpu_share": round(share, 4), "ms_a_call": round(call, 2)}
+
+
+def limit(count: int, many: int) -> dict[str, Any]:
+    """What client and scheduler take of the CPU: with 8 threads of one worker, with `many` workers, and while those idle."""
+    processes = Processes()
     try:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place, "in")
-            folder.mkdir()
-            books(folder, count, 12_000)
-            executor = Cluster(scheduler=address)
-            while executor.slots < 8:
-                executor._stale.set()
-                time.sleep(0.2)
-            process = psutil.Process(scheduler.pid)
-            before = (time.process_time(), sum(process.cpu_times()[:2]))
-            seconds = timed(executor, folder, Path(place, "out"), "fake")
-            after = (time.process_time(), sum(process.cpu_times()[:2]))
-        found = {
-            "notebooks": count,
-            "per_second_here": round(count / seconds, 1),
-            "client_cpu_ms": round(1000 * (after[0] - before[0]) / count, 2),
-            "scheduler_cpu_ms": round(1000 * (after[1] - before[1]) / count, 2),
-        }
-        idle = subprocess.Popen(
-            [sys.executable, "-c", IDLE, address, str(IDLE_WORKERS)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert idle.stdout is not None and idle.stdout.readline().strip() == "ready"
-        time.sleep(2)
-        began, start = time.monotonic(), sum(process.cpu_times()[:2])
-        time.sleep(15)
-        spent = (sum(process.cpu_times()[:2]) - start) / (time.monotonic() - began)
-        found["idle_workers"], found["scheduler_idle_cpu_share"] = IDLE_WORKERS, round(spent, 4)
+        processes.worker(8)
+        found: dict[str, Any] = {"full_speed": [full_speed(processes, count, 8)], "idle": []}
+        processes.stop_workers()
+        for number in range(1, many // MANY_EACH + 1):
+            processes.many(MANY_EACH)
+            if number in (1, many // MANY_EACH):
+                found["idle"].append(idle(processes, number * MANY_EACH))
+        row = full_speed(processes, count, many)
+        row["of_that_calls_ms"] = round(1000 * found["idle"][-1]["scheduler_cpu_share"] / row["per_second_here"], 2)
+        found["full_speed"].append(row)
         return found
     finally:
-        for one in (idle, worker, scheduler):
-            if one is not None:
-                one.kill()
-                one.wait()
+        processes.close()
 
 
 def main() -> int:
@@ -202,14 +249,15 @@ def main() -> int:
     parser.add_argument("--workers", default="1,2,4,8,32")
     parser.add_argument("--each", type=int, default=8, help="notebooks for each worker; 0: only the limit")
     parser.add_argument("--loads", default="2:1.6,2:5,8:6", help="CELLS:SECONDS of a notebook, several with commas")
-    parser.add_argument("--limit-count", type=int, default=600)
+    parser.add_argument("--limit-count", type=int, default=600, help="notebooks for the limit; 0: not measured")
+    parser.add_argument("--limit-workers", type=int, default=1000, help=f"for the limit, a multiple of {MANY_EACH}")
     args = parser.parse_args()
     loads = []
     for text in args.loads.split(",") if args.each else []:
         cells, latency = int(text.partition(":")[0]), float(text.partition(":")[2])
         counts = [int(word) for word in args.workers.split(",") if word]
         loads.append({"cells": cells, "latency": latency, "rows": efficiency(counts, args.each, cells, latency)})
-    found = limit(args.limit_count) if args.limit_count else {}
+    found = limit(args.limit_count, args.limit_workers) if args.limit_count else {}
     for load in loads:
         print(f"\n{load['cells']} cells, {load['latency']:g} s a notebook\n")
         print("| workers | notebooks/s | efficiency | cores busy | CPU a notebook |\n| --- | --- | --- | --- | --- |")
@@ -227,18 +275,23 @@ def main() -> int:
 def on_paper(found: dict[str, Any]) -> dict[str, Any]:
     """At how many workers the client and the scheduler are full, for some lengths of a notebook."""
     paper = {}
-    per_worker = found["scheduler_idle_cpu_share"] / IDLE_WORKERS
-    print(f"\nCPU a notebook of 25 kB: client {found['client_cpu_ms']} ms, scheduler {found['scheduler_cpu_ms']} ms")
+    a_client = max(row["client_cpu_ms"] for row in found["full_speed"])
+    a_scheduler = max(row["scheduler_cpu_ms"] - row.get("of_that_calls_ms", 0) for row in found["full_speed"])
+    call = max(row["ms_a_call"] for row in found["idle"])
+    print(f"\nCPU a notebook of 25 kB: client {a_client} ms, scheduler {a_scheduler:.2f} ms")
     for seconds in (3, 10, 30):
-        # The busier of the two processes is full at this number of workers, each `seconds` on a notebook.
-        client = 1000 / found["client_cpu_ms"] * seconds
-        # Dask's workers call in every 2 s when there are 50, every 6 s when there are 1,000.
-        scheduler = 1 / (found["scheduler_cpu_ms"] / 1000 / seconds + per_worker * 2 / 6)
+
+        def scheduler(workers: int, seconds: int = seconds) -> float:
+            """Its share of a core: notebooks, and the calls of workers, which are rarer the more there are."""
+            calls = workers * call / heartbeat_interval(workers)
+            return (workers * a_scheduler / seconds + calls) / 1000
+
+        client = 1000 / a_client * seconds
         row = paper[f"{seconds}_s_a_notebook"] = {
             "client_full_at": round(client),
-            "scheduler_full_at": round(scheduler),
-            "client_share_at_1000_workers": round(1000 / seconds * found["client_cpu_ms"] / 1000, 2),
-            "scheduler_share_at_1000_workers": round(1000 / scheduler, 2),
+            "scheduler_full_at": next(count for count in range(10, 1_000_000, 10) if scheduler(count) >= 1),
+            "client_share_at_1000_workers": round(1000 / client, 2),
+            "scheduler_share_at_1000_workers": round(scheduler(1000), 2),
         }
         print(
             f"{seconds} s: client is full at {row['client_full_at']} workers, scheduler at {row['scheduler_full_at']}"

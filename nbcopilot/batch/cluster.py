@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from nbcopilot.batch import gateway, processes
 from nbcopilot.batch.blame import PATIENT_STRIKES, Blame
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
 from nbcopilot.batch.working import on_worker
-from nbcopilot.errors import EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
+from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
 
 CONNECT_SECONDS = 10
 # One of this machine is there; the machine may be busy.
@@ -153,7 +154,7 @@ class Cluster:
             future.add_done_callback(lambda done: self._finished.put(done.key))
             return None
         try:
-            return self._settled(key, item, future.result(timeout=60), finished=True)
+            return self._settled(key, item, self._located(future.result(timeout=60)), finished=True)
         except KilledWorker:
             # The scheduler also blames what only waited on a worker that died: that gets another try.
             self._blame.given_up(_name(item))
@@ -182,6 +183,13 @@ class Cluster:
         self._running.pop(key, None)
         self._blame.settled(_name(item), finished=finished)
         return item, outcome
+
+    def _located(self, outcome: Outcome) -> Outcome:
+        """`outcome` with the worker in what it says of "this machine", where that is another one."""
+        error = outcome.error
+        if self._own is not None or not isinstance(error, EngineError):
+            return outcome
+        return replace(outcome, error=type(error)(f"{error.message} (worker {outcome.worker})", hint=error.hint))
 
     def _set_aside(self, item: Item) -> Outcome:
         """What becomes of a unit that workers died of."""

@@ -15,6 +15,8 @@ def found(address: str) -> dict[str, Any]:
     The server and how to log in are Dask's own settings. Raises UsageError, EngineUnavailableError.
     """
     name = address.removeprefix(SCHEME).rstrip("/").rpartition("/")[2]
+    if not name:
+        raise UsageError(f"{address} names no cluster", hint="gateway://NAME, as the gateway's list of clusters has it")
     try:
         from dask_gateway import Gateway
     except ImportError as exc:
@@ -25,6 +27,6 @@ def found(address: str) -> dict[str, Any]:
     except Exception as exc:
         said = " ".join(str(exc).split())[:200]
         raise EngineUnavailableError(
-            f"Dask Gateway gives no cluster {name or '(no name)'}: {said}",
+            f"Dask Gateway gives no cluster {name}: {said}",
             hint="check the name, and the server in DASK_GATEWAY__ADDRESS",
         ) from exc

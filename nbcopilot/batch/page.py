@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from nbcopilot.batch import stores
 from nbcopilot.batch.journal import Journal, Row
-from nbcopilot.batch.report import Report
+from nbcopilot.batch.report import Report, without_path
 
 # Diffs of all notebooks together: a page of this size still opens at once.
 DIFF_TOTAL = 20_000_000
@@ -93,7 +93,7 @@ def _causes(journal: Journal) -> Iterator[str]:
 def _row(row: Row, folder: Path, with_diff: bool) -> str:
     lacks = row.detail.get("lacks", [])
     state = "lacking" if lacks and row.state == "ok" else row.state
-    said = [row.error.removeprefix(f"{row.path} ")] if row.error else []
+    said = [without_path(row.error, row.path)] if row.error else []
     said += row.detail.get("notes", [])
     said += [f"cell #{cell}: {what}" for cell, what in lacks]
     text = "<br>".join(escape(one) for one in said)

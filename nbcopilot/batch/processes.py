@@ -21,7 +21,7 @@ from nbcopilot.errors import EngineUnavailableError, UsageError
 # A worker takes some 120 MB before it does anything.
 LEAST_MEMORY = 1 << 28
 # What is for dashboards and for finding faults in Dask itself: 32 idle workers took 0.8 of a core with it.
-_QUIET = {
+QUIET = {
     "distributed.admin.tick.interval": "500ms",
     "distributed.admin.system-monitor.interval": "60s",  # the client has one for each worker
     "distributed.admin.system-monitor.disk": False,
@@ -73,7 +73,7 @@ def start(jobs: int, memory: str, failures: int) -> Any:
     _share_imports()
     dask.config.set({"distributed.scheduler.allowed-failures": failures - 1})
     dask.config.set({"distributed.comm.timeouts.connect": "30s"})
-    dask.config.set(_QUIET)
+    dask.config.set(QUIET)
     try:
         limit = parse_bytes(memory) if memory else int(psutil.virtual_memory().total * 0.9 / jobs)
     except ValueError:

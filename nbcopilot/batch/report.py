@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
+from nbcopilot.batch import stores
 from nbcopilot.batch.job import Outcome, State
 from nbcopilot.batch.journal import Journal, Row
 from nbcopilot.errors import NbcopilotError, UsageError
@@ -140,6 +141,11 @@ class Report:
 
 
 # --------------------------------------------------------------------------- files
+
+
+def without_path(text: str, path: str) -> str:
+    """What an error says of the notebook at `path`, where its name stands before it already."""
+    return text.removeprefix(f"{path} ").removeprefix(f"{stores.title_path(path)} ")
 
 
 def require_format(path: str) -> None:

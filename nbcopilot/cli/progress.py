@@ -150,8 +150,10 @@ class Progress:
             print(f"{self.count}/{self.total} {count:,} done before", file=sys.stderr, flush=True)
 
     def _what(self, outcome: Outcome) -> str:
+        from nbcopilot.batch.report import without_path
+
         if outcome.error is not None:
-            return str(outcome.error).removeprefix(f"{outcome.unit.path} ")
+            return without_path(str(outcome.error), outcome.unit.path)
         count = outcome.cells_written
         wrote = "would be written" if self.dry_run else "written"
         # What strip did stands in its notes, role by role.

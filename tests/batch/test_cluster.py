@@ -153,6 +153,16 @@ def test_a_worker_that_comes_later_with_another_version_does_nothing(running: Lo
     assert finished is not None and isinstance(finished[1].error, MismatchError)
 
 
+def test_a_model_that_a_worker_lacks_ends_the_run_and_names_the_worker(
+    running: LocalCluster, books: Callable[..., Path], tmp_path: Path
+) -> None:
+    units, _ = discover([str(books(2))])
+    settings = config.Config(model=str(tmp_path / "no-such-model"), engine="in-process")
+    places = {unit: unit.path for unit in units}
+    report = Run(Job("document", settings), units, Cluster(scheduler=running.scheduler_address), places=places).run()
+    assert report.exit_code == 3 and "no-such-model" in str(report.fatal) and "(worker " in str(report.fatal)
+
+
 def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
     with pytest.raises(EngineUnavailableError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1\."):

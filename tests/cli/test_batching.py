@@ -16,6 +16,7 @@ import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -272,6 +273,36 @@ def test_a_check_reports_what_is_missing_as_junit(capsys: pytest.CaptureFixture[
     assert failure is not None and "cell #1: summary missing" in str(failure.text)
 
 
+_LOADED = """
+import sys
+from nbcopilot.cli.main import main
+main(["document", "in", "--check", "--since", "HEAD", "--report", "r.xml", "--report", "r.html"])
+print(*{module.partition(".")[0].lower() for module in sys.modules})
+"""
+
+
+def test_a_check_needs_no_more_than_the_example_for_github_installs() -> None:
+    import yaml
+
+    books(1, "in")
+    Path("in/magics.ipynb").write_bytes(raw(code("%matplotlib inline\nfiles = !ls\n" + BIG), code("%%time\n" + BIG)))
+    old = {"cell_type": "code", "collapsed": False, "input": BIG, "language": "python", "metadata": {}, "outputs": []}
+    node = {"metadata": {"name": ""}, "nbformat": 3, "nbformat_minor": 0, "worksheets": [{"cells": [old]}]}
+    Path("in/old.ipynb").write_text(json.dumps(node))
+    git("init", "-q", ".")
+    git("commit", "-q", "-m", "nothing", "--allow-empty")
+    done = subprocess.run([sys.executable, "-c", _LOADED], capture_output=True, text=True, check=True)
+    assert "3 of 3 notebooks done" in done.stderr, done.stderr
+    example = Path(__file__).parents[2] / "docs" / "ci" / "github-actions.yml"
+    steps = yaml.safe_load(example.read_text())["jobs"]["documented"]["steps"]
+    installed = next(step["run"].splitlines()[0].split()[2:] for step in steps if "--no-deps" in step.get("run", ""))
+    ours = {re.split(r"[^\w-]", one)[0].lower().replace("-", "_") for one in requires("nbcopilot") or []}
+    needed = ours & set(done.stdout.splitlines()[-1].split())
+    assert {"filelock", "ipython"} <= needed <= {*installed, "tomli"}, (
+        "tomli is for Python 3.10; the example has another"
+    )
+
+
 # --------------------------------------------------------------------------- stores
 
 
@@ -289,7 +320,9 @@ def test_a_zip_goes_in_and_a_zip_comes_out_whole(capsys: pytest.CaptureFixture[s
     assert "zip:// can only be read" in capsys.readouterr().err
 
 
-def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import fsspec
 
     monkeypatch.setenv("NBCOPILOT_STATE_DIR", "state")
@@ -297,6 +330,7 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(monkeypat
     fs.pipe_file("/bucket/n.ipynb", raw(code(BIG)))
     fs.pipe_file("/bucket/bad.ipynb", b"not json")
     assert main(["document", "memory://bucket", "--in-place"]) == 1
+    assert "memory:///bucket/bad.ipynb: is not JSON" in capsys.readouterr().err
     assert b"nbcopilot" in fs.cat_file("/bucket/n.ipynb") and fs.cat_file("/bucket/bad.ipynb") == b"not json"
     assert list(Path("state").rglob("journal.sqlite")), "it can be gone on with"
     fs.pipe_file("/bucket/bad.ipynb", raw(code(BIG)))
@@ -312,6 +346,8 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(monkeypat
     [
         (["document", "in", "--in-place", "--scheduler", "tcp://127.0.0.1:1"], 3, "no Dask scheduler answers at tcp://127.0.0.1:1"),
         (["document", "in", "--in-place", "--scheduler", "gateway://night"], 2, "gateway:// needs dask-gateway. pip install"),
+        (["document", "in", "--in-place", "--scheduler", "gateway://"], 2, "gateway:// names no cluster"),
+        (["document", "in", "--in-place", "--scheduler", ""], 2, "--scheduler is empty"),
         (["document", "in", "--in-place", "--scheduler", "x", "--jobs", "2"], 2, "--jobs and --scheduler exclude each other"),
         (["document", "in", "--in-place", "--jobs", "2", "--resources", "GPU=many"], 2, "--resources GPU=many cannot be read"),
         (["document", "in", "--in-place", "--jobs", "2", "--worker-memory", "much"], 2, "--worker-memory much cannot be read"),
