@@ -19,6 +19,7 @@ from nbcopilot import __version__
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
 from nbcopilot.draws import Draw, draws_of, is_looping, opinions
+from nbcopilot.engine.likelihood import likeliest
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EmptyPromptError, EngineError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
@@ -49,6 +50,9 @@ from nbcopilot.write.provenance import Provenance
 
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
+# Edits that passed and are checked in full; in the list of attempts, what no model was asked for.
+TRIED_EDITS = 3
+SEARCHED = -1
 # What the worked examples of `prompts` may take, where there is room for them.
 EXAMPLE_TOKENS = 400
 
@@ -83,7 +87,12 @@ class _Found:
     @property
     def length(self) -> int:
         """Tokens of an answer so far, rounded up."""
-        return -(-self.usage.completion_tokens // max(1, len(self.judged)))
+        return -(-self.usage.completion_tokens // max(1, self.answers))
+
+    @property
+    def answers(self) -> int:
+        """How many answers the model gave."""
+        return sum(attempt != SEARCHED for attempt in self.attempts)
 
     def count(self, attempt: int) -> int:
         """How many answers there are of an attempt."""
@@ -133,18 +142,22 @@ class Copilot:
                 with suppress(EngineError):  # there is an answer already
                     yield from self._round(more, attempt, found, judge, task, notebook, quiet=True)
                 break
+            if attempt == 0 and task.kind == "fix" and task.check and task.repairs:
+                yield from self._nearby(draws[0], found, judge, task, notebook)
+                if judge.best(found.judged)[1].ok:
+                    break
 
         chosen = judge.best(found.judged)
         if not chosen[0].text.strip():
             yield Notice(
                 "the model gave no usable answer", "say more about what you want, or try --temperature 0.7", "warning"
             )
-            yield Done("empty", found.usage, len(found.judged))
+            yield Done("empty", found.usage, found.answers)
             return
         draw = found.drawn[chosen[0].text]
         edit = self.plan_edit(replace(task, sampling=draw.sampling), notebook, draw.prompt, chosen)
         yield EditReady(edit, *chosen)
-        yield Done("ok", found.usage, len(found.judged))
+        yield Done("ok", found.usage, found.answers)
 
     def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:
         """The finished request, without streaming."""
@@ -203,6 +216,18 @@ class Copilot:
             found.add(key, judged, draw, attempt)
             if tell:
                 yield CheckDone(*judged)
+
+    def _nearby(self, draw: Draw, found: _Found, judge: Judge, task: Task, notebook: Notebook) -> Iterator[Event]:
+        """Judge the small edits of the cell that pass, likeliest first, until one is accepted."""
+        above = upstream(notebook, Candidate(task.target.source), task)
+        for candidate in likeliest(self.engine, judge.near(task, notebook, above))[:TRIED_EDITS]:
+            candidate = replace(candidate, index=len(found.judged))
+            judged = judge.check(candidate, task, notebook, above)
+            found.add(candidate.text, judged, draw, SEARCHED)
+            yield CandidateReady(judged[0], Completion(candidate.text, candidate.index))
+            yield CheckDone(*judged)
+            if judged[1].ok:
+                return
 
     def _generate(self, draws: Sequence[Draw], attempt: int, answers: list[tuple[Draw, Completion]]) -> Iterator[Event]:
         """Fills `answers` with those of all draws, numbered in one row; the engine decodes them together."""

@@ -38,6 +38,7 @@ class Sampling:
     `beams` > 1 is beam search (greedy scores; temperature is not used). `seed` None draws a new one.
     `logprobs` asks for `Chunk.scores` with so many alternatives each (None: no scores); an engine that gives
     them says so in `ModelInfo.detail["logprobs"]`.
+    `echo` begins the answer with the prompt itself, so that its tokens are scored; `detail["echo"]` says who can.
     """
 
     temperature: float = 0.0
@@ -49,6 +50,7 @@ class Sampling:
     seed: int | None = None
     max_tokens: int = 1024
     logprobs: int | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from nbcopilot.errors import EmptyPromptError, EngineUnavailableError, PromptToo
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
-from nbcopilot.types import Candidate, Cell, Notebook, Target, Task
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
 
 CONFIG = Config(check_seconds=30, redraws=0)
 GOOD = "```python\nx = 1\n```"
@@ -145,6 +145,22 @@ def test_one_answer_is_enough_when(answers: list[str | Exception], text: str) ->
     seen, _ = next_cell(answers, text)
     edit = next(e for e in seen if isinstance(e, EditReady))
     assert edit.verdict.ok and edit.candidate.text == answers[0] and cast(Done, seen[-1]).answers == 1
+
+
+def test_when_the_model_cannot_mend_it_a_small_edit_is_found_and_said_to_be_no_answer_of_the_model() -> None:
+    cells = ("def mean(t):\n    return sum(t) / (len(t) - 1)", "assert mean([2, 4]) == 3")
+    book = Notebook(
+        cells=tuple(Cell(f"c{i}", "code", source, executed=i + 1) for i, source in enumerate(cells)),
+        error=ErrorInfo("AssertionError", "", "", "c1", cells[1]),
+    )
+    engine = FakeEngine([f"```python\n{cells[0]}\n```"])
+    task = make_task("fix", CONFIG, "", Target(cells[1], "c1", position=1))
+    seen = list(Copilot(engine, CONFIG).stream(task, book))
+    edit = next(e for e in seen if isinstance(e, EditReady))
+    assert edit.candidate.text == "def mean(t):\n    return sum(t) / len(t)"
+    assert edit.verdict.ok and edit.verdict.evidence["verified"] is True
+    assert any("found by search" in finding.message for finding in edit.verdict.findings)
+    assert cast(Done, seen[-1]).answers == 1 and len(engine.prompts) == 1
 
 
 def test_closing_the_stream_cancels_the_engine() -> None:

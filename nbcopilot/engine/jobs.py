@@ -71,7 +71,8 @@ class Reading:
         self.cache: Cache = shared.model.new_cache(room)
         self.cached = 0
         self._ids, self._prefixes = request.ids, shared.prefixes
-        self._begun = False
+        # Logits of every row are wanted to score the prompt: none of it may come from an earlier request then.
+        self._begun = self._echo = request.sampling.echo
 
     def segments(self, rows: int) -> list[Segment]:
         """The next piece of at most `rows` tokens; its last row wants logits when it ends the prompt."""
@@ -82,11 +83,17 @@ class Reading:
         self._begun = True
         start = self.cache.length
         piece = self._ids[start : start + rows]
-        return [Segment(self.cache, piece, wanted=int(start + len(piece) == len(self._ids)))]
+        wanted = len(piece) if self._echo else int(start + len(piece) == len(self._ids))
+        return [Segment(self.cache, piece, wanted)]
+
+    @property
+    def done(self) -> bool:
+        """Whether the whole prompt is in the cache."""
+        return self.cache.length == len(self._ids)
 
     def keep(self) -> None:
-        """Let later requests begin here."""
-        if self._prefixes is not None:
+        """Let later requests begin here; what is only scored is not asked again."""
+        if self._prefixes is not None and not self._echo:
             self._prefixes.keep(self._ids, self.cache)
 
 
@@ -115,6 +122,7 @@ class Candidates:
         self._room = used + self._limit
         self._prompt = Reading(request, shared, self._room)
         self._live: list[_Candidate] = []
+        self._echoed: list[TokenScore] = []
         self.reading = True
 
     @property
@@ -131,13 +139,15 @@ class Candidates:
     def take(self, logits: Array) -> None:
         """Pick the next tokens of every candidate from its rows of logits."""
         if self.reading:
-            if not len(logits):
+            if self.request.sampling.echo:
+                self._echo(logits)
+            if not self._prompt.done:
                 return
             self.reading = False
             self._fork()
             for candidate in self._live:
                 if self._limit:
-                    self._choose(candidate, logits)
+                    self._choose(candidate, logits[-1:])
                 else:  # a warm-up: the prompt is kept, nothing is said
                     candidate.writer.end("length")
             self._prompt.keep()
@@ -157,6 +167,15 @@ class Candidates:
         for candidate in self._live:
             candidate.writer.end("cancelled")
         self._close_finished()
+
+    def _echo(self, logits: Array) -> None:
+        """Score the tokens of the prompt that the newest rows foretell; nothing foretells the first one."""
+        ids, end = self.request.ids, self._prompt.cache.length
+        if not self._echoed:
+            self._echoed.append(TokenScore(self._shared.tokens.piece(ids[0]), 0.0))
+        for row, id in zip(logits, ids[end - len(logits) + 1 : end + 1], strict=False):
+            if (score := self._score(row, id)) is not None:
+                self._echoed.append(score)
 
     def _guessed(self, candidate: _Candidate, other_rows: int) -> Segment:
         newest = candidate.ids[candidate.cache.length :]
@@ -216,6 +235,8 @@ class Candidates:
                 cache.copy_from(prompt.cache, 0, prompt.cache.length)
             sampler = Sampler(self.request.sampling, index)
             writer = Writer(self.request, index, self._shared.tokens, self._limit, prompt.cached)
+            if self.request.sampling.echo:
+                writer.echo(self._shared.tokens.decode(self.request.ids), self._echoed)
             lookup = Lookup(self.request.ids) if self._shared.pace is not None else None
             ids, begins = list(self.request.ids), self.request.begins
             self._live.append(_Candidate(ids, cache, sampler, writer, lookup, begins))

@@ -115,6 +115,7 @@ class LocalEngine:
                 "answer_limit_bytes": self._room * token if token else None,
                 "fill_in_the_middle": self._tokens.has_fill,
                 "logprobs": True,
+                "echo": True,
             },
         )
 

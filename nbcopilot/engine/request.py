@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nbcopilot.engine.stopping import StopFilter
@@ -70,6 +71,11 @@ class Writer:
         elif text:
             self._emit(text)
         return self.finish is None
+
+    def echo(self, prompt: str, scores: Sequence[TokenScore]) -> None:
+        """Begin the answer with the prompt; stop strings in it count for nothing."""
+        self._scores += scores
+        self._emit(prompt)
 
     def end(self, finish: str, text: str = "") -> None:
         """Emit the last chunk, with what was held back."""

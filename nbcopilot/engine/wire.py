@@ -119,6 +119,8 @@ def _text(prompt: Prompt, sampling: Sampling, family: Family) -> dict[str, Any]:
         body["suffix"] = prompt.suffix
     if sampling.logprobs is not None:
         body["logprobs"] = sampling.logprobs
+    if sampling.echo:
+        body["echo"] = True
     return body
 
 

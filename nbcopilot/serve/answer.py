@@ -82,10 +82,10 @@ class Answer(Response):
 def _chunks(state: State, asked: schema.Asked) -> Iterator[Chunk]:
     """The answer of the engine, in a worker thread: choices are numbered over prompts and candidates."""
     with state.pool.use(asked.model) as loaded:
-        if asked.sampling.logprobs is not None and not loaded.info.detail.get("logprobs"):
-            raise schema.FieldError(
-                "logprobs", f"{loaded.info.id} gives no logprobs here", hint="leave `logprobs` away"
-            )
+        for name in ("logprobs", "echo"):
+            wanted = getattr(asked.sampling, name)
+            if wanted is not None and wanted is not False and not loaded.info.detail.get(name):
+                raise schema.FieldError(name, f"{loaded.info.id} gives no {name} here", hint=f"leave `{name}` away")
         if len(asked.prompts) > 1 and asked.candidates == 1:
             stream = loaded.engine.generate_batch(asked.prompts, asked.sampling)
             with contextlib.closing(cast("Any", stream)):

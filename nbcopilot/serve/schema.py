@@ -49,7 +49,7 @@ class Asked:
 _REFUSED: dict[str, tuple[Any, ...]] = {
     "tools": (None, []), "functions": (None, []), "response_format": (None, {"type": "text"}),
     "logit_bias": (None, {}), "frequency_penalty": (None, 0), "presence_penalty": (None, 0), "audio": (None,),
-    "echo": (None, False), "best_of": (None, 1), "modalities": (None, ["text"]),
+    "best_of": (None, 1), "modalities": (None, ["text"]),
 }  # fmt: skip
 
 
@@ -141,6 +141,9 @@ def _asked(
     for name, unused in _REFUSED.items():
         if body.get(name) not in unused:
             raise FieldError(name, f"`{name}` is not supported by this server", hint="leave it away")
+    echo = _flag(body, "echo")
+    if echo and (chat or urgent):
+        raise FieldError("echo", "`echo` is for /v1/completions without a `suffix`", hint="leave it away")
     sampling = Sampling(
         temperature=_number(body, "temperature", 1.0, low=0, high=5),
         top_p=_number(body, "top_p", 1.0, low=0, high=1),
@@ -151,6 +154,7 @@ def _asked(
         seed=None if body.get("seed") is None else _integer(body, "seed", 0, low=0, high=2**63 - 1),
         max_tokens=max_tokens,
         logprobs=logprobs,
+        echo=echo,
     )
     options = body.get("stream_options") or {}
     if not isinstance(options, dict):

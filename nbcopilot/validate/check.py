@@ -163,16 +163,10 @@ class OneCheck:
         return self.notebook.names.union(*(names(cell.source).defined for cell in others))
 
     def _examples(self) -> tuple[Example, ...]:
-        failed = self.notebook.error
-        if (
-            self.task.kind == "fix"
-            and failed is not None
-            and failed.source.strip() not in ("", self.task.target.source.strip())
-        ):
-            # The cell that failed must run after the mended one, and after those that lead from one to the other.
-            between = [cell.source for cell in leading_up(self.notebook, self.task.target.cell_id)[1]]
-            again = "\n".join(syntax.transform(source) for source in (*between, failed.source) if syntax.parses(source))
-            return (Example("assert", again, shown=failed.source),)
+        again = run_again(self.task, self.notebook)
+        if again:
+            # The cell that failed must run after the mended one.
+            return (Example("assert", again, shown=self.notebook.error.source if self.notebook.error else ""),)
         text = self.task.instruction if self.task.kind == "generate" else self.task.target.source
         functions = examples.functions_of(self.candidate.text)
         return examples.find_examples(text, functions) if text else ()
@@ -211,6 +205,15 @@ class OneCheck:
         if report.deleted:
             names = ", ".join(f"`{name}`" for name in report.deleted)
             self.findings.append(Finding("run", "warning", f"deletes {names}, which the notebook has"))
+
+
+def run_again(task: Task, notebook: Notebook) -> str:
+    """For a fix, the code that failed after the cell to be mended, behind the cells that lead there; "" when there is none."""
+    failed = notebook.error
+    if task.kind != "fix" or failed is None or failed.source.strip() in ("", task.target.source.strip()):
+        return ""
+    between = [cell.source for cell in leading_up(notebook, task.target.cell_id)[1]]
+    return "\n".join(syntax.transform(source) for source in (*between, failed.source) if syntax.parses(source))
 
 
 def _with_files(finding: Finding, message: str, folder: Path) -> Finding:

@@ -16,8 +16,9 @@ from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Candidate, Notebook, Task, Verdict
 from nbcopilot.validate import agree, examples, mend, policy, sandbox, syntax
-from nbcopilot.validate.check import OneCheck, check, known_names
+from nbcopilot.validate.check import OneCheck, check, known_names, run_again
 from nbcopilot.validate.confirm import confirm
+from nbcopilot.validate.edits import Edit, edits
 from nbcopilot.validate.evidence.offer import offer
 from nbcopilot.validate.evidence.under_test import seeds
 from nbcopilot.validate.report import RunReport
@@ -25,6 +26,7 @@ from nbcopilot.validate.runner import Runner, preload
 
 Judged = tuple[Candidate, Verdict]
 VOTE_SECONDS = 1.5  # for finding inputs on which several versions of a function can differ
+NEAR_SECONDS = 5.0  # for trying small edits of a cell that fails
 
 
 class Checker:
@@ -97,6 +99,38 @@ class Checker:
         if not task.check or not syntax.is_python(notebook.language):
             return candidate, check(candidate, task, notebook, self.config, upstream=upstream)
         return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
+
+    def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Edit], int]:
+        """The small edits of the cell to be mended after which what failed holds, cheapest first; how many were tried.
+
+        ([], 0) where no `assert` says what is right: that nothing is raised any more would prove too little.
+        """
+        source, after = task.target.source, run_again(task, notebook)
+        if "assert" not in after or not syntax.is_python(notebook.language):
+            return [], 0
+        cells = [*upstream, source]
+        try:
+            plain = [syntax.transform(cell) for cell in cells]
+        except SyntaxError:
+            return [], 0
+        left = min(NEAR_SECONDS, self.config.check_total_seconds - self._spent)
+        tries = edits(source) if plain[-1].strip() == source.strip() and left > 0 else ()
+        sources = [edit.source for edit in tries]
+        payload = {"setup": plain[:-1], "sources": sources, "after": after, "seconds": left}
+        started = time.monotonic() - sandbox.waited()
+        try:
+            runner = self.runner(notebook)
+            answer = (
+                runner.call("near.passing", payload, seconds=left + 20, preload=preload([*cells, after]))
+                if tries
+                else None
+            )
+        except SandboxUnavailableError:
+            answer = None
+        self._spent += time.monotonic() - sandbox.waited() - started
+        if not isinstance(answer, dict):
+            return [], 0
+        return [tries[number] for number in answer["passed"]], int(answer["tried"])
 
     def best(self, judged: Sequence[Judged]) -> Judged:
         """The candidate to show; see `agree.best`. Functions that tie are called with the same generated inputs."""

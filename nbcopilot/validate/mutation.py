@@ -54,13 +54,13 @@ def mutants(source: str, names: Collection[str] = (), *, limit: int = MAX_MUTANT
     except (SyntaxError, ValueError):
         return ()
     found: list[Mutant] = []
-    known = {_fingerprint(tree)}
-    for node, field, index, operator, new in _changes(tree, names):
-        changed, text = _applied(tree, node, field, index, new)
+    known = {fingerprint(tree)}
+    for node, field, index, operator, new in changes(tree, names):
+        changed, text = applied(tree, node, field, index, new)
         if changed is None:
             continue
         try:
-            print_ = _fingerprint(changed)
+            print_ = fingerprint(changed)
         except (SyntaxError, ValueError, RecursionError):
             continue
         if print_ not in known:
@@ -90,8 +90,9 @@ def _spread(found: list[Mutant], limit: int) -> list[Mutant]:
     return sorted(chosen, key=lambda m: m.line)
 
 
-def _fingerprint(tree: ast.Module) -> Any:
-    return _code(compile(ast.fix_missing_locations(copy.deepcopy(tree)), "m", "exec", dont_inherit=True, optimize=0))
+def fingerprint(tree: ast.Module) -> Any:
+    """What tells programs apart that do the same trivially: their bytecode. Raises what `compile` raises."""
+    return _code(compile(ast.fix_missing_locations(tree), "m", "exec", dont_inherit=True, optimize=0))
 
 
 def _code(code: CodeType) -> tuple[Any, ...]:
@@ -99,11 +100,11 @@ def _code(code: CodeType) -> tuple[Any, ...]:
     return (code.co_code, constants, code.co_names, code.co_varnames)
 
 
-Change = tuple[ast.AST, str, int | None, str, ast.AST | None]
+Change = tuple[ast.AST, str, int | None, str, ast.AST | list[Any] | None]
 
 
-def _applied(
-    tree: ast.Module, node: ast.AST, field: str, index: int | None, new: ast.AST | None
+def applied(
+    tree: ast.Module, node: ast.AST, field: str, index: int | None, new: ast.AST | list[Any] | None
 ) -> tuple[ast.Module | None, str]:
     """(a copy of the tree with one field changed, the change in words)."""
     old = getattr(node, field) if index is None else getattr(node, field)[index]
@@ -139,7 +140,7 @@ _SIGNS = {"Lt": "<", "LtE": "<=", "Gt": ">", "GtE": ">=", "Eq": "==", "NotEq": "
           "LShift": "<<", "RShift": ">>", "And": "and", "Or": "or", "Not": "not", "USub": "-"}  # fmt: skip
 
 
-def _changes(tree: ast.Module, names: Collection[str]) -> Iterator[Change]:
+def changes(tree: ast.Module, names: Collection[str]) -> Iterator[Change]:
     """(node, field, index in the field, operator, what is put there) for every change, in the order of the source."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     for top in tree.body:
@@ -252,7 +253,7 @@ def _of_call(node: ast.AST) -> Iterator[Change]:
     called = func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
     if len(node.args) >= 2 and called not in _COMMUTE and not any(isinstance(a, ast.Starred) for a in node.args):
         swapped = [node.args[1], node.args[0], *node.args[2:]]
-        yield node, "args", None, "arguments", swapped  # type: ignore[misc]  # a list of nodes stands for the field
+        yield node, "args", None, "arguments", swapped
     if isinstance(func, ast.Name) and func.id == "range" and node.args:
         last = len(node.args) - 1 if len(node.args) < 3 else 1
         for step in (ast.Add(), ast.Sub()):

@@ -181,6 +181,26 @@ def test_scores_add_up_to_what_was_said(qwen_folder: Path, opened: Opener) -> No
         assert score.top[0] == (score.text, score.logprob) and score.logprob <= 0
 
 
+@pytest.mark.parametrize("folder", ["qwen_folder", "gpt2_folder"])
+def test_an_echoed_prompt_is_scored_as_it_was_when_it_was_said(
+    folder: str, opened: Opener, request: pytest.FixtureRequest
+) -> None:
+    engine = opened(request.getfixturevalue(folder), precision="float32")
+    said = list(engine.generate(Prompt(text=PROMPTS[0] * 6), Sampling(max_tokens=8, logprobs=0)))
+    whole = PROMPTS[0] * 6 + "".join(chunk.text for chunk in said)
+    if engine.count(whole) != engine.count(PROMPTS[0] * 6) + 8:
+        whole = PROMPTS[0] * 6  # the tokens that were said are not those of the text
+    echoed = list(engine.generate(Prompt(text=whole), Sampling(max_tokens=1, logprobs=0, echo=True)))
+    scores = [score for chunk in echoed for score in chunk.scores]
+    assert len(scores) == engine.count(whole) + 1 and "".join(chunk.text for chunk in echoed).startswith(whole)
+    wanted = [score for chunk in said for score in chunk.scores]
+    found = scores[-9:-1] if whole != PROMPTS[0] * 6 else scores[-1:]
+    assert [score.text for score in found] == [score.text for score in wanted[: len(found)]]
+    assert [score.logprob for score in found] == pytest.approx(
+        [score.logprob for score in wanted[: len(found)]], abs=1e-3
+    )
+
+
 def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(qwen_folder: Path, opened: Opener) -> None:
     engine = opened(qwen_folder)
     with pytest.raises(ContextOverflowError, match=r"is \d+ tokens, .*takes 512"):

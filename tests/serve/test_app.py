@@ -128,6 +128,14 @@ def test_logprobs_of_an_engine_without_them_are_refused(server: Served, engine: 
     assert error["param"] == "logprobs" and "gives no logprobs" in error["message"]
 
 
+def test_an_echo_is_for_completions_and_for_engines_that_can(server: Served) -> None:
+    chat = {"messages": [{"role": "user", "content": "a"}], "echo": True}
+    error = post(server, "/chat/completions", chat).json()["error"]
+    assert error["param"] == "echo" and "/v1/completions" in error["message"]
+    error = post(server, "/completions", {"prompt": "a", "echo": True}).json()["error"]
+    assert error["param"] == "echo" and "gives no echo" in error["message"]
+
+
 def test_models_are_listed(client: openai.OpenAI) -> None:
     assert [model.id for model in client.models.list()] == ["fake"]
     assert client.models.retrieve("fake").owned_by == "nbcopilot"

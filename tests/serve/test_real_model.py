@@ -103,6 +103,14 @@ def test_real_answers_keep_the_protocol(place: Path, environ: dict[str, str]) ->
         )
         assert [choice.text for choice in gap.choices] == [gap.choices[0].text] * 2 and "sum" in gap.choices[0].text
         assert gap.usage and gap.usage.completion_tokens >= 2 and gap.choices[0].logprobs
+        told = official.completions.create(
+            model=MODEL, prompt="import numpy as np", echo=True, logprobs=0, max_tokens=1
+        )
+        scores = told.choices[0].logprobs
+        assert (
+            scores and scores.tokens and scores.token_logprobs and told.choices[0].text.startswith("import numpy as np")
+        )
+        assert scores.tokens[:4] == ["import", " numpy", " as", " np"] and (scores.token_logprobs[3] or 0) > -0.1
         with pytest.raises(openai.BadRequestError, match="tokens") as caught:
             official.completions.create(model=MODEL, prompt="word " * 60_000, max_tokens=5)
         assert caught.value.code == "context_length_exceeded"
