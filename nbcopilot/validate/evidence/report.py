@@ -10,11 +10,12 @@ from nbcopilot.validate.mutation import Mutant
 
 @dataclass(frozen=True)
 class Budget:
-    """What strengthening may take: wall time for finding inputs and for judging mutants (each function), and size.
+    """What strengthening may take: wall time of one test, for finding inputs and for judging mutants (each function), and size.
 
     `cases` is the most assertions that are recorded for one function.
     """
 
+    test_seconds: float = 3.0
     explore_seconds: float = 2.0
     mutant_seconds: float = 8.0
     total_seconds: float = 60.0

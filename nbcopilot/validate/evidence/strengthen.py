@@ -132,7 +132,7 @@ class _Work:
             {
                 "setup": self.setup, "source": self.source, "names": [n.split(".")[0] for n in self.names], "preamble": preamble,
                 "tests": [{"name": t.name, "source": t.source} for t in tests], "mutants": [m.source for m in self.mutants] if not trial else [],
-                "mutant_seconds": seconds, "coverage": final, "first_kill": final,
+                "test_seconds": self.budget.test_seconds, "mutant_seconds": seconds, "coverage": final, "first_kill": final,
                 "twice": not trial,
             },
             seconds=seconds + 120,

@@ -1,7 +1,7 @@
 """Tests run against a source: what passes twice, which lines they reach, which mutants they notice.
 
-    payload: setup, source, names, preamble, tests ([{"name", "source"}]), mutants, mutant_seconds, coverage (bool),
-             first_kill (bool: one test that notices a mutant is enough)
+    payload: setup, source, names, preamble, tests ([{"name", "source"}]), test_seconds (wall time of one),
+             mutants, mutant_seconds, coverage (bool), first_kill (bool: one test that notices a mutant is enough)
     answer:  problem, tests ([{"outcome", "message", "reaches", "seconds"}]), coverage, kills (per mutant, the tests)
 
 Plain functions, parametrised ones, `Test...` classes and unittest cases are run; a test that needs another fixture
@@ -31,8 +31,6 @@ from nbcopilot.validate.inside.collecting import calls as calls_of
 from nbcopilot.validate.inside.execute import Session
 from nbcopilot.validate.inside.forks import ChildDied, in_child
 from nbcopilot.validate.inside.observe import TARGET
-
-TEST_SECONDS = 3.0
 
 
 def measure(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[str, Any]:
@@ -69,18 +67,19 @@ def _run_all(
         return {"problem": f"{type(exc).__name__}: {exc}", "tests": []}
     tests = list(payload["tests"])
     order = range(len(tests) - 1, -1, -1) if backwards else range(len(tests))
-    found = {place: _run_one(tests[place], session) for place in order}
+    seconds = float(payload["test_seconds"])
+    found = {place: _run_one(tests[place], session, seconds) for place in order}
     return {"problem": "", "tests": [found[place] for place in range(len(tests))]}
 
 
-def _run_one(test: Mapping[str, Any], session: Session) -> dict[str, Any]:
+def _run_one(test: Mapping[str, Any], session: Session, seconds: float) -> dict[str, Any]:
     steps = observe.Steps()
     started = time.perf_counter()
     outcome, message = "passed", ""
     try:
         _execute(str(test["source"]), session)
         calls = list(calls_of(session.namespace[str(test["name"])]))
-        with observe.alarm(TEST_SECONDS), contextlib.redirect_stdout(session.tape):
+        with observe.alarm(seconds), contextlib.redirect_stdout(session.tape):
             sys.settrace(steps.enter)
             try:
                 for call in calls:
@@ -88,7 +87,7 @@ def _run_one(test: Mapping[str, Any], session: Session) -> dict[str, Any]:
             finally:
                 sys.settrace(None)
     except observe.TooLong:
-        outcome, message = "late", f"did not finish in {TEST_SECONDS:g} s"
+        outcome, message = "late", f"did not finish in {seconds:g} s"
     except NotATest as exc:
         outcome, message = "error", str(exc)
     except BaseException as exc:

@@ -59,7 +59,9 @@ def test_where_types_allow_none_there_is_none(source: str, cases: list[dict[str,
 
 
 def test_what_is_offered_draws_the_same_inputs_passes_under_pytest_and_notices_a_fault(tmp_path: Path) -> None:
-    report = strengthen(ORDER, (), "", Budget(explore_seconds=0.7, mutant_seconds=4.0, total_seconds=120.0))
+    report = strengthen(
+        ORDER, (), "", Budget(test_seconds=60.0, explore_seconds=0.7, mutant_seconds=4.0, total_seconds=120.0)
+    )
     assert "test_order_properties" in report.names and "(characterisation)" in report.source and report.plain
     assert report.characterisation == report.passed
     property_test = report.source[report.source.index("@settings") :]

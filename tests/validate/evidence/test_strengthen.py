@@ -12,7 +12,7 @@ from nbcopilot.validate.evidence.report import Budget, TestReport
 from nbcopilot.validate.evidence.strengthen import observed_tests, strengthen
 from nbcopilot.validate.runner import Runner
 
-QUICK = Budget(explore_seconds=0.7, mutant_seconds=4.0, total_seconds=40.0)
+QUICK = Budget(test_seconds=30.0, explore_seconds=0.7, mutant_seconds=4.0, total_seconds=120.0)
 MEAN = (
     "def mean(values):\n    if not values:\n        raise ValueError('empty')\n    return sum(values) / len(values)\n"
 )
