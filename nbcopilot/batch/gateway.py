@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from nbcopilot.errors import EngineUnavailableError, UsageError
@@ -21,9 +22,13 @@ def found(address: str) -> dict[str, Any]:
         from dask_gateway import Gateway
     except ImportError as exc:
         raise UsageError("gateway:// needs dask-gateway", hint="pip install dask-gateway") from exc
-    try:
-        with Gateway() as gateway, gateway.connect(name) as cluster:
+
+    async def asked() -> dict[str, Any]:
+        async with Gateway(asynchronous=True) as gateway, await gateway.connect(name) as cluster:
             return {"address": cluster.scheduler_address, "security": cluster.security}
+
+    try:
+        return asyncio.run(asked())
     except Exception as exc:
         said = " ".join(str(exc).split())[:200]
         raise EngineUnavailableError(
