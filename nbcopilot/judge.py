@@ -55,11 +55,13 @@ class Judge:
             return self._checker.confirm(judged, task, notebook, upstream)
         return judged
 
-    def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> list[Candidate]:
-        """Fixes that no model wrote: the cell with one small edit, where what failed then holds, likeliest kind first."""
+    def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Candidate], int]:
+        """Fixes that no model wrote, and how many were tried: the cell with one small edit, where what failed then holds.
+
+        The likeliest kind of edit first.
+        """
         found, tried = self._checker.near(task, notebook, upstream)
-        note = f"found by search: one of {tried} small edits that were tried"
-        return [Candidate(edit.source, notes=(f"{note}: {edit.change}",)) for edit in found]
+        return [Candidate(edit.source, notes=(f"found by search: {edit.change}",)) for edit in found], tried
 
     def best(self, judged: Sequence[Judged]) -> Judged:
         """The one to show: what the checks accept, then what most others agree with, then the earliest."""

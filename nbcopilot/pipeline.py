@@ -220,13 +220,14 @@ class Copilot:
     def _nearby(self, draw: Draw, found: _Found, judge: Judge, task: Task, notebook: Notebook) -> Iterator[Event]:
         """Judge the small edits of the cell that pass, likeliest first, until one is accepted."""
         above = upstream(notebook, Candidate(task.target.source), task)
-        for candidate in likeliest(self.engine, judge.near(task, notebook, above))[:TRIED_EDITS]:
-            candidate = replace(candidate, index=len(found.judged))
-            judged = judge.check(candidate, task, notebook, above)
+        passing, tried = judge.near(task, notebook, above)
+        for candidate in likeliest(self.engine, passing)[:TRIED_EDITS]:
+            candidate, verdict = judge.check(replace(candidate, index=len(found.judged)), task, notebook, above)
+            judged = candidate, replace(verdict, evidence={**verdict.evidence, "searched": tried})
             found.add(candidate.text, judged, draw, SEARCHED)
-            yield CandidateReady(judged[0], Completion(candidate.text, candidate.index))
+            yield CandidateReady(candidate, Completion(candidate.text, candidate.index))
             yield CheckDone(*judged)
-            if judged[1].ok:
+            if verdict.ok:
                 return
 
     def _generate(self, draws: Sequence[Draw], attempt: int, answers: list[tuple[Draw, Completion]]) -> Iterator[Event]:

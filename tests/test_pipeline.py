@@ -17,6 +17,7 @@ from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, Edit
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot, make_task
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
+from nbcopilot.write.provenance import checked
 
 CONFIG = Config(check_seconds=30, redraws=0)
 GOOD = "```python\nx = 1\n```"
@@ -159,7 +160,7 @@ def test_when_the_model_cannot_mend_it_a_small_edit_is_found_and_said_to_be_no_a
     edit = next(e for e in seen if isinstance(e, EditReady))
     assert edit.candidate.text == "def mean(t):\n    return sum(t) / len(t)"
     assert edit.verdict.ok and edit.verdict.evidence["verified"] is True
-    assert any("found by search" in finding.message for finding in edit.verdict.findings)
+    assert any(words.startswith("found by search among") for words in checked(edit.verdict))
     assert cast(Done, seen[-1]).answers == 1 and len(engine.prompts) == 1
 
 

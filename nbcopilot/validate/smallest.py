@@ -49,13 +49,21 @@ def same_program(before: str, after: str) -> bool:
 
 
 def _hunks(old: list[str], new: list[str]) -> list[Hunk]:
-    """The changes as (from, to, from, to) of lines; lines replaced by as many count one by one."""
+    """The changes as (from, to, from, to) of lines; lines replaced by as many count one by one.
+
+    Blank lines and comments that an answer left out beside a changed line count on their own.
+    """
     found: list[Hunk] = []
     for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        left_out: list[Hunk] = []
+        while tag == "replace" and b - a > d - c and old[b - 1].strip()[:1] in ("", "#"):
+            b -= 1
+            left_out.insert(0, (b, b + 1, d, d))
         if tag == "replace" and b - a == d - c:
             found += [(a + i, a + i + 1, c + i, c + i + 1) for i in range(b - a)]
         elif tag != "equal":
             found.append((a, b, c, d))
+        found += left_out
     return found
 
 

@@ -32,6 +32,12 @@ def test_comments_and_layout_that_the_model_dropped_come_back_without_a_run() ->
     assert smallest(BEFORE, answer) == BEFORE.replace("len(value)", "len(values)").rstrip("\n")
 
 
+def test_blank_lines_and_comments_beside_a_changed_line_stay() -> None:
+    before = "def f(x):\n    if x:\n        return 1 + x\n\n    # else\n    return 0"
+    answer = "def f(x):\n    if x:\n        return x\n    return 0"
+    assert smallest(before, answer) == before.replace("1 + x", "x")
+
+
 def test_changes_that_are_not_needed_are_put_back_when_it_passes_without_them() -> None:
     answer = BEFORE.replace("len(value)", "len(values)").replace("total = 0", "total = 0.0").replace("The mean", "Mean")
     assert smallest(BEFORE, answer, fixed) == BEFORE.replace("len(value)", "len(values)").rstrip("\n")
