@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import xml.etree.ElementTree as ElementTree
 import zipfile
@@ -23,8 +22,10 @@ from typing import Any
 import pytest
 from cell_builders import code, raw
 
+from nbcopilot.batch.job import Outcome
 from nbcopilot.batch.journal import Journal
 from nbcopilot.cli.main import main
+from nbcopilot.cli.progress import Progress
 from nbcopilot.engine.fake import FakeEngine
 
 BIG = "def f(x):\n    y = x + 1\n    return y"
@@ -131,18 +132,18 @@ def test_a_scheduler_that_dies_for_good_ends_the_run_and_resume_goes_on_with_the
     monkeypatch.setattr(cluster, "BACK_SECONDS", 0)
     books(8)
     assert main(["document", "in", "-o", "whole"]) == 0
-    words = ["document", "in", "-o", "out", "--scheduler", "cluster.json", "--model", "fake:60", "--json"]
-    with dask_cluster("cluster.json") as processes:
+    words = ["document", "in", "-o", "out", "--scheduler", "cluster.json", "--json"]
+    inner = Progress.done
+    with dask_cluster("cluster.json") as processes, monkeypatch.context() as patch:
 
-        def kill() -> None:
-            wait_for(lambda: len(contents("out")) >= 2)
-            for process in processes:
-                process.kill()
+        def done(self: Progress, outcome: Outcome) -> None:
+            inner(self, outcome)
+            if self.count == 2:
+                for process in processes:
+                    process.kill()
 
-        killer = threading.Thread(target=kill)
-        killer.start()
+        patch.setattr(Progress, "done", done)
         assert main(words) == 3
-        killer.join()
     captured = capsys.readouterr()
     assert "went away and did not come back" in captured.err and "run the same command with --resume" in captured.err
     with dask_cluster("cluster.json"):
