@@ -157,7 +157,7 @@ def test_a_worker_that_comes_later_with_another_version_does_nothing(running: Lo
 def test_a_worker_opens_its_engine_once(books: Callable[..., Path]) -> None:
     units, _ = discover([str(books(3))])
     before = working._engine.cache_info().misses
-    wanted = job("fake:9e9")
+    wanted = job("fake:987654321")
     items = [Item(unit, Path(unit.path).read_bytes(), unit.path) for unit in units]
     assert all(working.on_worker(wanted, item, threading.Event(), "w").state == "ok" for item in items)
     assert working._engine.cache_info().misses == before + 1
