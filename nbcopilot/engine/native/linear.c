@@ -8,7 +8,7 @@
 
 /* Outputs lie in blocks of 16, PARTS vectors each. A tile is ROWS rows by WIDE vectors, as many sums as the registers
  * hold (measured: 4 x 2 is faster than 8 x 1 and 6 x 2). A piece of work stays in the second-level cache. */
-enum { BLOCK = 16, PARTS = BLOCK / LANES, ROWS = 4, WIDE = 2, PIECE_BYTES = 96 * 1024 };
+enum { BLOCK = 16, PARTS = BLOCK / LANES, ROWS = 4, WIDE = 2, PIECE_BYTES = 96 * 1024, SECOND_LEVEL = 2 };
 
 void quantize_row(const float *x, bytes *out, int row) {
     int8_t *values = out->values + (size_t)row * out->k;
@@ -43,11 +43,12 @@ typedef struct {
     const bytes *x;
     float *y;
     int rows, add, vectors; /* vectors of outputs in a piece */
+    size_t ahead;           /* from here to the weights of the piece that this thread will probably take next */
 } task;
 
 /* Sums of `rows` rows (from `row`) for the outputs of `wide` vectors from vector `v` on; 8-bit weights.
  * A block of 16 outputs is PARTS vectors. */
-INLINE void sum8(const task *t, int v, int row, vf out[][WIDE], const int rows, const int wide) {
+INLINE void sum8(const task *t, int v, int row, vf out[][WIDE], const int rows, const int wide, const int fetch) {
     const int k = t->l->k, group = t->l->group;
     const uint8_t *w[WIDE];
     const float *scale[WIDE];
@@ -67,7 +68,10 @@ INLINE void sum8(const task *t, int v, int row, vf out[][WIDE], const int rows, 
         }
         for (int i = at; i < at + group; i += 4) {
             vi weights[WIDE];
-            for (int p = 0; p < wide; p++) weights[p] = vi_weights(w[p] + (size_t)i * BLOCK);
+            for (int p = 0; p < wide; p++) {
+                weights[p] = vi_weights(w[p] + (size_t)i * BLOCK);
+                if (fetch) __builtin_prefetch(w[p] + t->ahead + (size_t)i * BLOCK, 0, SECOND_LEVEL);
+            }
             for (int m = 0; m < rows; m++) {
                 input in = vi_input(word_at(x + (size_t)m * k + i));
                 for (int p = 0; p < wide; p++) acc[m][p] = vi_dot(acc[m][p], weights[p], in);
@@ -82,7 +86,7 @@ INLINE void sum8(const task *t, int v, int row, vf out[][WIDE], const int rows, 
 }
 
 /* The same for 4-bit weights. */
-INLINE void sum4(const task *t, int v, int row, vf out[][WIDE], const int rows, const int wide) {
+INLINE void sum4(const task *t, int v, int row, vf out[][WIDE], const int rows, const int wide, const int fetch) {
     const int k = t->l->k;
     const int8_t *x = t->x->values + (size_t)row * k;
     const float *xs = t->x->scales + (size_t)row * (k / 32);
@@ -102,7 +106,9 @@ INLINE void sum4(const task *t, int v, int row, vf out[][WIDE], const int rows, 
         for (int i = 0; i < 4; i++) {
             vi low[WIDE], high[WIDE];
             for (int p = 0; p < wide; p++) {
-                vi weights = vi_load(w[p] + (size_t)(g * 4 + i) * BLOCK * 4);
+                const uint8_t *from = w[p] + (size_t)(g * 4 + i) * BLOCK * 4;
+                vi weights = vi_load(from);
+                if (fetch) __builtin_prefetch(from + t->ahead, 0, SECOND_LEVEL);
                 low[p] = vi_low4(weights);
                 high[p] = vi_high4(weights);
             }
@@ -125,12 +131,12 @@ INLINE void sum4(const task *t, int v, int row, vf out[][WIDE], const int rows, 
         for (int p = 0; p < wide; p++) out[m][p] = vf_mul(out[m][p], vf_set(t->l->factor));
 }
 
-INLINE void tile(const task *t, int v, int row, const int rows, const int wide) {
+INLINE void tile(const task *t, int v, int row, const int rows, const int wide, const int fetch) {
     vf sums[ROWS][WIDE];
     for (int m = 0; m < rows; m++)
         for (int p = 0; p < wide; p++) sums[m][p] = vf_zero();
-    if (t->l->bits == 8) sum8(t, v, row, sums, rows, wide);
-    else sum4(t, v, row, sums, rows, wide);
+    if (t->l->bits == 8) sum8(t, v, row, sums, rows, wide, fetch);
+    else sum4(t, v, row, sums, rows, wide, fetch);
     for (int p = 0; p < wide; p++) {
         const int at = (v + p) * LANES;
         vf bias = t->l->bias ? vf_load(t->l->bias + at) : vf_zero();
@@ -142,11 +148,12 @@ INLINE void tile(const task *t, int v, int row, const int rows, const int wide) 
     }
 }
 
-/* Vectors first .. last-1 of outputs of up to ROWS rows. */
-INLINE void columns(const task *t, int first, int last, int row, const int rows) {
+/* Vectors first .. last-1 of outputs of up to ROWS rows. With the last rows the weights of the next piece are fetched:
+ * memory is read while the products are summed (1.5b, 1 to 12 rows, two threads: 5 to 8 % less time). */
+INLINE void columns(const task *t, int first, int last, int row, const int rows, const int fetch) {
     int v = first;
-    for (; v + WIDE <= last; v += WIDE) tile(t, v, row, rows, WIDE);
-    for (; v < last; v++) tile(t, v, row, rows, 1);
+    for (; v + WIDE <= last; v += WIDE) tile(t, v, row, rows, WIDE, fetch);
+    for (; v < last; v++) tile(t, v, row, rows, 1, fetch);
 }
 
 static void piece_of(void *context, int number) {
@@ -155,10 +162,11 @@ static void piece_of(void *context, int number) {
     if (last > t->l->n / LANES) last = t->l->n / LANES;
     for (int row = 0; row < t->rows; row += ROWS) {
         switch (t->rows - row) {
-            case 1: columns(t, first, last, row, 1); break;
-            case 2: columns(t, first, last, row, 2); break;
-            case 3: columns(t, first, last, row, 3); break;
-            default: columns(t, first, last, row, ROWS);
+            case 1: columns(t, first, last, row, 1, 1); break;
+            case 2: columns(t, first, last, row, 2, 1); break;
+            case 3: columns(t, first, last, row, 3, 1); break;
+            case ROWS: columns(t, first, last, row, ROWS, 1); break;
+            default: columns(t, first, last, row, ROWS, 0);
         }
     }
 }
@@ -167,6 +175,6 @@ void linear_run(pool *p, const linear *l, const bytes *x, int rows, float *y, in
     int all = l->n / LANES, vector_bytes = LANES * l->k * l->bits / 8;
     int each = PIECE_BYTES / vector_bytes / WIDE * WIDE;
     if (each < WIDE) each = WIDE;
-    task t = {l, x, y, rows, add, each};
+    task t = {l, x, y, rows, add, each, (size_t)each * vector_bytes * pool_threads(p)};
     pool_run(p, piece_of, &t, (all + each - 1) / each);
 }

@@ -15,6 +15,8 @@ void nbc_pool_free(pool *p);
 void nbc_pool_threads(pool *p, int threads);
 /* Run f(context, 0 .. count-1), each once, and return when all are done. */
 void pool_run(pool *p, piece f, void *context, int count);
+/* How many threads take pieces. */
+int pool_threads(pool *p);
 
 /* ---- linear.c: y = x W^T, bytes times bytes */
 

@@ -98,6 +98,8 @@ void nbc_pool_threads(pool *p, int threads) {
     atomic_store(&p->wanted, threads < 1 ? 1 : threads);
 }
 
+int pool_threads(pool *p) { return atomic_load(&p->wanted); }
+
 pool *nbc_pool_new(int threads) {
     pool *p = calloc(1, sizeof *p);
     if (!p) return NULL;
