@@ -297,5 +297,7 @@ def _summary(report: Report) -> str:
     words = [f"{done} of {report.total} notebook{'s' if report.total != 1 else ''} done in {report.seconds:.1f} s"]
     words += [f"{len(report.failed)} failed"] if report.failed else []
     words += [f"{report.count('skipped')} skipped"] if report.count("skipped") else []
-    words += [f"{len(report.stale)} with missing or outdated documentation"] if report.stale else []
+    if report.stale:
+        what = "missing or outdated documentation (`nbcopilot document PATH --in-place` writes it)"
+        words.append(f"{len(report.stale)} with {what}")
     return ", ".join(words)
