@@ -129,9 +129,11 @@ class _Layer:
         shape, rows = self._shape, len(x)
         heads = self._qkv(x).view(rows, shape.heads + 2 * shape.kv_heads, shape.head_dim)
         q, k, v = torch.split(heads, [shape.heads, shape.kv_heads, shape.kv_heads], dim=1)
+        both = heads[:, : shape.heads + shape.kv_heads]  # turned together: one row's time is in the number of calls
         if self._head_norms:
-            q, k = (_normed(part, norm, shape.epsilon) for part, norm in zip((q, k), self._head_norms, strict=True))
-        q, k = _rotated(q, *rotary), _rotated(k, *rotary)
+            parts = zip((q, k), self._head_norms, strict=True)
+            both = torch.cat([_normed(part, norm, shape.epsilon) for part, norm in parts], dim=1)
+        q, k = torch.split(_rotated(both, *rotary), [shape.heads, shape.kv_heads], dim=1)
         mixed, row = [], 0
         for segment, mask in zip(segments, masks, strict=True):
             part = slice(row, row := row + len(segment.ids))
@@ -151,11 +153,13 @@ def _attend(q: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None) -> Ten
         # One token: the heads of a group are the rows, so nothing has to be repeated.
         q = q.view(1, keys.shape[0], groups, dim)
         return functional.scaled_dot_product_attention(q, keys[None], values[None]).reshape(1, heads * dim)
-    keys, values = keys.repeat_interleave(groups, 0), values.repeat_interleave(groups, 0)
+    # Views: what the heads of a group share is not copied.
+    wide = (keys.shape[0], groups, *keys.shape[1:])
+    q = q.reshape(rows, *wide[:2], dim).permute(1, 2, 0, 3)
     out = functional.scaled_dot_product_attention(
-        q.transpose(0, 1)[None], keys[None], values[None], attn_mask=mask, is_causal=mask is None
+        q, keys[:, None].expand(wide), values[:, None].expand(wide), attn_mask=mask, is_causal=mask is None
     )
-    return out[0].transpose(0, 1).reshape(rows, heads * dim)
+    return out.permute(2, 0, 1, 3).reshape(rows, heads * dim)
 
 
 def _mask(segment: Segment, device: torch.device, dtype: torch.dtype) -> Tensor | None:
