@@ -133,7 +133,9 @@ def disk(place: Path, small: str) -> dict[str, Any]:
         filler = Path(small, "filler")
         room = psutil.disk_usage(small).free
         if room > 50_000_000:
-            raise SystemExit(f"--small-disk {small} has {room} bytes free: that is no small disk, and it would be filled")
+            raise SystemExit(
+                f"--small-disk {small} has {room} bytes free: that is no small disk, and it would be filled"
+            )
         filler.write_bytes(b"x" * max(room - 120_000, 0))
         out = str(Path(small, "out"))
         report = case.run(threads(), out)
