@@ -101,13 +101,17 @@ class Output:
 
 @dataclass(frozen=True)
 class ErrorInfo:
-    """The last exception: its class name, its message, the traceback as plain text, and the cell that raised it."""
+    """The last exception: its class name, its message, the traceback as plain text, and the cell that raised it.
+
+    `beside` holds tests that passed when this one failed: a fix must leave them so.
+    """
 
     name: str
     message: str
     traceback: str = ""
     cell_id: str | None = None
     source: str = ""
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -165,8 +165,11 @@ class OneCheck:
     def _examples(self) -> tuple[Example, ...]:
         again = run_again(self.task, self.notebook)
         if again:
-            # The cell that failed must run after the mended one.
-            return (Example("assert", again, shown=self.notebook.error.source if self.notebook.error else ""),)
+            # The cell that failed must run after the mended one, and what did not fail must go on so.
+            failed = self.notebook.error
+            assert failed is not None
+            beside = (Example("assert", source, shown=source) for source in failed.beside)
+            return (Example("assert", again, shown=failed.source), *beside)
         text = self.task.instruction if self.task.kind == "generate" else self.task.target.source
         functions = examples.functions_of(self.candidate.text)
         return examples.find_examples(text, functions) if text else ()

@@ -116,7 +116,15 @@ class Checker:
         left = min(NEAR_SECONDS, self.config.check_total_seconds - self._spent)
         tries = edits(source) if plain[-1].strip() == source.strip() and left > 0 else ()
         sources = [edit.source for edit in tries]
-        payload = {"setup": plain[:-1], "sources": sources, "after": after, "seconds": left}
+        beside = _asserting(task, notebook, upstream)
+        payload = {
+            "setup": plain[:-1],
+            "source": plain[-1],
+            "sources": sources,
+            "after": after,
+            "beside": beside,
+            "seconds": left,
+        }
         started = time.monotonic() - sandbox.waited()
         try:
             runner = self.runner(notebook)
@@ -146,6 +154,15 @@ class Checker:
         if key not in self._voted:
             self._voted[key] = _vote(works, works[0].runner)
         return self._voted[key]
+
+
+def _asserting(task: Task, notebook: Notebook, upstream: Sequence[str]) -> list[str]:
+    """What else speaks of what is right: the tests beside the one that failed, and cells of the notebook with an `assert`."""
+    failed = notebook.error
+    done = {task.target.cell_id, failed.cell_id if failed else None}
+    cells = [c.source for c in notebook.cells if c.kind == "code" and c.id not in done and c.source not in upstream]
+    found = [source for source in cells if "assert" in source and syntax.parses(source)]
+    return [*(failed.beside if failed else ()), *map(syntax.transform, found)]
 
 
 def _vote(works: Sequence[OneCheck], runner: Runner) -> dict[str, float]:

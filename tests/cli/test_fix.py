@@ -29,7 +29,7 @@ def spread(values):
 if __name__ == "__main__":
     raise SystemExit("never run here")
 '''
-TESTS = "import numbers_here\nfrom numbers_here import mean, spread\n\ndef test_one():\n    assert mean([1, 3]) == 2\n\ndef test_none():\n    assert mean([]) == 0\n"
+TESTS = "import numbers_here\nfrom numbers_here import mean, spread\n\ndef test_one():\n    assert mean([1, 3, 8]) == 4\n\ndef test_none():\n    assert mean([]) == 0\n"
 MENDED = MODULE.replace("/ len(values)", "/ (len(values) or 1)")
 
 

@@ -34,6 +34,16 @@ def test_an_edit_sees_nothing_of_those_before_it() -> None:
     assert all("found by search" in candidate.notes[0] and not candidate.answer_sha256 for candidate in found)
 
 
+def test_what_held_before_must_hold_after_an_edit() -> None:
+    cell = "def mean(t):\n    return sum(t) / (len(t) - 1)"
+    alone, beside = (
+        near(cell, "assert mean([0, 0]) == 0"),
+        near(cell, "assert mean([2, 4, 0]) == 3", "assert mean([5, 5]) == 5"),
+    )
+    assert not alone or "def mean(t):\n    return sum(t) / len(t)" in alone
+    assert "def mean(t):\n    return sum(t) / len(t)" not in beside, "the cell between holds as it is"
+
+
 def test_where_nothing_says_what_is_right_nothing_is_tried() -> None:
     assert near("def f(t):\n    return t[len(t)]", "f([1, 2])", name="IndexError") == []
     assert near("%%bash\nls", "assert False") == []

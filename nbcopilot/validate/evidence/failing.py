@@ -17,7 +17,7 @@ def first_failing(
 ) -> ErrorInfo | None:
     """The error of the first test in `tests` that fails, None when none does (or none can be run without pytest).
 
-    `source` of it runs that test alone. setup: sources that define what is tested. What this machine cannot judge
+    `source` of it runs that test alone, `beside` are those that pass. setup: sources that define what is tested. What this machine cannot judge
     (the network, a package that is not there) is not a failure.
     """
     parts = split(tests, under_test)
@@ -25,11 +25,13 @@ def first_failing(
     codes = [f"{parts.preamble}\n{_body(test)}".strip("\n") for test in plain]
     if not codes:
         return None
-    for code, report in zip(codes, runner.run_many(codes, setup=setup), strict=True):
+    reports = runner.run_many(codes, setup=setup)
+    beside = tuple(code for code, report in zip(codes, reports, strict=True) if report.ok and report.ran)
+    for code, report in zip(codes, reports, strict=True):
         error = report.error
         if error is not None and not (report.ok or report.needs or report.setup_error):
             name = "TimeoutError" if report.timed_out else error.name
-            return ErrorInfo(name, error.message, error.traceback or str(error), cell_id, code)
+            return ErrorInfo(name, error.message, error.traceback or str(error), cell_id, code, beside)
     return None
 
 

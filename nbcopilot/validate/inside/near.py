@@ -1,14 +1,15 @@
 """Many small edits of one cell, each run in a fork of the notebook's state, and after it the code that must hold.
 
-payload: setup, sources (the edited cells), after (code that fails with the cell as it is), seconds (for all of them)
-answer:  passed (numbers of the sources after which `after` raises nothing), tried (how many there was time for)
+payload: setup, source (the cell), sources (the edited cells), after (code that fails with the cell as it is), beside
+         (further codes: those that hold with the cell as it is must go on so), seconds (for all of them)
+answer:  passed (numbers of the sources after which all that holds), tried (how many there was time for)
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbcopilot.validate.inside import observe
@@ -27,24 +28,32 @@ def passing(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[
         if not report["ok"]:
             return {"passed": [], "tried": 0}
     deadline = time.monotonic() + float(payload["seconds"])
-    after = compile(str(payload["after"]), "after", "exec")
+    beside = [code for code in payload["beside"] if _in_fork(payload["source"], [code], session)]
+    wanted = [payload["after"], *beside]
     passed: list[int] = []
     tried = 0
     for number, source in enumerate(payload["sources"]):
         if time.monotonic() > deadline:
             break
         tried += 1
-        with contextlib.suppress(ChildDied):
-            if in_child(lambda source=source: _holds(source, after, session), EACH + 1):  # type: ignore[misc]
-                passed.append(number)
+        if _in_fork(source, wanted, session):
+            passed.append(number)
     return {"passed": passed, "tried": tried}
 
 
-def _holds(source: str, after: Any, session: Session) -> bool:
+def _in_fork(source: str, wanted: Sequence[str], session: Session) -> bool:
+    """Whether the cell and then each of `wanted` raises nothing; the state stays as it was."""
+    try:
+        return bool(in_child(lambda: _holds(source, wanted, session), EACH + 1))
+    except ChildDied:
+        return False
+
+
+def _holds(source: str, wanted: Sequence[str], session: Session) -> bool:
     try:
         with observe.alarm(EACH), contextlib.redirect_stdout(session.tape):
-            exec(compile(source, "cell", "exec"), session.namespace)
-            exec(after, session.namespace)
+            for code in (source, *wanted):
+                exec(compile(code, "cell", "exec"), session.namespace)
     except BaseException:
         return False
     return True
