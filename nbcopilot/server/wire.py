@@ -37,6 +37,8 @@ OPTIONS = frozenset(
     """model temperature top_p top_k min_p repetition_penalty beams candidates max_tokens seed few_shot think
     context_tokens check repairs label""".split()  # noqa: SIM905
 )
+# What a page knows of an error; it runs no tests.
+ERROR_FIELDS = ("name", "message", "traceback", "cell_id", "source")
 Json = dict[str, Any]
 
 
@@ -72,7 +74,7 @@ def read_notebook(data: Mapping[str, Any]) -> Notebook:
         path=Path(data["path"]) if data["path"] else None,
         namespace=None if variables is None else tuple(map(_variable, variables)),
         names=frozenset(map(str, data["names"])),
-        error=None if error is None else ErrorInfo(**{key: error[key] for key in ErrorInfo.__dataclass_fields__}),
+        error=None if error is None else ErrorInfo(**{key: error[key] for key in ERROR_FIELDS}),
     )
 
 
