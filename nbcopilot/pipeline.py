@@ -126,7 +126,7 @@ class Copilot:
             raise EmptyPromptError(f"there is nothing to {task.kind}", hint=_HINTS[task.kind])
         judge = judge or Judge(self.config)
         judge.warm(task, notebook)
-        task, notices = _aim(task, notebook)
+        task, notices = aim(task, notebook)
         yield from notices
         context = gather(task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config)
         yield ContextReady(context)
@@ -300,7 +300,7 @@ def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Tar
     )
 
 
-def _aim(task: Task, notebook: Notebook) -> tuple[Task, tuple[Notice, ...]]:
+def aim(task: Task, notebook: Notebook) -> tuple[Task, tuple[Notice, ...]]:
     """For a fix of the cell that failed: the task aimed at the cell at fault, and what the user is told of it."""
     error = notebook.error
     if task.kind != "fix" or error is None or error.cell_id is None or task.target.cell_id != error.cell_id:

@@ -165,7 +165,7 @@ export class SidebarModel {
 
   // ------------------------------------------------------------------ writing
 
-  /** Write one cell of a candidate; `inPlace` puts its text into the cell that was asked about. */
+  /** Write one cell of a candidate; `inPlace` puts its text into the cell at fault. */
   async accept(key: string, candidate: ICandidate, at: number, inPlace = false): Promise<void> {
     const answer = this.find(key);
     const edit = answer && (inPlace ? replacement(answer, candidate, at) : narrow(candidate, [at]));

@@ -22,14 +22,19 @@ export function narrow(candidate: ICandidate, picked: number[]): IEdit | null {
   return { ...edit, cells, after: before.length ? before[before.length - 1] : edit.after };
 }
 
-/** A fix is offered as a change of the cell that was asked about, as long as that cell is known. */
+/** A fix is offered as a change of the user's own cell, as long as that cell is known. */
 export function isInPlace(answer: IAnswer): boolean {
   return answer.task.kind === 'fix' && answer.task.target.cell_id !== null;
 }
 
+/** The cell that a fix is for: the one at fault, which need not be the one that failed and was asked about. */
+export function subjectOf(answer: IAnswer, candidate: ICandidate): string | null {
+  return candidate.edit?.previous?.source_cell ?? answer.task.target.cell_id;
+}
+
 /** The edit that puts the text of a candidate into the user's own cell: its text only, no label, no metadata. */
 export function replacement(answer: IAnswer, candidate: ICandidate, at: number): IEdit | null {
-  const id = answer.task.target.cell_id;
+  const id = subjectOf(answer, candidate);
   const before = id === null ? undefined : answer.sources[id];
   if (!candidate.edit || id === null || before === undefined || candidate.text === null) {
     return null;

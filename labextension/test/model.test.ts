@@ -91,6 +91,16 @@ describe('SidebarModel', () => {
     await model.acceptAll(model.answers[0].key);
     assert.deepEqual(host.written[0][0].replaces, ['c0']);
   });
+  it('a fix changes the cell at fault, where that is another one', async () => {
+    const { model } = make();
+    await model.ask('fix', '');
+    const [candidate] = model.answers[0].candidates;
+    const answer = { ...model.answers[0], sources: { ...model.answers[0].sources, above: 'x = 0' } };
+    const edit = { ...candidate.edit!, previous: { source_cell: 'above', roles: ['fix'] } };
+    const other = replacement(answer, { ...candidate, edit }, 0);
+    assert.deepEqual(other?.replaces, ['above']);
+    assert.deepEqual(Object.keys(other?.expected ?? {}), ['above']);
+  });
   it('stops', async () => {
     const { model } = make();
     const running = model.ask('generate', 'set x');

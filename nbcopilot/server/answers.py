@@ -13,7 +13,7 @@ from typing import Any, cast
 from nbcopilot.batch.opened import Progress, document_open
 from nbcopilot.events import CheckDone, Done, EditReady, Notice, PromptReady
 from nbcopilot.judge import Judged
-from nbcopilot.pipeline import Copilot
+from nbcopilot.pipeline import Copilot, aim
 from nbcopilot.server.wire import Json, write_edit, write_event
 from nbcopilot.types import Candidate, Notebook, Prompt, Task, Verdict
 from nbcopilot.write.provenance import unlabelled
@@ -54,6 +54,7 @@ def _edits(
     best: EditReady,
 ) -> Iterator[Json]:
     """An edit for every candidate, so that the user may take another than the best."""
+    task, _ = aim(task, notebook)
     for attempt, (candidate, verdict) in judged:
         is_best = candidate == best.candidate and verdict == best.verdict
         edit = best.edit if is_best else copilot.plan_edit(task, notebook, prompts[attempt], (candidate, verdict))

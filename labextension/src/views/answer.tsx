@@ -6,7 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IAnswer, ICandidate } from '../answer';
 import { isRunning, offered, openCells } from '../answer';
 import type { SidebarModel } from '../model';
-import { isInPlace, replacement } from '../offer';
+import { isInPlace, replacement, subjectOf } from '../offer';
 import type { TaskKind } from '../wire';
 import { Code, Diff } from './code';
 import { Checks, Sent } from './evidence';
@@ -161,7 +161,7 @@ function CellView(props: IProps & { candidate: ICandidate; at: number }): JSX.El
   const cell = candidate.edit!.cells[at];
   const decision = candidate.decisions[at];
   const inPlace = isInPlace(answer);
-  const target = inPlace ? answer.task.target.cell_id : (candidate.edit!.replaces[at] ?? null);
+  const target = inPlace ? subjectOf(answer, candidate) : (candidate.edit!.replaces[at] ?? null);
   const before = target === null ? undefined : answer.sources[target];
   const after = inPlace ? (replacement(answer, candidate, at)?.cells[0].source ?? cell.source) : cell.source;
   const where = describePlace(props, target);
