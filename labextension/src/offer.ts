@@ -3,6 +3,7 @@
 import type { IAnswer, ICandidate } from './answer';
 import { textHash } from './hash';
 import type { IEdit, INewCell } from './wire';
+import { isObject } from './wire';
 
 /**
  * The edit that writes only the cells `picked` of a candidate. They go below those that are written already;
@@ -29,7 +30,9 @@ export function isInPlace(answer: IAnswer): boolean {
 
 /** The cell that a fix is for: the one at fault, which need not be the one that failed and was asked about. */
 export function subjectOf(answer: IAnswer, candidate: ICandidate): string | null {
-  return candidate.edit?.previous?.source_cell ?? answer.task.target.cell_id;
+  const ours = candidate.edit?.cells[0]?.metadata.nbcopilot;
+  const source = isObject(ours) ? ours.source_cell : null;
+  return typeof source === 'string' ? source : answer.task.target.cell_id;
 }
 
 /** The edit that puts the text of a candidate into the user's own cell: its text only, no label, no metadata. */

@@ -96,7 +96,8 @@ describe('SidebarModel', () => {
     await model.ask('fix', '');
     const [candidate] = model.answers[0].candidates;
     const answer = { ...model.answers[0], sources: { ...model.answers[0].sources, above: 'x = 0' } };
-    const edit = { ...candidate.edit!, previous: { source_cell: 'above', roles: ['fix'] } };
+    const cells = candidate.edit!.cells.map(cell => ({ ...cell, metadata: { nbcopilot: { source_cell: 'above' } } }));
+    const edit = { ...candidate.edit!, cells };
     const other = replacement(answer, { ...candidate, edit }, 0);
     assert.deepEqual(other?.replaces, ['above']);
     assert.deepEqual(Object.keys(other?.expected ?? {}), ['above']);

@@ -118,19 +118,6 @@ def test_fix_shows_a_diff_and_applies_it_in_place_in_one_undo_step(fresh: Any) -
     lab.page.locator(".nbc-FixButton").wait_for(state="detached")  # with the error
 
 
-def test_a_fix_changes_the_cell_at_fault_and_not_the_assertion_that_shows_it(fresh: Any) -> None:
-    lab = fresh
-    wrong, shown = "def double(n):\n    return n * 3", "assert double(4) == 8"
-    lab.notebook("nb.cells[1].setSource(args[0]); nb.cells[2].setSource(args[1])", wrong, shown)
-    lab.run(1)
-    lab.run(2)
-    answer = lab.press_fix()
-    answer.get_by_text("found by search among").wait_for()
-    answer.get_by_role("button", name="Apply").click()
-    lab.wait("return nb.cells[1].getSource() === args[0]", wrong.replace("3", "2"))
-    assert lab.sources()[2] == shown
-
-
 def test_document_offers_title_overview_and_a_text_for_each_group_and_accepts_all(fresh: Any) -> None:
     lab = fresh
     lab.notebook("nb.cells[2].setSource(args[0])", AREA.replace("area", "volume").replace("r * r", "r * r * r"))
@@ -255,6 +242,19 @@ def test_commands_are_in_the_palette_and_can_be_reached_by_keyboard(fresh: Any) 
     lab.page.locator(".jp-Notebook").focus()
     answer = lab.finished(lab.begun(lambda: lab.page.keyboard.press("Control+Alt+e")))
     assert "Explain" in answer.inner_text()
+
+
+def test_a_fix_changes_the_cell_at_fault_and_not_the_assertion_that_shows_it(fresh: Any) -> None:
+    lab = fresh
+    wrong, shown = "def double(n):\n    return n * 3", "assert double(4) == 8"
+    lab.notebook("nb.cells[1].setSource(args[0]); nb.cells[2].setSource(args[1])", wrong, shown)
+    lab.run(1)
+    lab.run(2)
+    answer = lab.press_fix()
+    answer.get_by_text("found by search").wait_for()
+    answer.get_by_role("button", name="Apply").click()
+    lab.wait("return nb.cells[1].getSource() === args[0]", wrong.replace("3", "2"))
+    assert lab.sources()[2] == shown
 
 
 def test_no_script_error_came_up(fresh: Any) -> None:

@@ -94,6 +94,9 @@ export function chips(candidate: ICandidate, trans: Words): IChip[] {
       found.push(...testChips(state, trans));
     }
   }
+  if (check.evidence.searched !== undefined) {
+    found.push({ name: 'searched', text: trans.__('found by search'), state: 'plain' });
+  }
   if (!candidate.complete) {
     found.push({ name: 'complete', text: trans.__('cut short'), state: 'warn' });
   }
@@ -157,6 +160,8 @@ function evidencePart(name: string, value: unknown, trans: Words): string {
       return trans._n('%1 disagrees with the code', '%1 disagree with the code', number);
     case 'prints':
       return trans._n('prints %1 character', 'prints %1 characters', number);
+    case 'searched':
+      return trans.__('one of %1 small edits that were tried', number);
     case 'plots':
       return trans._n('%1 plot', '%1 plots', number);
     case 'examples':
