@@ -115,24 +115,16 @@ class Checker:
             return [], 0
         left = min(NEAR_SECONDS, self.config.check_total_seconds - self._spent)
         tries = edits(source) if plain[-1].strip() == source.strip() and left > 0 else ()
-        sources = [edit.source for edit in tries]
-        beside = _asserting(task, notebook, upstream)
+        if not tries:
+            return [], 0
         payload = {
-            "setup": plain[:-1],
-            "source": plain[-1],
-            "sources": sources,
-            "after": after,
-            "beside": beside,
-            "seconds": left,
-        }
+            "setup": plain[:-1], "source": plain[-1], "sources": [edit.source for edit in tries], "after": after,
+            "beside": _asserting(task, notebook, upstream), "seconds": left,
+        }  # fmt: skip
         started = time.monotonic() - sandbox.waited()
         try:
             runner = self.runner(notebook)
-            answer = (
-                runner.call("near.passing", payload, seconds=left + 20, preload=preload([*cells, after]))
-                if tries
-                else None
-            )
+            answer = runner.call("near.passing", payload, seconds=left + 20, preload=preload([*cells, after]))
         except SandboxUnavailableError:
             answer = None
         self._spent += time.monotonic() - sandbox.waited() - started

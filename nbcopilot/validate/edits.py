@@ -9,8 +9,10 @@ executed here.
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,7 +71,7 @@ def edits(source: str, *, limit: int = MAX_EDITS) -> tuple[Edit, ...]:
     found: list[Edit] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # of edits that call a text
-        places = [(_COSTS.get(change[3], 1), part, change) for part in map(_Part, body) for change in _all(part.tree)]
+        places = [(_COSTS.get(change[3], 1), part, change) for part in _parts(body) for change in _all(part.tree)]
         for cost, part, change in sorted(places, key=lambda place: place[0]):
             if len(found) == limit:
                 break
@@ -77,6 +79,17 @@ def edits(source: str, *, limit: int = MAX_EDITS) -> tuple[Edit, ...]:
                 words = _MOVES.get(change[3]) or part.words
                 found.append(Edit(part.within(source, text), words, cost))
     return tuple(found)
+
+
+def _parts(body: Sequence[ast.stmt]) -> list[_Part]:
+    """The statements that stand on lines of their own and compile alone: a top-level `await` does not."""
+    lines = Counter(line for one in body for line in {one.lineno, one.end_lineno})
+    found: list[_Part] = []
+    for one in body:
+        if lines[one.lineno] == lines[one.end_lineno] == 1:
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                found.append(_Part(one))
+    return found
 
 
 class _Part:

@@ -46,6 +46,12 @@ def test_at_most_so_many_and_the_same_every_time() -> None:
     assert len(edits(long, limit=50)) == 50 and edits(long) == edits(long)
 
 
+def test_statements_that_share_a_line_or_await_are_left_as_they_are() -> None:
+    cell = "a = 1; b = 2\nrows = await load()\nc = a + b"
+    found = edits(cell)
+    assert found and all(edit.source.startswith("a = 1; b = 2\nrows = await load()\n") for edit in found)
+
+
 @pytest.mark.parametrize("source", ["def f(:", "", "%%bash\nls", "x" * 100_000 + "("])
 def test_what_is_no_program_has_none(source: str) -> None:
     assert edits(source) == ()
