@@ -18,7 +18,7 @@ from pathlib import Path
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
 from nbcopilot.notebook.document import read
-from nbcopilot.pipeline import make_task, upstream
+from nbcopilot.task import make_task, upstream
 from nbcopilot.types import Candidate, Target
 
 LIMIT_SECONDS = 2.0

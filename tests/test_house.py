@@ -13,7 +13,7 @@ LAYERS = [
     {"types", "errors", "config", "events"},
     {"notebook", "retrieval", "models", "engine"},
     {"context", "prompts", "validate", "write"},
-    {"judge", "draws", "pipeline", "session", "evaluation", "serve", "batch"},
+    {"task", "judge", "draws", "pipeline", "session", "evaluation", "serve", "batch"},
     {"magics", "panel", "server", "cli", "pytest_plugin"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
@@ -21,9 +21,9 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 SIDEWAYS = {
     ("errors", "types"), ("config", "types"), ("config", "errors"), ("events", "types"), ("events", "errors"),
     ("engine", "models"),
-    ("pipeline", "judge"), ("pipeline", "draws"), ("draws", "judge"), ("evaluation", "judge"), ("evaluation", "serve"),
+    ("pipeline", "task"), ("pipeline", "judge"), ("pipeline", "draws"), ("draws", "judge"), ("evaluation", "task"), ("evaluation", "judge"), ("evaluation", "serve"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
-    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "session"), ("batch", "serve"), ("session", "serve"),
+    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "task"), ("batch", "session"), ("batch", "serve"), ("session", "serve"),
 }  # fmt: skip
 
 

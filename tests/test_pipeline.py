@@ -15,7 +15,8 @@ from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EmptyPromptError, EngineUnavailableError, PromptTooLargeError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge, Judged
-from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.pipeline import Copilot
+from nbcopilot.task import make_task
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
 from nbcopilot.write.provenance import checked
 

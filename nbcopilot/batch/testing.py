@@ -15,7 +15,8 @@ from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.document import NotebookFile
-from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.pipeline import Copilot
+from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Usage
 from nbcopilot.write.cells import edited
 from nbcopilot.write.provenance import checked, is_edited, ours

@@ -23,8 +23,8 @@ from nbcopilot.errors import (
 )
 from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document
-from nbcopilot.pipeline import make_task
 from nbcopilot.session import Session
+from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind, Verdict
 from nbcopilot.write import files
 from nbcopilot.write.provenance import checked, is_label

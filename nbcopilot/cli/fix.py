@@ -24,8 +24,8 @@ from nbcopilot.events import EditReady
 from nbcopilot.notebook import dependencies, document
 from nbcopilot.notebook.fault import at_fault
 from nbcopilot.notebook.outputs import strip_ansi
-from nbcopilot.pipeline import make_task
 from nbcopilot.session import Session
+from nbcopilot.task import make_task
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Target
 from nbcopilot.validate.evidence.failing import first_failing
 from nbcopilot.validate.runner import Runner

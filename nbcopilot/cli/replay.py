@@ -21,8 +21,9 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ModelNotFoundError, NbcopilotError, UnknownModelError
 from nbcopilot.events import PromptReady
 from nbcopilot.notebook import document
-from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.pipeline import Copilot
 from nbcopilot.session import Session
+from nbcopilot.task import make_task
 from nbcopilot.types import Cell, Completion, Notebook, Prompt, Sampling, Target, TaskKind, text_hash
 from nbcopilot.validate.extract import extract
 from nbcopilot.write import diff, kept

@@ -18,8 +18,9 @@ from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.events import Done, EditReady
 from nbcopilot.judge import Judge, Judged
-from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
+from nbcopilot.task import make_task
 from nbcopilot.types import Candidate, CellEdit, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
 from nbcopilot.validate.check import check
 

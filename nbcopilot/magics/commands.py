@@ -13,7 +13,7 @@ from nbcopilot.magics import options
 from nbcopilot.magics.interpolate import interpolate
 from nbcopilot.magics.request import Request
 from nbcopilot.notebook import dependencies, live, targets
-from nbcopilot.pipeline import make_task
+from nbcopilot.task import make_task
 from nbcopilot.types import Notebook, Target, TaskKind
 from nbcopilot.write.comm import running_cell
 

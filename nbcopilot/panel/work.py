@@ -16,8 +16,9 @@ from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CheckDone, Done, EditReady, Event, PromptReady
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.notebook import live, targets
-from nbcopilot.pipeline import Copilot, make_task
+from nbcopilot.pipeline import Copilot
 from nbcopilot.session import Session
+from nbcopilot.task import make_task
 from nbcopilot.types import CellEdit, Notebook, Prompt, Target, Task, TaskKind
 
 Heard = Event | NbcopilotError | Progress | Documented

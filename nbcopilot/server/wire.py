@@ -14,8 +14,8 @@ from nbcopilot import config as settings
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
-from nbcopilot.pipeline import make_task
 from nbcopilot.serve.complete import Gap
+from nbcopilot.task import make_task
 from nbcopilot.types import (
     Cell,
     CellEdit,

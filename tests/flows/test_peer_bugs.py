@@ -18,7 +18,8 @@ from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine, full_text
 from nbcopilot.magics.interpolate import interpolate
 from nbcopilot.notebook.outputs import short
-from nbcopilot.pipeline import Copilot, Result, make_task
+from nbcopilot.pipeline import Copilot, Result
+from nbcopilot.task import make_task
 from nbcopilot.types import Cell, NewCell, Notebook, Target, TaskKind, Variable
 
 CLASS = """class Stack:

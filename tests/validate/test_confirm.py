@@ -8,7 +8,7 @@ import pytest
 
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
-from nbcopilot.pipeline import upstream
+from nbcopilot.task import upstream
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
 from nbcopilot.validate.confirm import confirm
 

@@ -1,0 +1,76 @@
+"""What a request is about: the Task that the settings ask for, aimed at the cell at fault, and the cells it stands on.
+
+First step of `pipeline`, and how every surface makes its tasks. Asks no model and runs nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nbcopilot.config import Config
+from nbcopilot.events import Notice
+from nbcopilot.notebook import dependencies
+from nbcopilot.notebook.fault import at_fault, leading_up
+from nbcopilot.types import Candidate, Cell, Notebook, Sampling, Target, Task, TaskKind
+from nbcopilot.validate import syntax
+
+
+def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Target | None = None) -> Task:
+    """The Task that `config` asks for: how every surface turns settings into a request."""
+    sampling = Sampling(
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        min_p=config.min_p,
+        repetition_penalty=config.repetition_penalty,
+        beams=config.beams,
+        seed=config.seed,
+        max_tokens=config.max_tokens,
+    )
+    return Task(
+        kind,
+        instruction,
+        target or Target(),
+        sampling,
+        candidates=config.candidates,
+        repairs=config.repairs,
+        redraws=config.redraws,
+        opinions=config.opinions,
+        few_shot=config.few_shot,
+        think=config.think,
+        check=config.check,
+    )
+
+
+def aim(task: Task, notebook: Notebook) -> tuple[Task, tuple[Notice, ...]]:
+    """For a fix of the cell that failed: the task aimed at the cell at fault, and what the user is told of it."""
+    error = notebook.error
+    if task.kind != "fix" or error is None or error.cell_id is None or task.target.cell_id != error.cell_id:
+        return task, ()
+    cell = at_fault(notebook)
+    if cell is None or cell.id == error.cell_id:
+        return task, ()
+    position = notebook.index(cell.id)
+    number = f"[{cell.executed}]" if cell.executed is not None else f"#{(position or 0) + 1}"
+    aimed = replace(task, target=Target(cell.source, cell.id, position=position))
+    return aimed, (Notice(f"the cell that failed only shows it: the fault is looked for in cell {number}"),)
+
+
+def upstream(notebook: Notebook, candidate: Candidate, task: Task) -> tuple[str, ...]:
+    """Sources of the cells that the candidate (and the target) depend on, in execution order."""
+    if notebook.language != "python" or candidate.answer != "code":
+        return ()
+    position = task.target.position if task.target.position is not None else notebook.cursor
+    source = candidate.text if task.kind == "generate" else f"{task.target.source}\n{candidate.text}"
+    cells = dependencies.upstream(notebook, source, len(notebook.cells) if position is None else position + 1)
+    if task.kind == "fix":
+        found = {cell.id for cell in (*cells, *leading_up(notebook, task.target.cell_id)[0])}
+        cells = tuple(cell for cell in dependencies.execution_order(notebook) if cell.id in found)
+    return tuple(cell.source for cell in cells if not _is_subject(cell, task))
+
+
+def _is_subject(cell: Cell, task: Task) -> bool:
+    """Whether the cell is what the task is about, and not only holds it among other things."""
+    target = task.target
+    whole = not target.names or syntax.look_through(cell.source).strip() == target.source.strip()
+    return cell.id == target.cell_id and whole
