@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -241,11 +241,13 @@ def run(outside: Outside, code: str, limits: Limits = PATIENT) -> RunReport:
 
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda a: a.name)
-def test_escape(outside: Outside, attempt: Attempt) -> None:
+def test_escape(outside: Outside, attempt: Attempt, record_property: Callable[[str, object], None]) -> None:
     level = outside.sandbox.level
     before = outside.state()
     report = run(outside, attempt.code, PATIENT if level in attempt.open_at else LIMITS)
     escaped = "ESCAPED" in report.stdout or outside.state() != before
+    for name, value in (("attempt", attempt.name), ("level", level), ("escaped", escaped)):
+        record_property(name, value)  # read by benchmarks/escapes.py
     assert escaped == (level in attempt.open_at), f"{report}\n{outside.connections}"
     restore(outside)
     after = run(outside, "1 + 1")
