@@ -17,6 +17,8 @@ from nbcopilot.validate.checker import Checker
 from nbcopilot.write import grounding
 
 Judged = tuple[Candidate, Verdict]
+# Runs of an answer with the edits that its errors ask for.
+REMEDY_RUNS = 6
 
 
 class Judge:
@@ -44,6 +46,9 @@ class Judge:
         if inside:
             candidate = nextcell.show(candidate, task, notebook.names)
         judged = candidate, self._checker.check(candidate, task, notebook, upstream)
+        if task.check and task.repairs and not judged[1].ok:
+            judged = self._remedied(judged, task, notebook, upstream, [REMEDY_RUNS])
+            candidate = judged[0]
         broken = nextcell.unkept(*judged, task, notebook) if task.check else ()
         copied = nextcell.repeated(candidate, task, notebook) if inside else None
         broken = (*broken, copied) if copied is not None else broken
@@ -54,6 +59,39 @@ class Judge:
         if task.kind == "fix" and task.check and judged[1].ok:
             return self._checker.confirm(judged, task, notebook, upstream)
         return judged
+
+    def _remedied(
+        self, judged: Judged, task: Task, notebook: Notebook, upstream: Sequence[str], left: list[int]
+    ) -> Judged:
+        """The candidate with the edits that the errors of its runs ask for, when it is accepted then; else as it is.
+
+        left: how many runs that may take, counted down.
+        """
+        for remedy in self._checker.remedies(judged):
+            if not left[0]:
+                break
+            left[0] -= 1
+            mended = replace(judged[0], text=remedy.source, notes=(*judged[0].notes, remedy.change))
+            mended = self._checker.mend(mended, task, notebook, upstream)
+            seen = mended, self._checker.check(mended, task, notebook, upstream)
+            if not seen[1].ok:
+                seen = self._remedied(seen, task, notebook, upstream, left)
+            if seen[1].ok and seen[1].checks.get("run") == "passed":
+                said = "; ".join(seen[0].notes[len(judged[0].notes) :])
+                return seen[0], replace(seen[1], evidence={**seen[1].evidence, "mended": said})
+        return judged
+
+    def remedied(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged | None:
+        """The cell to be mended with an edit that its error itself asks for; None where it asks for none that holds.
+
+        No model is asked. What could not be run is offered only where the error names the edit.
+        """
+        for remedy in self._checker.remedies_of(task, notebook, upstream):
+            candidate, verdict = self.check(Candidate(remedy.source, notes=(remedy.change,)), task, notebook, upstream)
+            if verdict.ok and (remedy.sure or verdict.evidence.get("verified")):
+                said = "; ".join(candidate.notes)
+                return candidate, replace(verdict, evidence={**verdict.evidence, "mended": said})
+        return None
 
     def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Candidate], int]:
         """Fixes that no model wrote, and how many were tried: the cell with one small edit, where what failed then holds.

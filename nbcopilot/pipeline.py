@@ -130,6 +130,11 @@ class Copilot:
         for attempt in range(1 + (task.repairs if task.check else 0)):
             draws = draws_of(context, task, judge.best(found.judged) if attempt else None, attempt, found.length)
             yield PromptReady(draws[0].prompt, attempt)
+            if attempt == 0 and task.kind == "fix" and task.check and task.repairs:
+                remedied = judge.remedied(task, notebook, upstream(notebook, Candidate(task.target.source), task))
+                if remedied is not None:
+                    yield from self._offer(remedied, draws[0], found)
+                    break
             yield from self._round(draws, attempt, found, judge, task, notebook)
             if judge.best(found.judged)[1].ok:
                 more = opinions(context, task, notebook, found.judged, found.length)
@@ -218,11 +223,15 @@ class Copilot:
         for candidate in likeliest(self.engine, passing)[:TRIED_EDITS]:
             candidate, verdict = judge.check(replace(candidate, index=len(found.judged)), task, notebook, above)
             judged = candidate, replace(verdict, evidence={**verdict.evidence, "searched": tried})
-            found.add(candidate.text, judged, draw, SEARCHED)
-            yield CandidateReady(candidate, Completion(candidate.text, candidate.index))
-            yield CheckDone(*judged)
+            yield from self._offer(judged, draw, found)
             if verdict.ok:
                 return
+
+    def _offer(self, judged: Judged, draw: Draw, found: _Found) -> Iterator[Event]:
+        """Keep an answer that no model wrote; its events."""
+        found.add(judged[0].text, judged, draw, SEARCHED)
+        yield CandidateReady(judged[0], Completion(judged[0].text, judged[0].index))
+        yield CheckDone(*judged)
 
     def _generate(self, draws: Sequence[Draw], attempt: int, answers: list[tuple[Draw, Completion]]) -> Iterator[Event]:
         """Fills `answers` with those of all draws, numbered in one row; the engine decodes them together."""

@@ -5,6 +5,7 @@ Each candidate is looked at by `check`; here lie the budget, the sandbox that st
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -21,11 +22,14 @@ from nbcopilot.validate.confirm import confirm
 from nbcopilot.validate.edits import Edit, edits
 from nbcopilot.validate.evidence.offer import offer
 from nbcopilot.validate.evidence.under_test import seeds
-from nbcopilot.validate.report import RunReport
+from nbcopilot.validate.remedies import Remedy, remedies
+from nbcopilot.validate.report import RunError, RunReport
 from nbcopilot.validate.runner import Runner, preload
 
 Judged = tuple[Candidate, Verdict]
 VOTE_SECONDS = 1.5  # for finding inputs on which several versions of a function can differ
+# Errors for which a run shows what may have been meant: columns, files, attributes.
+_HINTED = frozenset({"KeyError", "FileNotFoundError", "AttributeError"})
 NEAR_SECONDS = 5.0  # for trying small edits of a cell that fails
 
 
@@ -99,6 +103,33 @@ class Checker:
         if not task.check or not syntax.is_python(notebook.language):
             return candidate, check(candidate, task, notebook, self.config, upstream=upstream)
         return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
+
+    def remedies(self, judged: Judged) -> tuple[Remedy, ...]:
+        """The edits that the error asks for which the candidate's run ended with; () when it ended well or did not run."""
+        candidate, verdict = judged
+        report = self._reports.get(candidate.text)
+        if report is None or report.error is None or verdict.checks.get("run") != "failed":
+            return ()
+        said = next((f.message for f in verdict.findings if f.check == "run" and f.severity == "error"), "")
+        hint = f"{report.error.hint} {said.partition('; the folder has ')[2]}"
+        return remedies(candidate.text, replace(report.error, hint=hint))
+
+    def remedies_of(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[Remedy, ...]:
+        """The edits of the cell to be mended that its error asks for: as it fails here, else as the notebook has it.
+
+        The cell is run only where that can tell more: the model is not to wait for it.
+        """
+        source, failed = task.target.source, notebook.error
+        known = syntax.is_python(notebook.language) and source.strip()
+        if not known or failed is None or failed.cell_id not in (None, task.target.cell_id):
+            return ()
+        arrow = re.search(r"^-{2,}> ?(\d+)", failed.traceback, re.MULTILINE)
+        found = remedies(source, RunError(failed.name, failed.message, int(arrow[1]) if arrow else None))
+        if not found and failed.name not in _HINTED:
+            return ()
+        if source not in self._was:
+            self._was[source] = self.check(Candidate(source), task, notebook, upstream)
+        return self.remedies((Candidate(source), self._was[source])) or found
 
     def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Edit], int]:
         """The small edits of the cell to be mended after which what failed holds, cheapest first; how many were tried.

@@ -171,6 +171,8 @@ def checked(verdict: Verdict | None) -> list[str]:
     elif not wrong:
         passed = [name for name in ("syntax", "names") if checks.get(name) == "ok"]
         words += [" and ".join(passed) + " checked, not run"] if passed else []
+    if "mended" in seen:
+        words.append(f"mended by rule: {seen['mended']}")
     if "searched" in seen:
         words.append(f"found by search among {seen['searched']} small edits")
     if "verified" in seen:

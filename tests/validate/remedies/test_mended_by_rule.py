@@ -1,0 +1,108 @@
+"""Answers and cells that fail are run again with the edit that their error asks for, and no model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nbcopilot.config import Config
+from nbcopilot.engine.fake import FakeEngine
+from nbcopilot.judge import Judge
+from nbcopilot.pipeline import Copilot, Result
+from nbcopilot.types import Cell, Chunk, ErrorInfo, Notebook, Prompt, Sampling, Target, Task
+from nbcopilot.write.provenance import checked
+
+pytest.importorskip("pandas", reason="pandas is not installed")
+
+TABLE = "import pandas as pd\nimport numpy as np\nd = pd.DataFrame({'Team': ['a', 'b', 'a'], 'Goals': [1, 2, 3], 'price': ['$1', '$2', '$3']})"
+
+# What a small model writes for a request, and a piece of what it is to become.
+ANSWERS = [
+    ("d.groupby('Team').mean()", "mean(numeric_only=True)"),
+    ("d['goals'].sum()", "d['Goals'].sum()"),
+    ("d[d['Team'] == 'a' | d['Goals'] > 1]", "(d['Team'] == 'a') | (d['Goals'] > 1)"),
+    ("d['price'] = d['price'].astype(float)\nd", '.str.replace(r"[$€£¥₹,%\\s]", "", regex=True).astype(float)'),
+    ("d.drop('price', 1)", "d.drop('price', axis=1)"),
+    ("d2 = d.append(d, ignore_index=True)\nd2", "pd.concat([d, d], ignore_index=True)"),
+    ("x = np.array(d['Goals'], dtype=np.float)\nx + np.NaN", "dtype=float)\nx + np.nan"),
+]
+
+
+def answered(answer: str, config: Config | None = None, folder: Path | None = None) -> Result:
+    """What becomes of an answer to a request below the cell that makes the table."""
+    cells = (Cell("a", "code", TABLE, executed=1),)
+    path = folder / "n.ipynb" if folder else None
+    notebook = Notebook(cells, cursor=1, names=frozenset({"d", "pd", "np"}), history=(TABLE,), path=path)
+    config = config or Config(repairs=1, redraws=0, opinions=0)
+    task = Task("generate", "Show the table in another way", repairs=config.repairs)
+    return Copilot(FakeEngine([f"```python\n{answer}\n```"]), config).run(task, notebook, judge=Judge(config))
+
+
+@pytest.mark.parametrize(("answer", "piece"), ANSWERS, ids=[answer.split("\n")[0] for answer, _ in ANSWERS])
+def test_an_answer_is_run_again_with_the_edit_that_its_error_asks_for(answer: str, piece: str) -> None:
+    result = answered(answer)
+    assert result.candidate is not None and result.verdict is not None
+    assert result.verdict.ok and piece in result.candidate.text, result
+    assert result.attempts == 1, "no second answer is asked for"
+    assert any(words.startswith("mended by rule: ") for words in checked(result.verdict))
+
+
+def test_a_file_that_lies_in_a_folder_beside_is_found(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "sales.tsv").write_text("a\tb\n1\t2\n3\t4,5,6\n")
+    result = answered("s = pd.read_csv('sales.tsv')\ns['b']", folder=tmp_path)
+    assert result.verdict is not None and result.verdict.ok and result.candidate is not None, result
+    assert result.candidate.text == "s = pd.read_csv('data/sales.tsv', sep=\"\\t\")\ns['b']", "two errors, two edits"
+
+
+def test_without_repairs_an_answer_is_shown_as_the_model_wrote_it() -> None:
+    result = answered(ANSWERS[0][0], Config(repairs=0, redraws=0, opinions=0))
+    assert result.candidate is not None and result.candidate.text == ANSWERS[0][0]
+    assert result.verdict is not None and not result.verdict.ok
+
+
+class Unasked(FakeEngine):
+    """An engine that must not be asked."""
+
+    def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:
+        """Fails."""
+        raise AssertionError("the model was asked")
+
+
+def fixed(source: str, error: ErrorInfo, engine: Any, *above: str) -> Result:
+    """What `%fix` makes of the last cell of a notebook."""
+    cells = [Cell(f"c{n}", "code", text, executed=n + 1) for n, text in enumerate(above)]
+    cells.append(Cell("bad", "code", source, executed=len(cells) + 1))
+    notebook = Notebook(tuple(cells), cursor=len(cells), history=above, error=error)
+    task = Task("fix", target=Target(source, "bad", position=len(cells) - 1), repairs=2)
+    return Copilot(engine, Config()).run(task, notebook, judge=Judge(Config()))
+
+
+def test_a_cell_is_mended_without_the_model_and_the_edit_is_verified() -> None:
+    error = ErrorInfo(
+        "AttributeError", "'DataFrame' object has no attribute 'append'", cell_id="bad", source="d = d.append(d)"
+    )
+    result = fixed("d = d.append(d)", error, Unasked(), TABLE)
+    assert result.candidate is not None and result.candidate.text == "d = pd.concat([d, d])"
+    assert result.verdict is not None and result.verdict.evidence["verified"] is True
+    assert result.usage.completion_tokens == 0 and result.edit is not None
+
+
+def test_a_cell_that_cannot_run_here_is_mended_where_the_error_names_the_edit() -> None:
+    source = "y = model.predict_classes(X)"
+    error = ErrorInfo(
+        "AttributeError", "'Functional' object has no attribute 'predict_classes'", cell_id="bad", source=source
+    )
+    result = fixed(source, error, Unasked(), "import numpy as np\nfrom nowhere_to_be_had import X, model")
+    assert result.candidate is not None and result.candidate.text == "y = np.argmax(model.predict(X), axis=1)"
+    assert result.verdict is not None and result.verdict.evidence["verified"] is False
+
+
+def test_what_no_rule_knows_is_asked_of_the_model() -> None:
+    error = ErrorInfo("ZeroDivisionError", "division by zero", cell_id="bad", source="x = 1 / 0")
+    result = fixed("x = 1 / 0", error, FakeEngine(["```python\nx = 1 / 1\n```"]))
+    assert result.candidate is not None and result.candidate.text == "x = 1 / 1"
+    assert result.usage.completion_tokens > 0
