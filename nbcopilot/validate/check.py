@@ -22,7 +22,7 @@ from nbcopilot.validate import examples, policy, syntax
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
-from nbcopilot.validate.runner import Runner, as_finding
+from nbcopilot.validate.runner import Runner, as_finding, what_is_empty
 from nbcopilot.validate.static import check_static
 
 MAX_SHOWN = 3  # failing examples that are told one by one
@@ -202,6 +202,8 @@ class OneCheck:
         }
         self.evidence.update({key: value for key, value in lists.items() if value})
         self.evidence["prints"] = len(report.stdout)
+        if empty := what_is_empty(report):
+            self.evidence["empty"] = empty
         if report.plots:
             self.evidence["plots"] = report.plots
         self.findings += [Finding("run", "warning", warning) for warning in report.warnings]

@@ -53,13 +53,19 @@ _IN_PLACE = re.compile(
 _CHANGE = re.compile(
     r"\b(?:set|renam\w*|delet\w*|remov\w*|drop\w*|add\w*|insert\w*|append\w*|fill\w*|reset\w*|re-?index\w*|convert\w*|"
     r"transform\w*|chang\w*|turn|replac\w*|modif\w*|updat\w*|clean\w*|fix|assign\w*|sav\w*|stor\w*|normali[sz]\w*|"
-    r"in[- ]?place|overwrit\w*|mak\w*|correct\w*|cast|round\w*|shift\w*|shuffl\w*)\b",
+    r"in[- ]?place|overwrit\w*|mak\w*|correct\w*|cast|round\w*|shift\w*|shuffl\w*|substitut\w*|imput\w*|swap\w*|"
+    r"capitali[sz]\w*|strip\w*|trim\w*|encod\w*)\b",
     re.IGNORECASE,
 )
 _ORDER = re.compile(
-    r"^\W*(?:(?:now|then|next|please|let'?s|ok|okay)\W+)*"
-    r"(?:set|rename|delete|remove|drop|add|insert|fill|reset|re-?index|convert|transform|change|turn|replace)\b"
+    r"^\W*(?:(?:now|then|next|please|let'?s|ok|okay|good|great|finally|also)\W+)*"
+    r"(?:set|rename|delete|remove|drop|add|insert|fill|reset|re-?index|convert|transform|change|turn|replace|substitute|swap)\b"
     r"[^.\n]*\b(?:columns?|ind(?:ex|ices)|rows?|data ?frames?|data ?sets?|values?|entries|nans?)\b",
+    re.IGNORECASE,
+)
+_IMPORT = re.compile(r"\b(?:import|librar|package|module|load)", re.IGNORECASE)
+_MAY_BE_EMPTY = re.compile(
+    r"\b(?:empty|blank|none|any|missing|nulls?|nans?|duplicat\w*|check|whether|if|is there|are there|placeholder)\b",
     re.IGNORECASE,
 )
 _AGAIN = re.compile(r"\b(again|repeat\w*|re-?run|same|once more|copy|duplicate)\b", re.IGNORECASE)
@@ -149,6 +155,9 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
         for name in named(task.instruction)
         if name not in made
     ]
+    imports = [statement for statement in tree.body if isinstance(statement, (ast.Import, ast.ImportFrom))]
+    if imports and len(imports) == len(tree.body) and not _IMPORT.search(task.instruction):
+        found.append(Finding("tests", "error", "the code only imports, and does nothing of what is asked for"))
     ran = verdict.checks.get("run") == "passed"
     if ran and _IN_PLACE.search(task.instruction) and not {"changes", "deletes", "creates"} & verdict.evidence.keys():
         found.append(Finding("tests", "error", "nothing in memory was changed, and a change in place is asked for"))
@@ -159,7 +168,7 @@ def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding,
     """Warnings for what runs and may yet not be meant: of several answers one without them is taken first.
 
     A value in the middle of the cell that nobody sees; an order to change something after which nothing is changed or
-    made; a change of a variable of which the request says nothing.
+    made; a change of a variable of which the request says nothing; a result with nothing in it.
     """
     tree = _parse(candidate.text)
     if tree is None:
@@ -175,6 +184,9 @@ def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding,
             found.append("nothing in memory is changed or made, and the request asks for a change")
         if changed and not _CHANGE.search(task.instruction):
             found.append(f"it changes `{', '.join(changed)}`, and the request does not speak of a change")
+        empty = verdict.evidence.get("empty")
+        if empty and not _MAY_BE_EMPTY.search(task.instruction):
+            found.append(f"{empty} is empty")
     return tuple(Finding("intent", "warning", message) for message in found)
 
 

@@ -259,6 +259,14 @@ def as_finding(report: RunReport, code: str) -> Finding | None:
     return Finding("run", "error", text + quoted + (f"; {error.hint}" if error.hint else ""), error.hint, error.line)
 
 
+def what_is_empty(report: RunReport) -> str:
+    """The result or the new variable that is a table or array without a row or a column, in words; "" when none is."""
+    for name, shown in {"the result": report.result, **{f"`{k}`": v for k, v in report.created.items()}}.items():
+        if shown is not None and shown.shape and 0 in shown.shape:
+            return f"{name} ({' x '.join(map(str, shown.shape))})"
+    return ""
+
+
 def _hollow(report: RunReport, code: str) -> Finding | None:
     """A table or array of nothing but NaN is an answer that went wrong, unless the code speaks of NaN."""
     if re.search(r"nan|none|empty", code, re.I):

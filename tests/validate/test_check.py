@@ -36,6 +36,13 @@ def test_good_code_passes_with_its_evidence() -> None:
     assert found.evidence["creates"] == ["total"] and found.evidence["prints"] == 2 and "changes" not in found.evidence
 
 
+def test_a_table_without_rows_is_noted() -> None:
+    table = "import numpy as np\na = np.arange(6).reshape(2, 3)"
+    assert verdict("a[a[:, 0] > 9]", "rows above 9", table).evidence["empty"] == "the result (0 x 3)"
+    assert verdict("b = a[:, 3:]\nb.sum()", "add", table).evidence["empty"] == "`b` (2 x 0)"
+    assert "empty" not in verdict("a.sum()", "add", table).evidence
+
+
 def test_each_step_ends_the_check_and_says_why() -> None:
     assert errors(verdict("x = (")) == ["syntax: '(' was never closed in line 1: `x = (`"]
     assert errors(verdict("x = unknown")) == ["names: `unknown` is not defined"]

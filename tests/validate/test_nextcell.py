@@ -146,3 +146,18 @@ def test_what_may_not_be_meant_is_doubted(text: str, request_: str, evidence: di
 )
 def test_the_rest_is_not_doubted(text: str, request_: str, evidence: dict[str, list[str]]) -> None:
     assert not doubts(Candidate(text), Verdict(True, (), {"run": "passed"}, "", evidence), Task("generate", request_))
+
+
+def test_a_cell_that_only_imports_does_nothing_of_what_is_asked_for() -> None:
+    cell = Candidate("import numpy as np\nimport pandas as pd")
+    (found,) = unkept(cell, Verdict(True), Task("generate", "Combine the four frames into one"), NOTEBOOK)
+    assert "only imports" in found.message
+    assert not unkept(cell, Verdict(True), Task("generate", "Import the libraries"), NOTEBOOK)
+    assert not unkept(Candidate("import numpy as np\nnp.e"), Verdict(True), Task("generate", "Show e"), NOTEBOOK)
+
+
+def test_an_empty_result_is_doubted_unless_the_request_reckons_with_it() -> None:
+    verdict = Verdict(True, (), {"run": "passed"}, "", {"empty": "the result (0 x 9)"})
+    (found,) = doubts(Candidate("df[df.a == 'x']"), verdict, Task("generate", "Select the rows called Texas"))
+    assert found.message == "the result (0 x 9) is empty" and found.severity == "warning"
+    assert not doubts(Candidate("df[df.a.isna()]"), verdict, Task("generate", "Show rows with a missing price, if any"))
