@@ -37,7 +37,7 @@ def _unexpected(code: Code, match: re.Match[str], error: RunError) -> Iterator[E
                 )
         told = re.search(r"Did you mean '(\w+)'\?", error.message)
         if told:
-            yield Edit([code.replaced(keyword, f"{told[1]}={value}")], f"`{told[1]}` for `{name}`")
+            yield Edit([code.replaced(keyword, f"{told[1]}={value}")], f"`{told[1]}` instead of `{name}`")
         yield Edit([code.dropped(call, keyword)], f"`{called(call)}` takes no `{name}`", sure=False)
 
 

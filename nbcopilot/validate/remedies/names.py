@@ -31,7 +31,7 @@ def _of_module(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
     new = table.get(name) or _told(error.message)
     if new and found:
         spans = [code.replaced(node, new.format(o=code.text(node.value))) for node in found]
-        yield Edit(spans, f"`{name}` is no longer in {module}: `{new.format(o=module)}`")
+        yield Edit(spans, f"`{new.format(o=module)}` instead of `{name}`, which {module} no longer has")
     elif found:
         yield Edit(code.above(f"import {module}.{name}"), f"added `import {module}.{name}`", sure=False)
 
@@ -42,7 +42,7 @@ def _of_removed(code: Code, match: re.Match[str], error: RunError) -> Iterator[E
     found = _of(code, name, "numpy")
     if found and new:
         spans = [code.replaced(node, new.format(o=code.text(node.value))) for node in found]
-        yield Edit(spans, f"`{name}` is no longer in numpy: `{new.format(o='np')}`")
+        yield Edit(spans, f"`{new.format(o='np')}` instead of `{name}`, which numpy no longer has")
 
 
 def _of(code: Code, name: str, module: str) -> list[ast.Attribute]:
@@ -68,16 +68,18 @@ def _of_object(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
             value = owner(call)
             if value is not None:
                 text = template.format(o=code.text(value), args=code.arguments(call))
-                yield Edit([code.replaced(call, text)], f"`{name}` is no longer there: `{text}`")
+                yield Edit([code.replaced(call, text)], f"`{text}` instead of `{name}`, which is gone")
     places = code.attributes(name)
     if places and (new := tables.ATTRIBUTES.get(name)):
         spans = [code.replaced(node, new.format(o=code.text(node.value))) for node in places]
-        yield Edit(spans, f"`{name}` is no longer there: `{new.removeprefix('{o}.')}`", name not in tables.AMBIGUOUS)
+        yield Edit(
+            spans, f"`{new.removeprefix('{o}.')}` instead of `{name}`, which is gone", name not in tables.AMBIGUOUS
+        )
     near = _NEAR.search(f"{error.hint} {error.message}")
     if places and near:
         new = near[1] or near[2]
         spans = [code.replaced(node, f"{code.text(node.value)}.{new}") for node in places]
-        yield Edit(spans, f"`{new}` for `{name}`", sure=False)
+        yield Edit(spans, f"`{new}` instead of `{name}`", sure=False)
 
 
 def _of_append(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
@@ -92,7 +94,7 @@ def _of_append(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
             dictionary = isinstance(call.args[0], ast.Dict)
             if dictionary == ("DataFrame" in wrap) or not dictionary:
                 text = f"pd.concat([{code.text(value)}, {wrap.format(first)}]{rest})"
-                change = "`append` is no longer there: `pd.concat`"
+                change = "`pd.concat` instead of `append`, which is gone"
                 yield Edit([code.replaced(call, text)], change, sure=dictionary or wrap == "{}")
 
 
@@ -110,7 +112,7 @@ def _of_import(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
             text += f"\n{alias.asname} = {name}" if alias.asname else ""
             indent = " " * node.col_offset
             spans = [code.replaced(node, text.replace("\n", f"\n{indent}"))]
-            yield Edit(spans, f"`{name}` is no longer in {module}: `{line.splitlines()[0]}`")
+            yield Edit(spans, f"`{line.splitlines()[0]}`, as {module} no longer has `{name}`")
 
 
 def _of_missing_module(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
