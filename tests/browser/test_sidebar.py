@@ -257,5 +257,15 @@ def test_a_fix_changes_the_cell_at_fault_and_not_the_assertion_that_shows_it(fre
     assert lab.sources()[2] == shown
 
 
+def test_a_fix_that_the_error_itself_names_is_there_without_an_answer_of_the_model(fresh: Any) -> None:
+    lab = fresh
+    lab.notebook("nb.cells[1].setSource(args[0])", "total = sum(xrange(4))")
+    lab.run(1)
+    answer = lab.press_fix()
+    answer.get_by_text("mended by rule", exact=True).wait_for()
+    answer.get_by_role("button", name="Apply").click()
+    lab.wait("return nb.cells[1].getSource() === args[0]", "total = sum(range(4))")
+
+
 def test_no_script_error_came_up(fresh: Any) -> None:
     assert fresh.errors == []

@@ -94,6 +94,9 @@ export function chips(candidate: ICandidate, trans: Words): IChip[] {
       found.push(...testChips(state, trans));
     }
   }
+  if (check.evidence.mended !== undefined) {
+    found.push({ name: 'mended', text: trans.__('mended by rule'), state: 'plain' });
+  }
   if (check.evidence.searched !== undefined) {
     found.push({ name: 'searched', text: trans.__('found by search'), state: 'plain' });
   }
@@ -160,6 +163,10 @@ function evidencePart(name: string, value: unknown, trans: Words): string {
       return trans._n('%1 disagrees with the code', '%1 disagree with the code', number);
     case 'prints':
       return trans._n('prints %1 character', 'prints %1 characters', number);
+    case 'mended':
+      return trans.__('mended by rule: %1', String(value));
+    case 'empty':
+      return trans.__('%1 is empty', String(value));
     case 'searched':
       return trans.__('one of %1 small edits that were tried', number);
     case 'plots':
