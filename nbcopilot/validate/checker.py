@@ -105,10 +105,15 @@ class Checker:
         return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
 
     def remedies(self, judged: Judged) -> tuple[Remedy, ...]:
-        """The edits that the error asks for which the candidate's run ended with; () when it ended well or did not run."""
+        """The edits that the error asks for which the candidate's run ended with; () when it ended well or did not run.
+
+        () also when half of the request's time for checks is gone: other answers must still find time.
+        """
         candidate, verdict = judged
         report = self._reports.get(candidate.text)
         if report is None or report.error is None or verdict.checks.get("run") != "failed":
+            return ()
+        if self._spent > self.config.check_total_seconds / 2:
             return ()
         said = next((f.message for f in verdict.findings if f.check == "run" and f.severity == "error"), "")
         hint = f"{report.error.hint} {said.partition('; the folder has ')[2]}"
