@@ -17,15 +17,18 @@ Judged = tuple[Candidate, Verdict]
 
 
 def behaviour(report: RunReport) -> str:
-    """A hash of what a run shows to the outside: its result, the values it makes or changes, its examples' values.
+    """A hash of what a run shows to the outside: its result, the values it changes, its examples' values.
 
-    "" for a run that failed or whose result cannot be compared.
+    What it makes counts where it shows nothing: `total = f(x)` is as good as `total = f(x)` and `total` below it, and
+    helpers on the way to a result are nobody's concern. "" for a run that failed or whose result cannot be compared.
     """
-    if not report.ok or (report.result is not None and not report.result.digest):
+    shows = [report.result] if report.result is not None else [*report.created.values()]
+    changes = [*report.changed.values()]
+    lost = not all(shown.digest for shown in (*shows, *changes))
+    if not report.ok or (lost and (report.result is not None or not report.outcomes)):
         return ""
-    values = sorted(shown.digest for shown in (*report.created.values(), *report.changed.values()) if shown.digest)
-    parts = [report.result.digest if report.result else "", *values, *(o.digest or str(o.ok) for o in report.outcomes)]
-    parts.append(str(report.plots))
+    parts = [*sorted(shown.digest for shown in shows), "", *sorted(shown.digest for shown in changes)]
+    parts += [*(outcome.digest or str(outcome.ok) for outcome in report.outcomes), str(report.plots)]
     return hashlib.sha256("\x00".join(parts).encode()).hexdigest()[:16]
 
 

@@ -85,3 +85,18 @@ def test_agreement_on_inputs_counts_only_inputs_that_say_something() -> None:
 def test_votes_decide_between_candidates_that_the_checks_find_equal() -> None:
     candidates = [judged("a"), judged("b"), judged("c", ok=False, run="failed")]
     assert best(candidates, {}, {"a": 0.2, "b": 0.7, "c": 1.0})[0].text == "b"
+
+
+def test_a_value_that_is_named_first_is_the_same_answer() -> None:
+    value = Shown("int", "1", digest="x")
+    helper = RunReport(ok=True, result=value, created={"a": value, "step": Shown("list", "[]", digest="y")})
+    named_only, changed = (
+        RunReport(ok=True, created={"a": value}),
+        RunReport(ok=True, result=value, changed={"d": value}),
+    )
+    assert behaviour(shows("x")) == behaviour(helper) == behaviour(named_only) != behaviour(changed)
+
+
+def test_values_that_are_made_and_cannot_be_compared_agree_with_nobody() -> None:
+    large = RunReport(ok=True, created={"a": Shown("DataFrame", "...", digest="")})
+    assert agree([large, large]) == (0.0, 0.0)
