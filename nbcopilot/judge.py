@@ -81,17 +81,13 @@ class Judge:
                 return seen[0], replace(seen[1], evidence={**seen[1].evidence, "mended": said})
         return judged
 
-    def remedied(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged | None:
-        """The cell to be mended with an edit that its error itself asks for; None where it asks for none that holds.
+    def remedies(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> list[tuple[Candidate, bool]]:
+        """The cell to be mended with the edits that its error itself asks for, and whether the error names the edit.
 
-        No model is asked. What could not be run is offered only where the error names the edit.
+        One that it does not name is worth something only when a run has shown that it helps.
         """
-        for remedy in self._checker.remedies_of(task, notebook, upstream):
-            candidate, verdict = self.check(Candidate(remedy.source, notes=(remedy.change,)), task, notebook, upstream)
-            if verdict.ok and (remedy.sure or verdict.evidence.get("verified")):
-                said = "; ".join(candidate.notes)
-                return candidate, replace(verdict, evidence={**verdict.evidence, "mended": said})
-        return None
+        found = self._checker.remedies_of(task, notebook, upstream)
+        return [(Candidate(remedy.source, notes=(remedy.change,)), remedy.sure) for remedy in found]
 
     def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Candidate], int]:
         """Fixes that no model wrote, and how many were tried: the cell with one small edit, where what failed then holds.

@@ -130,10 +130,10 @@ class Copilot:
         for attempt in range(1 + (task.repairs if task.check else 0)):
             draws = draws_of(context, task, judge.best(found.judged) if attempt else None, attempt, found.length)
             yield PromptReady(draws[0].prompt, attempt)
-            if attempt == 0 and task.kind == "fix" and task.check and task.repairs:
-                remedied = judge.remedied(task, notebook, upstream(notebook, Candidate(task.target.source), task))
-                if remedied is not None:
-                    yield from self._offer(remedied, draws[0], found)
+            searches = attempt == 0 and task.kind == "fix" and task.check and task.repairs > 0
+            if searches and not task.instruction.strip():
+                yield from self._remedied(draws[0], found, judge, task, notebook)
+                if found.judged:
                     break
             yield from self._round(draws, attempt, found, judge, task, notebook)
             if judge.best(found.judged)[1].ok:
@@ -141,7 +141,7 @@ class Copilot:
                 with suppress(EngineError):  # there is an answer already
                     yield from self._round(more, attempt, found, judge, task, notebook, quiet=True)
                 break
-            if attempt == 0 and task.kind == "fix" and task.check and task.repairs:
+            if searches:
                 yield from self._nearby(draws[0], found, judge, task, notebook)
                 if judge.best(found.judged)[1].ok:
                     break
@@ -215,6 +215,16 @@ class Copilot:
             found.add(key, judged, draw, attempt)
             if tell:
                 yield CheckDone(*judged)
+
+    def _remedied(self, draw: Draw, found: _Found, judge: Judge, task: Task, notebook: Notebook) -> Iterator[Event]:
+        """Offer the cell with an edit that its error asks for: the first that is verified, or that the error names."""
+        above = upstream(notebook, Candidate(task.target.source), task)
+        for candidate, named in judge.remedies(task, notebook, above):
+            candidate, verdict = judge.check(candidate, task, notebook, upstream(notebook, candidate, task))
+            if verdict.ok and (named or verdict.evidence.get("verified")):
+                evidence = {**verdict.evidence, "mended": "; ".join(candidate.notes)}
+                yield from self._offer((candidate, replace(verdict, evidence=evidence)), draw, found)
+                return
 
     def _nearby(self, draw: Draw, found: _Found, judge: Judge, task: Task, notebook: Notebook) -> Iterator[Event]:
         """Judge the small edits of the cell that pass, likeliest first, until one is accepted."""

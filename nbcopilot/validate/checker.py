@@ -15,8 +15,9 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.types import Candidate, Notebook, Task, Verdict
-from nbcopilot.validate import agree, examples, mend, policy, sandbox, syntax
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Task, Verdict
+from nbcopilot.validate import agree, examples, mend, policy, sandbox, static, syntax
+from nbcopilot.validate import names as scopes
 from nbcopilot.validate.check import OneCheck, check, known_names, run_again
 from nbcopilot.validate.confirm import confirm
 from nbcopilot.validate.edits import Edit, edits
@@ -25,6 +26,7 @@ from nbcopilot.validate.evidence.under_test import seeds
 from nbcopilot.validate.remedies import Remedy, remedies
 from nbcopilot.validate.report import RunError, RunReport
 from nbcopilot.validate.runner import Runner, preload
+from nbcopilot.validate.static import USUAL_IMPORTS
 
 Judged = tuple[Candidate, Verdict]
 VOTE_SECONDS = 1.5  # for finding inputs on which several versions of a function can differ
@@ -125,11 +127,13 @@ class Checker:
         The cell is run only where that can tell more: the model is not to wait for it.
         """
         source, failed = task.target.source, notebook.error
-        known = syntax.is_python(notebook.language) and source.strip()
-        if not known or failed is None or failed.cell_id not in (None, task.target.cell_id):
+        python = syntax.is_python(notebook.language) and source.strip()
+        if not python or failed is None or failed.cell_id not in (None, task.target.cell_id):
             return ()
         arrow = re.search(r"^-{2,}> ?(\d+)", failed.traceback, re.MULTILINE)
-        found = remedies(source, RunError(failed.name, failed.message, int(arrow[1]) if arrow else None))
+        sources = [cell.source for cell in notebook.cells if cell.kind == "code" and cell.id != task.target.cell_id]
+        meant = _meant(failed, known_names(notebook, sources, self.namespace), notebook)
+        found = remedies(source, RunError(failed.name, failed.message, int(arrow[1]) if arrow else None, hint=meant))
         if not found and failed.name not in _HINTED:
             return ()
         if source not in self._was:
@@ -182,6 +186,23 @@ class Checker:
         if key not in self._voted:
             self._voted[key] = _vote(works, works[0].runner)
         return self._voted[key]
+
+
+def _meant(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
+    """For a name that no cell of the notebook makes, what it may be a slip for, in words; "" for all else."""
+    missing = re.fullmatch(r"name '(\w+)' is not defined.*", failed.message) if failed.name == "NameError" else None
+    if missing is None or missing[1] in USUAL_IMPORTS or any(_makes(cell, missing[1]) for cell in notebook.cells):
+        return ""
+    near = static.nearest(missing[1], known)
+    counted = re.sub(r"\d", "", near) == re.sub(r"\d", "", missing[1])  # `data2` is no slip for `data1`
+    return f"did you mean `{near}`?" if near and not counted else ""
+
+
+def _makes(cell: Cell, name: str) -> bool:
+    try:
+        return cell.kind == "code" and name in scopes.defined(syntax.parse(cell.source))
+    except SyntaxError:
+        return False
 
 
 def _asserting(task: Task, notebook: Notebook, upstream: Sequence[str]) -> list[str]:

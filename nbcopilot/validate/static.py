@@ -45,7 +45,7 @@ def _syntax_finding(exc: SyntaxError, code: str) -> Finding:
 def _undefined(tree: ast.Module, names: frozenset[str]) -> Iterator[Finding]:
     for missing in scopes.undefined(tree, names - {"*"}):
         certain = missing.certain and "*" not in names
-        near = _nearest(missing.name, names | scopes.defined(tree))
+        near = nearest(missing.name, names | scopes.defined(tree))
         yield Finding(
             "names",
             "error" if certain else "info",
@@ -55,7 +55,8 @@ def _undefined(tree: ast.Module, names: frozenset[str]) -> Iterator[Finding]:
         )
 
 
-def _nearest(name: str, known: frozenset[str]) -> str:
+def nearest(name: str, known: frozenset[str]) -> str:
+    """The name of `known` that `name` may be a slip for; "" when none is near."""
     found = difflib.get_close_matches(name, sorted(n for n in known if not n.startswith("_")), n=1, cutoff=0.75)
     return found[0] if found else ""
 

@@ -155,6 +155,10 @@ def _of_name(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit
         yield Edit([code.replaced(node, new) for node in places], f"`{name}` is `{new}` in Python 3")
     elif line := tables.MOVED_NAMES.get(name):
         yield Edit(code.above(line), f"added `{line}`")
+    elif near := _NEAR.search(f"{error.hint} {error.message}"):
+        meant = near[1] or near[2]
+        places = [node for node in code.all(ast.Name) if node.id == name]
+        yield Edit([code.replaced(node, meant) for node in places], f"`{meant}` instead of `{name}`", sure=False)
 
 
 def _of_none(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:

@@ -101,6 +101,32 @@ def test_a_cell_that_cannot_run_here_is_mended_where_the_error_names_the_edit() 
     assert result.verdict is not None and result.verdict.evidence["verified"] is False
 
 
+def misspelt(name: str, *above: str) -> Result:
+    error = ErrorInfo("NameError", f"name '{name}' is not defined", cell_id="bad", source=f"sum({name})")
+    return fixed(f"sum({name})", error, FakeEngine(["```python\nsum([])\n```"]), *above)
+
+
+def test_a_slip_for_a_name_of_the_notebook_is_mended_without_the_model() -> None:
+    result = misspelt("araes", "areas = [1.5, 2.5]")
+    assert result.candidate is not None and result.candidate.text == "sum(areas)" and not result.usage.completion_tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "above"), [("data2", ("data1 = [1]",)), ("totals", ("total = [1]", "if 0:\n    totals = [2]"))]
+)
+def test_a_name_that_is_counted_on_or_made_elsewhere_is_no_slip(name: str, above: tuple[str, ...]) -> None:
+    assert misspelt(name, *above).usage.completion_tokens
+
+
+def test_who_says_what_is_wrong_is_answered_by_the_model() -> None:
+    error = ErrorInfo("NameError", "name 'xrange' is not defined", cell_id="bad", source="xrange(2)")
+    cells = (Cell("bad", "code", "xrange(2)", executed=1),)
+    task = Task("fix", "use a list instead", target=Target("xrange(2)", "bad", position=0), repairs=2)
+    engine = FakeEngine(["```python\n[0, 1]\n```"])
+    result = Copilot(engine, Config()).run(task, Notebook(cells, cursor=1, error=error), judge=Judge(Config()))
+    assert result.candidate is not None and result.candidate.text == "[0, 1]"
+
+
 def test_what_no_rule_knows_is_asked_of_the_model() -> None:
     error = ErrorInfo("ZeroDivisionError", "division by zero", cell_id="bad", source="x = 1 / 0")
     result = fixed("x = 1 / 0", error, FakeEngine(["```python\nx = 1 / 1\n```"]))
