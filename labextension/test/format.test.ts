@@ -26,11 +26,11 @@ it('chips of tests say what the label of the cell says', () => {
 
 it('the details are words, without what the chips say and without what is nothing', () => {
   const evidence = {
-    mended: '`axis=`', empty: 'the result (0 x 2)', seconds: 0.437, setup_seconds: 1.2, prints: 0, creates: ['area', 'mean'], examples: { passed: 2, of: 3 },
+    mended: '`axis=`', empty: 'the result is empty (0 x 2)', seconds: 0.437, setup_seconds: 1.2, prints: 0, creates: ['area', 'mean'], examples: { passed: 2, of: 3 },
     branch_coverage: 0.5, passed: 6, disagree: 1, verified: false, not_verified: 'it was not run'
   }; // prettier-ignore
   assert.deepEqual(evidenceWords('bubblewrap', evidence, trans), [
-    'sandbox: bubblewrap', 'mended by rule: `axis=`', 'the result (0 x 2) is empty', 'run in 0.4 s', 'the cells above in 1.2 s', 'creates: area, mean', '2 of 3 examples hold',
+    'sandbox: bubblewrap', 'mended by rule: `axis=`', 'the result is empty (0 x 2)', 'run in 0.4 s', 'the cells above in 1.2 s', 'creates: area, mean', '2 of 3 examples hold',
     '50 % branches', '1 disagrees with the code', 'not verified: it was not run'
   ]); // prettier-ignore
 });

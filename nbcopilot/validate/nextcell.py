@@ -159,6 +159,10 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
     if imports and len(imports) == len(tree.body) and not _IMPORT.search(task.instruction):
         found.append(Finding("tests", "error", "the code only imports, and does nothing of what is asked for"))
     ran = verdict.checks.get("run") == "passed"
+    empty = verdict.evidence.get("empty")
+    nothing_there = any(" 0 rows" in f" {v.summary[:200]}" for v in notebook.namespace or ())
+    if ran and empty and not nothing_there and not _MAY_BE_EMPTY.search(task.instruction):
+        found.append(Finding("tests", "error", f"nothing was found: {empty}"))
     if ran and _IN_PLACE.search(task.instruction) and not {"changes", "deletes", "creates"} & verdict.evidence.keys():
         found.append(Finding("tests", "error", "nothing in memory was changed, and a change in place is asked for"))
     return tuple(found)
@@ -168,7 +172,7 @@ def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding,
     """Warnings for what runs and may yet not be meant: of several answers one without them is taken first.
 
     A value in the middle of the cell that nobody sees; an order to change something after which nothing is changed or
-    made; a change of a variable of which the request says nothing; a result with nothing in it.
+    made; a change of a variable of which the request says nothing.
     """
     tree = _parse(candidate.text)
     if tree is None:
@@ -184,9 +188,6 @@ def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding,
             found.append("nothing in memory is changed or made, and the request asks for a change")
         if changed and not _CHANGE.search(task.instruction):
             found.append(f"it changes `{', '.join(changed)}`, and the request does not speak of a change")
-        empty = verdict.evidence.get("empty")
-        if empty and not _MAY_BE_EMPTY.search(task.instruction):
-            found.append(f"{empty} is empty")
     return tuple(Finding("intent", "warning", message) for message in found)
 
 

@@ -87,6 +87,7 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
         warnings=_texts(raw.get("warnings")),
         timed_out=raw.get("timed_out") is True,
         memory_exceeded=raw.get("memory_exceeded") is True,
+        meant=_text(raw.get("meant"), 500),
         outcomes=tuple(_outcome(item) for item in _items(raw.get("examples")) if isinstance(item, dict)),
         **shared,
     )

@@ -88,7 +88,8 @@ class RunReport:
     ok: it ran to its end. ran: it was started at all. needs: why it could not be judged here ("needs the network
     (example.org)"); then `ok` is False and the code is not to blame. setup_error: the replay of the notebook's
     state failed, the code did not start. skipped: variables that could not be brought along.
-    created, changed: names of variables, as shown afterwards. level: the sandbox that ran it.
+    created, changed: names of variables, as shown afterwards. level: the sandbox that ran it. meant: of an empty
+    table, where the texts that the code looks for can be found.
     """
 
     ok: bool
@@ -111,6 +112,7 @@ class RunReport:
     memory_exceeded: bool = False
     setup_error: RunError | None = None
     skipped: tuple[str, ...] = ()
+    meant: str = ""
     outcomes: tuple[Outcome, ...] = ()
 
     @property

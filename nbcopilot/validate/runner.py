@@ -260,10 +260,12 @@ def as_finding(report: RunReport, code: str) -> Finding | None:
 
 
 def what_is_empty(report: RunReport) -> str:
-    """The result or the new variable that is a table or array without a row or a column, in words; "" when none is."""
-    for name, shown in {"the result": report.result, **{f"`{k}`": v for k, v in report.created.items()}}.items():
+    """The result, or where nothing is shown a new variable, without a row or a column, in words; "" when none is."""
+    made = {f"`{name}`": value for name, value in report.created.items()}
+    for name, shown in ({"the result": report.result} if report.result is not None else made).items():
         if shown is not None and shown.shape and 0 in shown.shape:
-            return f"{name} ({' x '.join(map(str, shown.shape))})"
+            found = f"; {report.meant}" if report.meant else ""
+            return f"{name} is empty ({' x '.join(map(str, shown.shape))}){found}"
     return ""
 
 

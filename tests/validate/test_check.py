@@ -36,11 +36,16 @@ def test_good_code_passes_with_its_evidence() -> None:
     assert found.evidence["creates"] == ["total"] and found.evidence["prints"] == 2 and "changes" not in found.evidence
 
 
-def test_a_table_without_rows_is_noted() -> None:
+def test_a_table_without_rows_is_noted_with_where_the_text_is_found() -> None:
     table = "import numpy as np\na = np.arange(6).reshape(2, 3)"
-    assert verdict("a[a[:, 0] > 9]", "rows above 9", table).evidence["empty"] == "the result (0 x 3)"
-    assert verdict("b = a[:, 3:]\nb.sum()", "add", table).evidence["empty"] == "`b` (2 x 0)"
-    assert "empty" not in verdict("a.sum()", "add", table).evidence
+    assert verdict("a[a[:, 0] > 9]", "rows above 9", table).evidence["empty"] == "the result is empty (0 x 3)"
+    assert verdict("b = a[:, 3:]", "cut", table).evidence["empty"] == "`b` is empty (2 x 0)"
+    assert "empty" not in verdict("none = a[a[:, 0] > 9]\nlen(none)", "how many?", table).evidence
+    frame = "import pandas as pd\nd = pd.DataFrame({'a': ['x', 'y'], 'b': ['p', 'q']}, index=['Oslo', 'Rome'])"
+    found = verdict("d[d['a'] == 'Oslo']", "the rows of Oslo", frame).evidence["empty"]
+    assert found == "the result is empty (0 x 2); `d` has 'Oslo' in its index"
+    found = verdict("d[d['a'] == 'q']", "the rows with q", frame).evidence["empty"]
+    assert found == "the result is empty (0 x 2); `d` has 'q' in its column 'b'"
 
 
 def test_each_step_ends_the_check_and_says_why() -> None:

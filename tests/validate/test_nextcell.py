@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from nbcopilot.types import Candidate, Cell, Notebook, Task, Verdict
+from nbcopilot.types import Candidate, Cell, Notebook, Task, Variable, Verdict
 from nbcopilot.validate.nextcell import doubts, is_next_cell, named, repeated, show, unkept
 
 NOTEBOOK = Notebook((Cell("a", "code", "df = load()", executed=1), Cell("b", "code", "df.head()", executed=2)))
@@ -156,8 +158,11 @@ def test_a_cell_that_only_imports_does_nothing_of_what_is_asked_for() -> None:
     assert not unkept(Candidate("import numpy as np\nnp.e"), Verdict(True), Task("generate", "Show e"), NOTEBOOK)
 
 
-def test_an_empty_result_is_doubted_unless_the_request_reckons_with_it() -> None:
-    verdict = Verdict(True, (), {"run": "passed"}, "", {"empty": "the result (0 x 9)"})
-    (found,) = doubts(Candidate("df[df.a == 'x']"), verdict, Task("generate", "Select the rows called Texas"))
-    assert found.message == "the result (0 x 9) is empty" and found.severity == "warning"
-    assert not doubts(Candidate("df[df.a.isna()]"), verdict, Task("generate", "Show rows with a missing price, if any"))
+def test_an_empty_result_is_rejected_unless_the_request_or_the_data_reckon_with_it() -> None:
+    seen = Verdict(True, (), {"run": "passed"}, "", {"empty": "the result is empty (0 x 9)"})
+    cell, task = Candidate("df[df.a == 'x']"), Task("generate", "Select the rows called Texas")
+    (found,) = unkept(cell, seen, task, NOTEBOOK)
+    assert found.message == "nothing was found: the result is empty (0 x 9)" and found.severity == "error"
+    assert not unkept(cell, seen, Task("generate", "Show rows with a missing price, if any"), NOTEBOOK)
+    data = Variable("df", "DataFrame", "frame", "DataFrame, 0 rows × 9 columns")
+    assert not unkept(cell, seen, task, replace(NOTEBOOK, namespace=(data,)))

@@ -166,7 +166,7 @@ function evidencePart(name: string, value: unknown, trans: Words): string {
     case 'mended':
       return trans.__('mended by rule: %1', String(value));
     case 'empty':
-      return trans.__('%1 is empty', String(value));
+      return String(value);
     case 'searched':
       return trans.__('one of %1 small edits that were tried', number);
     case 'plots':

@@ -78,6 +78,7 @@ class Session:
             except BaseException as exc:
                 self._failed(report, exc, filename)
         report["seconds"] = time.perf_counter() - started
+        report["meant"] = show.within(1.0, lambda: show.found_elsewhere(value, source, self.namespace), "")
         report["warnings"] = show.warned(caught, filename)
         return report, value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import linecache
 import re
@@ -119,6 +120,26 @@ def hint(exc: BaseException, namespace: Mapping[str, Any], line: str = "") -> st
         ]
         return "; ".join(told[:2])[:400]
     return ""
+
+
+def found_elsewhere(value: Any, source: str, namespace: Mapping[str, Any]) -> str:
+    """Of a table that came out empty: where the texts in the code are found, in the frames that it names; or ""."""
+    pandas = sys.modules.get("pandas")
+    shape = getattr(value, "shape", None)
+    if pandas is None or not isinstance(shape, tuple) or 0 not in shape:
+        return ""
+    texts = {n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    told: list[str] = []
+    for name in {n.id: None for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}:
+        frame = namespace.get(name)
+        if isinstance(frame, pandas.DataFrame):
+            for text in sorted(texts - set(map(str, frame.columns))):
+                if text in frame.index:
+                    told.append(f"`{name}` has {text!r} in its index")
+                else:
+                    inside = [column for column in list(frame.columns)[:50] if (frame[column] == text).any()]
+                    told += [f"`{name}` has {text!r} in its column {inside[0]!r}"] if inside else []
+    return "; ".join(told[:3])[:400]
 
 
 def warned(caught: Iterable[Any], filename: str) -> list[str]:
