@@ -113,13 +113,14 @@ class Checker:
         """
         candidate, verdict = judged
         report = self._reports.get(candidate.text)
-        if report is None or report.error is None or verdict.checks.get("run") != "failed":
+        if report is None or verdict.checks.get("run") != "failed":
             return ()
         if self._spent > self.config.check_total_seconds / 2:
             return ()
         said = next((f.message for f in verdict.findings if f.check == "run" and f.severity == "error"), "")
-        hint = f"{report.error.hint} {said.partition('; the folder has ')[2]}"
-        return remedies(candidate.text, replace(report.error, hint=hint))
+        error = report.error or RunError("Finding", said)
+        hint = f"{error.hint} {said.partition('; the folder has ')[2]}"
+        return remedies(candidate.text, replace(error, hint=hint))
 
     def remedies_of(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[Remedy, ...]:
         """The edits of the cell to be mended that its error asks for: as it fails here, else as the notebook has it.

@@ -116,6 +116,7 @@ def _shown(raw: Any) -> Shown | None:
         tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else None,
         _text(raw.get("digest"), 64),
         raw.get("hollow") is True,
+        _text(raw.get("headless"), 200),
     )
 
 

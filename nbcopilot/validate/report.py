@@ -59,6 +59,7 @@ class Shown:
     shape: tuple[int, ...] | None = None
     digest: str = ""
     hollow: bool = False  # a table or array of nothing but NaN
+    headless: str = ""  # names of columns that are numbers of the first row
 
 
 @dataclass(frozen=True)

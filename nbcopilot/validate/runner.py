@@ -247,7 +247,7 @@ def as_finding(report: RunReport, code: str) -> Finding | None:
     """What a report says against the code, or None: one sentence that a repair can start from."""
     error = report.error
     if report.ok and report.ran:
-        return _hollow(report, code)
+        return _hollow(report, code) or _headless(report, code)
     if report.ok or report.needs or report.setup_error or error is None:
         return None
     lines = code.split("\n")
@@ -267,6 +267,17 @@ def what_is_empty(report: RunReport) -> str:
             found = f"; {report.meant}" if report.meant else ""
             return f"{name} is empty ({' x '.join(map(str, shown.shape))}){found}"
     return ""
+
+
+def _headless(report: RunReport, code: str) -> Finding | None:
+    """A table that was read with its first row as the names of its columns."""
+    if "read_" not in code or "header" in code:
+        return None
+    for name, shown in {**report.created, **report.changed}.items():
+        if shown.headless:
+            text = f"the first row of the file became the names of the columns of `{name}` ({shown.headless})"
+            return Finding("run", "error", text, "read it with header=None")
+    return None
 
 
 def _hollow(report: RunReport, code: str) -> Finding | None:

@@ -19,7 +19,7 @@ OWN_FILES = "nbcopilot/validate/inside"
 
 
 def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
-    """{"type", "repr", "shape", "digest", "hollow"} of a value; its repr gets one second and `limit` characters."""
+    """{"type", "repr", "shape", "digest", "hollow", "headless"} of a value; its repr gets one second and `limit` characters."""
     kind = type(value)
     text = within(1.0, lambda: _text(value, limit), f"<{kind.__name__}>")
     shape = getattr(value, "shape", None)
@@ -34,6 +34,7 @@ def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
         "shape": list(shape) if isinstance(shape, tuple) and _is_shape(shape) else None,
         "digest": within(1.0, lambda: digest(value), ""),
         "hollow": within(1.0, lambda: _is_hollow(value), False),
+        "headless": within(1.0, lambda: _numbers_for_names(value), ""),
     }
 
 
@@ -73,6 +74,16 @@ def _is_hollow(value: Any) -> bool:
     if hasattr(value, "isna"):
         return bool(value.isna().to_numpy().all())
     return getattr(getattr(value, "dtype", None), "kind", "") == "f" and bool((value != value).all())
+
+
+def _numbers_for_names(value: Any) -> str:
+    """The first columns of a frame whose names are the numbers of a row of data: most numbers, one with a fraction; or ""."""
+    names = getattr(value, "columns", None)
+    if names is None or not len(names) or not all(isinstance(name, str) for name in names):
+        return ""
+    numbers = [name for name in names if re.fullmatch(r"-?\d+(?:\.\d+)*", name)]
+    fractions = [name for name in numbers if re.fullmatch(r"-?\d+\.\d+", name)]
+    return ", ".join(map(repr, numbers[:2])) if fractions and 2 * len(numbers) >= len(names) else ""
 
 
 def _is_shape(shape: tuple[Any, ...]) -> bool:

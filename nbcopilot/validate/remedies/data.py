@@ -42,6 +42,13 @@ def _separator(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
             yield Edit(guess, "the separator is found out by pandas", sure=False)
 
 
+def _header(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
+    """the first row of the file became the names of the columns of `wine` ('14.23', '1.71')"""
+    for call in code.calls("read_csv", "read_table", "read_excel"):
+        if not any(k.arg in ("header", "names", None) for k in call.keywords):
+            yield Edit([code.added(call, "header=None")], "the file has no row of names", sure=False)
+
+
 def _encoding(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """'utf-8' codec can't decode byte 0xe9 in position 10"""
     for call in code.calls(*_READERS):
@@ -216,6 +223,7 @@ RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"^KeyError"), _column),
     (re.compile(r"nested renamer is not supported"), _renamer),
     (re.compile(r"Error tokenizing data"), _separator),
+    (re.compile(r"the first row of the file became the names"), _header),
     (re.compile(r"^UnicodeDecodeError: 'utf-?8' codec"), _encoding),
     (re.compile(r"^FileNotFoundError: .*'(?P<path>[^']+)'"), _path),
     (re.compile(r"Cannot perform 'r?(?:and|or)_'|unsupported operand type\(s\) for [&|]:|ufunc 'bitwise_(?:and|or)'"

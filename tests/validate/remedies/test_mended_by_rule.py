@@ -58,6 +58,17 @@ def test_a_file_that_lies_in_a_folder_beside_is_found(tmp_path: Path) -> None:
     assert result.candidate.text == "s = pd.read_csv('data/sales.tsv', sep=\"\\t\")\ns['b']", "two errors, two edits"
 
 
+def test_a_file_without_a_row_of_names_is_read_as_one(tmp_path: Path) -> None:
+    (tmp_path / "iris.data").write_text("5.1,3.5,0.2,setosa\n4.9,3.0,0.2,setosa\n")
+    result = answered("iris = pd.read_csv('iris.data')", folder=tmp_path)
+    assert (
+        result.candidate is not None and result.candidate.text == "iris = pd.read_csv('iris.data', header=None)\niris"
+    )
+    (tmp_path / "years.csv").write_text("city,2010,2011,2012\nOslo,1,2,3\n")
+    result = answered("years = pd.read_csv('years.csv')", folder=tmp_path)
+    assert result.candidate is not None and "header" not in result.candidate.text
+
+
 def test_without_repairs_an_answer_is_shown_as_the_model_wrote_it() -> None:
     result = answered(ANSWERS[0][0], Config(repairs=0, redraws=0, opinions=0))
     assert result.candidate is not None and result.candidate.text == ANSWERS[0][0]
