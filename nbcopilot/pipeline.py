@@ -40,7 +40,7 @@ from nbcopilot.types import (
 )
 from nbcopilot.validate.extract import extract
 from nbcopilot.write.plan import plan
-from nbcopilot.write.provenance import Provenance
+from nbcopilot.write.provenance import RULE, Provenance
 
 # Left for the chat template's own tokens and the repair turn when the context is budgeted.
 TEMPLATE_TOKENS = 64
@@ -275,8 +275,9 @@ class Copilot:
         """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""
         if self._keep is not None:
             self._keep(prompt)
+        by_rule = "mended" in chosen[1].evidence and not chosen[0].answer_sha256
         provenance = Provenance(
-            model=self.engine.describe(),
+            model=RULE if by_rule else self.engine.describe(),
             sampling=task.sampling,
             prompt_sha256=prompt.hash,
             group=str(uuid.uuid4()),

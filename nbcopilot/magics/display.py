@@ -108,7 +108,8 @@ def summary(
 ) -> tuple[str, str]:
     """The end of a request as (plain text, HTML)."""
     speed = f"{usage.completion_tokens} tokens in {usage.seconds:.1f} s" if usage.seconds else ""
-    foot = " · ".join(part for part in (model, speed) if part)
+    by_rule = verdict is not None and "mended" in verdict.evidence and not usage.completion_tokens
+    foot = "no model was asked" if by_rule else " · ".join(part for part in (model, speed) if part)
     marks = chips(verdict) if verdict else []
     findings = [f for f in verdict.findings if f.severity != "info"] if verdict else []
 

@@ -53,6 +53,10 @@ _MAGICS = {
 _MARKDOWN_LABEL = re.compile(r"\s*^<sub>nbcopilot · [^\n]*</sub>\s*\Z", re.M)
 
 
+# In place of the model, of what no model wrote (docs/decisions/005).
+RULE = ModelInfo("rule", engine="none")
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where an answer comes from. `group` is the uuid of the request, `created` is UTC (2026-11-21T23:00:00Z)."""
@@ -104,8 +108,8 @@ def cell_metadata(
 
 
 def label(kind: CellKind, provenance: Provenance, verdict: Verdict | None = None, language: str = "python") -> str:
-    """The one line that names the model and what was checked: a comment for code, small type for markdown."""
-    words = [public_id(provenance.model.id), *checked(verdict)]
+    """The one line that names the model, if one was asked, and what was checked: a comment for code, small type for markdown."""
+    words = checked(verdict) if provenance.model == RULE else [public_id(provenance.model.id), *checked(verdict)]
     text = " ".join((SIGN + " · ".join(words)).split())
     text = text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1].rstrip() + "…"
     if kind == "markdown":

@@ -80,6 +80,11 @@ class Code:
         """`text` in place of the node."""
         return Span(*self._span(node), text)
 
+    def retold(self, node: ast.Constant, text: str) -> Span:
+        """Another text in place of the text, in the same quotes."""
+        double = self.text(node).endswith('"') and not set(text) & set('"\\\n')
+        return self.replaced(node, f'"{text}"' if double else repr(text))
+
     def added(self, call: ast.Call, argument: str) -> Span:
         """One more argument, behind the others."""
         end = self._span(call)[1] - 1

@@ -62,7 +62,7 @@ def _path(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """No such file or directory: 'cars.csv'; the folder has `inputs/cars.csv`"""
     for there in re.findall(r"`([^`]+)`", error.hint):
         if PurePosixPath(there).name == PurePosixPath(match["path"].replace("\\", "/")).name:
-            spans = [code.replaced(node, repr(there)) for node in _texts(code, match["path"])]
+            spans = [code.retold(node, there) for node in _texts(code, match["path"])]
             yield Edit(spans, f"the file is `{there}`", sure=False)
 
 
@@ -76,7 +76,7 @@ def _column(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]
             new = bare.get(re.sub(r"\W|_", "", node.value).casefold())
             new = new or next(iter(difflib.get_close_matches(node.value, there, n=1, cutoff=0.85)), None)
             if new is not None:
-                spans.append(code.replaced(node, repr(new)))
+                spans.append(code.retold(node, new))
                 said.append(f"`{new}`")
     if spans:
         yield Edit(spans, f"the column is {', '.join(said)}", sure=False)
@@ -85,9 +85,7 @@ def _column(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]
 def _history(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """'val_acc': Keras has called it 'val_accuracy' since 2.3"""
     spans = [
-        code.replaced(node, repr(old.replace("acc", "accuracy")))
-        for old in ("acc", "val_acc")
-        for node in _texts(code, old)
+        code.retold(node, old.replace("acc", "accuracy")) for old in ("acc", "val_acc") for node in _texts(code, old)
     ]
     if "history" in code.source:
         yield Edit(spans, "Keras calls it `accuracy` now")
@@ -184,8 +182,8 @@ def _frequency(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
         if isinstance(node.value, str) and (found := re.fullmatch(r"(\d*)([A-Z]+)(-\w+)?", node.value)):
             new = tables.FREQUENCIES.get(found[2]) or (told[1] if told else "")
             if new:
-                text = repr(f"{found[1]}{new}{found[3] or ''}")
-                yield Edit([code.replaced(node, text)], f"the frequency `{node.value}` is now {text}")
+                text = f"{found[1]}{new}{found[3] or ''}"
+                yield Edit([code.retold(node, text)], f"the frequency `{node.value}` is now `{text}`")
 
 
 def _concat(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:

@@ -109,7 +109,7 @@ def _text_value(code: Code, match: re.Match[str], error: RunError) -> Iterator[E
     """'seaborn-whitegrid' is not a valid package style; [E941] Can't find model 'en'"""
     old = match["old"] or match["model"]
     new = f"seaborn-v0_8{old.removeprefix('seaborn')}" if match["old"] else "en_core_web_sm"
-    spans = [code.replaced(node, repr(new)) for node in code.all(ast.Constant) if node.value == old]
+    spans = [code.retold(node, new) for node in code.all(ast.Constant) if node.value == old]
     if spans:
         yield Edit(spans, f"`{old}` is now `{new}`")
 

@@ -100,6 +100,8 @@ def test_a_cell_is_mended_without_the_model_and_the_edit_is_verified() -> None:
     assert result.candidate is not None and result.candidate.text == "d = pd.concat([d, d])"
     assert result.verdict is not None and result.verdict.evidence["verified"] is True
     assert result.usage.completion_tokens == 0 and result.edit is not None
+    (cell,) = result.edit.cells
+    assert cell.metadata["nbcopilot"]["model"]["id"] == "rule" and "fake" not in cell.source
 
 
 def test_a_cell_that_cannot_run_here_is_mended_where_the_error_names_the_edit() -> None:

@@ -95,7 +95,7 @@ def test_the_edit_is_what_the_message_asks_for(cell: str, name: str, message: st
 
 def test_columns_and_files_come_from_what_the_run_saw() -> None:
     error = RunError("KeyError", "'goals'", 1, hint="`d` has the columns 'Team', 'Goals', 'Red Cards'")
-    assert remedies("d[d['goals'] > 6]['red cards']", error)[0].source == "d[d['Goals'] > 6]['Red Cards']"
+    assert remedies("d[d['goals'] > 6][\"red cards\"]", error)[0].source == "d[d['Goals'] > 6][\"Red Cards\"]"
     error = RunError(
         "FileNotFoundError", "[Errno 2] No such file or directory: 'a.csv'", 1, hint="`data/a.csv`, `b.csv`"
     )
