@@ -263,6 +263,7 @@ def test_a_fix_that_the_error_itself_names_is_there_without_an_answer_of_the_mod
     lab.run(1)
     answer = lab.press_fix()
     answer.get_by_text("mended by rule", exact=True).wait_for()
+    answer.get_by_text("No model was asked.").wait_for()
     answer.get_by_role("button", name="Apply").click()
     lab.wait("return nb.cells[1].getSource() === args[0]", "total = sum(range(4))")
 

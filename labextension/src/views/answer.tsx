@@ -35,6 +35,7 @@ export function AnswerView(props: IProps): JSX.Element {
   const asked = Number(answer.task.options.candidates ?? 1);
   const several = asked > 1 && answer.candidates.filter(candidate => candidate.edit).length > 1;
   const attempts = Math.max(0, ...answer.candidates.map(candidate => candidate.attempt));
+  const unasked = offered(answer).some(candidate => candidate.check?.evidence.mended !== undefined) && answer.usage?.completion_tokens === 0;
   const name = kindLabel(answer.task.kind, trans);
   return (
     <article className="nbc-Answer" data-key={answer.key} aria-label={`${name} ${answer.title}`} aria-busy={running}>
@@ -86,7 +87,7 @@ export function AnswerView(props: IProps): JSX.Element {
           {notice.hint && ` — ${notice.hint}`}
         </p>
       ))}
-      <Sent answer={answer} trans={trans} />
+      {unasked ? <p className="nbc-quiet">{trans.__('No model was asked.')}</p> : <Sent answer={answer} trans={trans} />}
       {answer.usage !== null && answer.usage.completion_tokens > 0 && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage, trans)}</p>}
     </article>
   );
