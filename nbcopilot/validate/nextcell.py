@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 from nbcopilot.notebook.dependencies import names
@@ -163,9 +164,29 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
     nothing_there = any(" 0 rows" in f" {v.summary[:200]}" for v in notebook.namespace or ())
     if ran and empty and not nothing_there and not _MAY_BE_EMPTY.search(task.instruction):
         found.append(Finding("tests", "error", f"nothing was found: {empty}"))
+    found += [Finding("tests", "error", message) for message in _too_wide(tree, notebook)]
     if ran and _IN_PLACE.search(task.instruction) and not {"changes", "deletes", "creates"} & verdict.evidence.keys():
         found.append(Finding("tests", "error", "nothing in memory was changed, and a change in place is asked for"))
     return tuple(found)
+
+
+def _too_wide(tree: ast.Module, notebook: Notebook) -> Iterator[str]:
+    """Selections of more columns than a frame in memory has: `iloc` gives fewer without a word."""
+    widths = {
+        v.name: re.match(r"DataFrame, [\d,]+ rows? × ([\d,]+) column", v.summary) for v in notebook.namespace or ()
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute):
+            continue
+        frame, part = node.value.value, node.slice
+        if node.value.attr == "iloc" and isinstance(part, ast.Tuple) and len(part.elts) == 2:
+            part = part.elts[1]
+        elif node.value.attr != "columns":
+            continue
+        width = widths.get(frame.id) if isinstance(frame, ast.Name) else None
+        upper = part.upper.value if isinstance(part, ast.Slice) and isinstance(part.upper, ast.Constant) else None
+        if width is not None and isinstance(upper, int) and upper > (columns := int(width[1].replace(",", ""))):
+            yield f"`{ast.unparse(node)}` selects up to column {upper}, and the frame has {columns}"
 
 
 def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding, ...]:
