@@ -25,12 +25,12 @@ def _unexpected(code: Code, match: re.Match[str], error: RunError) -> Iterator[E
             yield Edit(
                 [code.replaced(call, f"{code.text(before)}.{fill}()")], f"`fillna(method=...)` is now `{fill}()`"
             )
-        if called(call) == "mean_squared_error" and name == "squared":
+        if called(call) == "mean_squared_error" and name == "squared" and value == "False":
             end = code.replaced(call, "").end
             root = [code.dropped(call, keyword), Span(end, end, " ** 0.5")]
             yield Edit(root, "`squared` is no longer taken: the root is `** 0.5`")
         for new in tables.KEYWORDS.get(name, ()):
-            if new:
+            if new and ("=" not in new or value == "False"):
                 text = new if "=" in new else f"{new}={value}"
                 yield Edit(
                     [code.replaced(keyword, text)], f"`{name}` is now `{new.split('=')[0]}`", sure=name != "size"

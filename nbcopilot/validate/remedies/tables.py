@@ -130,7 +130,7 @@ IMPORTS: dict[tuple[str, str], str] = {
     **{("collections", name): f"from collections.abc import {name}" for name in _ABC},
 }
 
-# Keyword arguments: the new name, "" where it is to go; for a few the whole `name=value`.
+# Keyword arguments: the new name, "" where it is to go; for a few what stands for `name=False`.
 KEYWORDS: dict[str, tuple[str, ...]] = {
     "normed": ("density",), "axisbg": ("facecolor",), "sheetname": ("sheet_name",), "line_terminator": ("lineterminator",),
     "lr": ("learning_rate",), "nb_epoch": ("epochs",), "n_iter": ("max_iter",), "sparse": ("sparse_output",),
