@@ -172,9 +172,11 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
 
 def _too_wide(tree: ast.Module, notebook: Notebook) -> Iterator[str]:
     """Selections of more columns than a frame in memory has: `iloc` gives fewer without a word."""
-    widths = {
-        v.name: re.match(r"DataFrame, [\d,]+ rows? × ([\d,]+) column", v.summary) for v in notebook.namespace or ()
-    }
+    widths: dict[str, int] = {}
+    for variable in notebook.namespace or ():
+        found = re.match(r"DataFrame, [\d,]+ rows? × ([\d,]+) column", variable.summary)
+        if found:
+            widths[variable.name] = int(found[1].replace(",", ""))
     for node in ast.walk(tree):
         if not isinstance(node, ast.Subscript) or not isinstance(node.value, ast.Attribute):
             continue
@@ -183,10 +185,12 @@ def _too_wide(tree: ast.Module, notebook: Notebook) -> Iterator[str]:
             part = part.elts[1]
         elif node.value.attr != "columns":
             continue
-        width = widths.get(frame.id) if isinstance(frame, ast.Name) else None
         upper = part.upper.value if isinstance(part, ast.Slice) and isinstance(part.upper, ast.Constant) else None
-        if width is not None and isinstance(upper, int) and upper > (columns := int(width[1].replace(",", ""))):
-            yield f"`{ast.unparse(node)}` selects up to column {upper}, and the frame has {columns}"
+        name = frame.id if isinstance(frame, ast.Name) else ""
+        if isinstance(upper, int) and upper > widths.get(name, upper):
+            wide = [f"`{other}` has {width}" for other, width in widths.items() if width >= upper][:2]
+            told = "; ".join([f"`{name}` has {widths[name]}", *wide])
+            yield f"`{ast.unparse(node)}` selects {upper} columns, and {told}"
 
 
 def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding, ...]:

@@ -170,9 +170,10 @@ def test_an_empty_result_is_rejected_unless_the_request_or_the_data_reckon_with_
 
 def test_more_columns_than_there_are_cannot_be_what_is_asked_for() -> None:
     data = Variable("df", "DataFrame", "frame", "DataFrame, 16 rows × 3 columns\ncolumns: a, b, c")
-    notebook, task = replace(NOTEBOOK, namespace=(data,)), Task("generate", "Select the first 7 columns")
+    wide = Variable("wide", "DataFrame", "frame", "DataFrame, 16 rows × 35 columns")
+    notebook, task = replace(NOTEBOOK, namespace=(data, wide)), Task("generate", "Select the first 7 columns")
     (found,) = unkept(Candidate("df.iloc[:, :7]"), Verdict(True), task, notebook)
-    assert found.message == "`df.iloc[:, :7]` selects up to column 7, and the frame has 3"
+    assert found.message == "`df.iloc[:, :7]` selects 7 columns, and `df` has 3; `wide` has 35"
     assert unkept(Candidate("df[df.columns[:7]]"), Verdict(True), task, notebook)
     for code in ("df.iloc[:, :3]", "df.iloc[:, :-1]", "df.iloc[:20]", "other.iloc[:, :7]", "df.columns[0]"):
         assert not unkept(Candidate(code), Verdict(True), task, notebook)
