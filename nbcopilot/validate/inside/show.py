@@ -139,9 +139,10 @@ def found_elsewhere(value: Any, source: str, namespace: Mapping[str, Any]) -> st
     shape = getattr(value, "shape", None)
     if pandas is None or not isinstance(shape, tuple) or 0 not in shape:
         return ""
-    texts = {n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    nodes = [*ast.walk(ast.parse(source))]
+    texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     told: list[str] = []
-    for name in {n.id: None for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}:
+    for name in {n.id: None for n in nodes if isinstance(n, ast.Name)}:
         frame = namespace.get(name)
         if isinstance(frame, pandas.DataFrame):
             for text in sorted(texts - set(map(str, frame.columns))):

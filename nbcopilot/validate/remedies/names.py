@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from nbcopilot.validate.remedies import tables
-from nbcopilot.validate.remedies.cell import Code, Edit, owner
+from nbcopilot.validate.remedies.cell import Code, Edit, Span, owner
 from nbcopilot.validate.report import RunError
 
 Rule = Callable[[Code, "re.Match[str]", RunError], Iterable[Edit]]
@@ -30,8 +30,9 @@ def _of_module(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
     found = _of(code, name, module)
     new = table.get(name) or _told(error.message)
     if new and found:
-        spans = [code.replaced(node, new.format(o=code.text(node.value))) for node in found]
-        yield Edit(spans, f"`{new.format(o=module)}` instead of `{name}`, which {module} no longer has")
+        yield Edit(
+            _renamed(code, found, new), f"`{new.format(o=module)}` instead of `{name}`, which {module} no longer has"
+        )
     elif found:
         yield Edit(code.above(f"import {module}.{name}"), f"added `import {module}.{name}`", sure=False)
 
@@ -41,8 +42,18 @@ def _of_removed(code: Code, match: re.Match[str], error: RunError) -> Iterator[E
     name, new = match["name"], tables.MODULE_ATTRIBUTES["numpy"].get(match["name"]) or _told(error.message)
     found = _of(code, name, "numpy")
     if found and new:
-        spans = [code.replaced(node, new.format(o=code.text(node.value))) for node in found]
-        yield Edit(spans, f"`{new.format(o='np')}` instead of `{name}`, which numpy no longer has")
+        yield Edit(_renamed(code, found, new), f"`{new.format(o='np')}` instead of `{name}`, which numpy no longer has")
+
+
+def _renamed(code: Code, places: list[ast.Attribute], new: str) -> list[Span]:
+    """`new` in place of every `x.name`, with `x` for its `{o}`."""
+    return [code.replaced(node, new.format(o=code.text(node.value))) for node in places]
+
+
+def _near(error: RunError) -> str:
+    """The name that the error says may have been meant; "" when it says none."""
+    told = _NEAR.search(f"{error.hint} {error.message}")
+    return (told[1] or told[2]) if told else ""
 
 
 def _of(code: Code, name: str, module: str) -> list[ast.Attribute]:
@@ -71,15 +82,13 @@ def _of_object(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
                 yield Edit([code.replaced(call, text)], f"`{text}` instead of `{name}`, which is gone")
     places = code.attributes(name)
     if places and (new := tables.ATTRIBUTES.get(name)):
-        spans = [code.replaced(node, new.format(o=code.text(node.value))) for node in places]
         yield Edit(
-            spans, f"`{new.removeprefix('{o}.')}` instead of `{name}`, which is gone", name not in tables.AMBIGUOUS
+            _renamed(code, places, new),
+            f"`{new.removeprefix('{o}.')}` instead of `{name}`, which is gone",
+            name not in tables.AMBIGUOUS,
         )
-    near = _NEAR.search(f"{error.hint} {error.message}")
-    if places and near:
-        new = near[1] or near[2]
-        spans = [code.replaced(node, f"{code.text(node.value)}.{new}") for node in places]
-        yield Edit(spans, f"`{new}` instead of `{name}`", sure=False)
+    if places and (near := _near(error)):
+        yield Edit(_renamed(code, places, f"{{o}}.{near}"), f"`{near}` instead of `{name}`", sure=False)
 
 
 def _of_append(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
@@ -155,8 +164,7 @@ def _of_name(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit
         yield Edit([code.replaced(node, new) for node in places], f"`{name}` is `{new}` in Python 3")
     elif line := tables.MOVED_NAMES.get(name):
         yield Edit(code.above(line), f"added `{line}`")
-    elif near := _NEAR.search(f"{error.hint} {error.message}"):
-        meant = near[1] or near[2]
+    elif meant := _near(error):
         places = [node for node in code.all(ast.Name) if node.id == name]
         yield Edit([code.replaced(node, meant) for node in places], f"`{meant}` instead of `{name}`", sure=False)
 
