@@ -39,7 +39,7 @@ def figures(results: Sequence[Result]) -> dict[str, Any]:
     scores = [r.score for r in judged]
     if scores != passed:
         found["score"] = round(metrics.mean(scores), 4)
-    for key in ("exact", "right_cell", "valid", "line_coverage"):
+    for key in ("exact", "right_cell", "valid", "line_coverage", "mutation_score"):
         values = [float(r.detail[key]) for r in judged if key in r.detail]
         if values:
             found[key] = round(metrics.mean(values), 4)
@@ -140,7 +140,7 @@ def table(report: Mapping[str, Any], results: Sequence[Result]) -> str:
         )
         extras = [
             f"{key} {100 * row[key]:.1f} %"
-            for key in ("score", "exact", "right_cell", "valid", "line_coverage")
+            for key in ("score", "exact", "right_cell", "valid", "line_coverage", "mutation_score")
             if key in row
         ]
         if extras:

@@ -1,7 +1,7 @@
 """The script that judges generated tests; runs in a trial's own folder, never in our process.
 
-Reads work.json {"good", "buggy", "tests", "seconds"} and writes outcome.json {"valid", "reason", "asserts", "lines",
-"caught"}. Each version is a test file of its own (version + tests), run by pytest in a forked child; tests without any
+Reads work.json {"good", "buggy", "mutants", "tests", "seconds"} and writes outcome.json {"valid", "reason", "asserts",
+"lines", "caught", "killed"}: of the known wrong variants, and of the mutants, how many the tests notice. Each version is a test file of its own (version + tests), run by pytest in a forked child; tests without any
 test function count as one test, the whole script. Stands alone: it imports nothing of nbcopilot.
 """
 
@@ -48,7 +48,7 @@ def main() -> None:
     import pytest  # noqa: F401
 
     good, tests, seconds = work["good"], work["tests"], float(work["seconds"])
-    outcome = {"valid": False, "reason": "", "asserts": 0, "lines": 0.0, "caught": 0}
+    outcome = {"valid": False, "reason": "", "asserts": 0, "lines": 0.0, "caught": 0, "killed": 0}
     try:
         counted = ast.unparse(ast.fix_missing_locations(CountAsserts().visit(ast.parse(tests))))
     except (SyntaxError, ValueError) as exc:
@@ -67,7 +67,8 @@ def main() -> None:
     if not outcome["asserts"]:
         finish({**outcome, "reason": "no assertion ran"})
         return
-    outcome["caught"] = sum(run(f"variant{i}", b, tests, patience) != PASSED for i, b in enumerate(work["buggy"]))
+    for outcome_of, versions in (("caught", work["buggy"]), ("killed", work["mutants"])):
+        outcome[outcome_of] = sum(run(f"variant{i}", v, tests, patience) != PASSED for i, v in enumerate(versions))
     finish({**outcome, "valid": True, "reason": "" if outcome["caught"] else "catches no variant"})
 
 

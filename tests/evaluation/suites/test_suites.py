@@ -145,6 +145,16 @@ def test_line_coverage_is_that_of_the_good_version(tmp_path: Path) -> None:
     assert half.detail["line_coverage"] == pytest.approx(3 / 4)
 
 
+def test_the_mutation_score_tells_strong_tests_from_weak_ones_and_from_wrong_ones(tmp_path: Path) -> None:
+    question = only("testgen", tmp_path, builders.TESTGEN)
+    strong = "def test_it():\n    assert [clamp(n, 1, 3) for n in (0, 1, 2, 3, 9)] == [1, 1, 2, 3, 3]\n"
+    scores = [
+        question.judge(Answer(tests)).detail["mutation_score"] for tests in (strong, "assert clamp(2, 1, 3) == 2")
+    ]
+    assert 0 < scores[1] < scores[0] <= 1
+    assert question.judge(Answer("assert clamp(2, 1, 3) == 9")).detail["mutation_score"] == 0
+
+
 # --------------------------------------------------------------------------- complete
 
 
