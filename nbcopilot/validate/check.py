@@ -1,8 +1,8 @@
 """Step 6: Candidate -> Verdict. Syntax, names, imports, policy, then a run on a replica of the notebook's state.
 
-What the instruction promises (examples, asserts, a function's name) is held against the code in the same run.
-A rejected candidate is a Verdict with `ok` False; what could not be judged here (network, GPU, a file that is not
-there) is "not-run" and said, never "failed". Writes nothing and repairs nothing.
+What the instruction promises (examples, asserts, a function's name, kinds and shapes of values) is held against the
+code in the same run. A rejected candidate is a Verdict with `ok` False; what could not be judged here (network, GPU, a
+file that is not there) is "not-run" and said, never "failed". Writes nothing and repairs nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from nbcopilot.config import Config
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.fault import leading_up
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
-from nbcopilot.validate import examples, policy, syntax
+from nbcopilot.validate import examples, policy, promises, syntax
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
@@ -151,6 +151,8 @@ class OneCheck:
             self.findings.append(failure)
         else:
             self._judge(promised, report)
+            if self.task.kind == "generate":
+                self.findings += promises.broken(self.task.instruction, report)
         self._observe(report)
 
     def _there(self) -> frozenset[str]:

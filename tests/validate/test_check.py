@@ -48,6 +48,15 @@ def test_a_table_without_rows_is_noted_with_where_the_text_is_found() -> None:
     assert found == "the result is empty (0 x 2); `d` has 'q' in its column 'b'"
 
 
+def test_the_kind_of_value_that_a_request_names_is_held_against_the_run() -> None:
+    frame = "import pandas as pd\nd = pd.DataFrame({'a': [1, 2], 'b': [3, 4]})"
+    asked = "create a DataFrame called col with the values of a"
+    broken = "tests: the request asks for a DataFrame, and `col` is a Series with 2 rows"
+    assert errors(verdict("col = d['a']", asked, frame)) == [broken]
+    assert verdict("col = d[['a']]", asked, frame).ok
+    assert verdict("d['a'].tolist()", "return a list of the values of a", frame).ok
+
+
 def test_each_step_ends_the_check_and_says_why() -> None:
     assert errors(verdict("x = (")) == ["syntax: '(' was never closed in line 1: `x = (`"]
     assert errors(verdict("x = unknown")) == ["names: `unknown` is not defined"]
