@@ -15,9 +15,10 @@ from nbcopilot import __version__
 from nbcopilot.batch.survey import Group, Survey, described, group_hash, parts
 from nbcopilot.batch.texts import Options, Text
 from nbcopilot.notebook.document import NotebookFile, source_text
+from nbcopilot.notebook.labels import labelled
 from nbcopilot.types import ModelInfo, Sampling, Verdict, text_hash
 from nbcopilot.write.cells import fresh_id
-from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, label, labelled, ours
+from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, label, ours
 
 # uuid5 below this: the group of a run depends only on notebook, model and time.
 _GROUPS = uuid.UUID("5b0c2d5e-7c1d-4a55-9e0b-6b6f70696c6f")

@@ -23,11 +23,12 @@ from nbcopilot.errors import (
 )
 from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document
+from nbcopilot.notebook.labels import is_label
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind, Verdict
 from nbcopilot.write import files
-from nbcopilot.write.provenance import checked, is_label
+from nbcopilot.write.provenance import checked
 
 KINDS = ("generate", "explain", "testgen")
 _SETTINGS = ("model", "engine", "temperature", "candidates", "max_tokens", "seed", "precision")

@@ -21,13 +21,14 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ModelNotFoundError, NbcopilotError, UnknownModelError
 from nbcopilot.events import PromptReady
 from nbcopilot.notebook import document
+from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, Completion, Notebook, Prompt, Sampling, Target, TaskKind, text_hash
 from nbcopilot.validate.extract import extract
 from nbcopilot.write import diff, kept
-from nbcopilot.write.provenance import ours, public_id, unlabelled
+from nbcopilot.write.provenance import ours, public_id
 
 KINDS: dict[str, TaskKind] = {"tests": "testgen", "explanation": "explain", "fix": "fix", "summary": "document"}
 SAME, DRIFT, OTHER, UNKNOWN = "same", "drift", "another model", "not replayed"

@@ -14,9 +14,10 @@ from typing import Any, cast
 from nbcopilot.errors import CellNotFoundError, EditConflictError
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.jsontext import parse
+from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.notebook.splice import splice
 from nbcopilot.types import CellEdit, CellKind, Role, text_hash
-from nbcopilot.write.provenance import KEY, is_edited, ours, unlabelled
+from nbcopilot.write.provenance import KEY, is_edited, ours
 
 
 @dataclass(frozen=True)

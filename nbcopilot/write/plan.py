@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 from nbcopilot.config import Config
+from nbcopilot.notebook.labels import labelled, unlabelled
 from nbcopilot.types import (
     Candidate,
     Cell,
@@ -24,7 +25,7 @@ from nbcopilot.types import (
     Verdict,
     text_hash,
 )
-from nbcopilot.write.provenance import Provenance, cell_metadata, is_edited, label, labelled, ours
+from nbcopilot.write.provenance import Provenance, cell_metadata, is_edited, label, ours
 
 ROLES: dict[TaskKind, Role] = {
     "generate": "code",
@@ -95,7 +96,8 @@ def _cell(
     task: Task, notebook: Notebook, candidate: Candidate, verdict: Verdict, provenance: Provenance, config: Config
 ) -> NewCell:
     kind: CellKind = "code" if candidate.answer == "code" else "markdown"
-    source = candidate.text.strip("\n")
+    # A model that copies another cell may copy its label too.
+    source = unlabelled(kind, candidate.text.strip("\n"))
     if config.label:
         source = labelled(kind, source, label(kind, provenance, verdict, notebook.language), notebook.language)
     subject = notebook.cell(task.target.cell_id)

@@ -14,8 +14,8 @@ from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import UsageError
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
+from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.write.cells import edited
-from nbcopilot.write.provenance import unlabelled
 
 CODE = "def area(r):\n    return r * r"
 LOOP = "for n in range(10):\n    for m in range(n):\n        print(area(n) - area(m))\n    print(n)"

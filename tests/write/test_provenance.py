@@ -7,6 +7,7 @@ import json
 import pytest
 from cell_builders import provenance
 
+from nbcopilot.notebook import labels
 from nbcopilot.types import Finding, Verdict, text_hash
 from nbcopilot.write import provenance as prov
 
@@ -106,16 +107,16 @@ def test_label_is_one_bounded_line_whatever_the_finding_says() -> None:
 def test_label_is_a_comment_in_the_notebooks_language_and_comes_off_again(language: str, start: str) -> None:
     line = prov.label("code", provenance(), RAN, language)
     assert line.startswith(start + " nbcopilot · ")
-    source = prov.labelled("code", "x", line, language)
+    source = labels.labelled("code", "x", line, language)
     assert source.split("\n")[1] == "x"
-    assert prov.unlabelled("code", source) == "x"
+    assert labels.unlabelled("code", source) == "x"
 
 
 def test_markdown_label_is_small_type_at_the_end_and_comes_off_again() -> None:
     line = prov.label("markdown", provenance("<b>model"), None)
     assert line == "<sub>nbcopilot · &lt;b&gt;model</sub>"
-    assert prov.labelled("markdown", "Text.\n", line) == f"Text.\n\n{line}"
-    assert prov.unlabelled("markdown", f"Text.\n\n{line}") == "Text."
+    assert labels.labelled("markdown", "Text.\n", line) == f"Text.\n\n{line}"
+    assert labels.unlabelled("markdown", f"Text.\n\n{line}") == "Text."
 
 
 @pytest.mark.parametrize(
@@ -124,20 +125,20 @@ def test_markdown_label_is_small_type_at_the_end_and_comes_off_again() -> None:
      ("%%html\n<p>", "<!-- nbcopilot")],
 )  # fmt: skip
 def test_label_goes_below_a_cell_magic(source: str, second: str) -> None:
-    found = prov.labelled("code", source, prov.label("code", provenance(), RAN))
+    found = labels.labelled("code", source, prov.label("code", provenance(), RAN))
     assert found.split("\n")[0] == source.split("\n")[0]
     assert found.split("\n")[1].startswith(second)
-    assert prov.unlabelled("code", found) == source
+    assert labels.unlabelled("code", found) == source
 
 
 def test_a_file_written_by_a_cell_magic_gets_no_label() -> None:
-    assert prov.labelled("code", "%%writefile a.txt\nhello", "# nbcopilot · m") == "%%writefile a.txt\nhello"
+    assert labels.labelled("code", "%%writefile a.txt\nhello", "# nbcopilot · m") == "%%writefile a.txt\nhello"
 
 
 def test_a_users_own_comment_is_not_taken_for_a_label() -> None:
     for source in ("# about nbcopilot · and more\nx", "x = 'nbcopilot · y'", "# nbcopilot is nice"):
-        assert prov.unlabelled("code", source) == source
-    assert prov.unlabelled("markdown", "a <sub>nbcopilot · x</sub> b") == "a <sub>nbcopilot · x</sub> b"
+        assert labels.unlabelled("code", source) == source
+    assert labels.unlabelled("markdown", "a <sub>nbcopilot · x</sub> b") == "a <sub>nbcopilot · x</sub> b"
 
 
 def test_an_edit_by_the_user_is_told_by_the_hash() -> None:
