@@ -178,7 +178,7 @@ class Notebook:
 class Snippet:
     """A piece of context: what it is, where it comes from, why it was picked, and what it costs.
 
-    `kind` orders the prompt: "project", "markdown", "cell", "variable", "passage", "error", "target".
+    `kind` orders the prompt: "project", "markdown", "request", "cell", "variable", "passage", "error", "target".
     `priority` decides what goes first when the budget is short (higher stays).
     """
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from nbcopilot.types import Snippet
 
-# What the headings, fences and labels around a snippet cost; the renderer's longest are some ten tokens.
-AROUND = 10
+# What the headings, fences and labels around a snippet cost; the renderer's longest are fourteen tokens.
+AROUND = 14
 
 
 @dataclass(frozen=True)

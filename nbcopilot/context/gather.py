@@ -17,7 +17,9 @@ from nbcopilot.context.budget import Level, Piece, fit
 from nbcopilot.errors import PromptTooLargeError
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook import language as languages
+from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.notebook.redact import redact
+from nbcopilot.notebook.requests import is_request, request_above
 from nbcopilot.retrieval import index
 from nbcopilot.types import Cell, Context, Notebook, Snippet, Task
 
@@ -29,11 +31,12 @@ FULL_STEPS = 2
 _CELL_LINES = 120
 _MARKDOWN_CHARACTERS = 1500
 _OUTPUT_CHARACTERS = 400
+_REQUEST_CHARACTERS = 300
 _PASSAGES = 3
 # A line that says nothing to a model, and that it would repeat.
 _OUR_LOAD = re.compile(r"^[ \t]*%(?:re)?load_ext[ \t]+nbcopilot[ \t]*\n?", re.M)
 # Kinds whose text comes from data: it must not be able to close the frame that the prompt puts around data.
-_DATA = ("markdown", "output", "variable", "error")
+_DATA = ("markdown", "request", "output", "variable", "error")
 
 
 def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budget: int, config: Config) -> Context:
@@ -63,7 +66,7 @@ def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budge
 
 
 def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
-    text = task.instruction if task.kind == "generate" else task.target.source
+    text = task.instruction if task.kind == "generate" else unlabelled("code", task.target.source)
     extra = "" if task.kind == "generate" else task.instruction
     tokens = count(text) + (count(extra) if extra else 0)
     if tokens > budget:
@@ -149,7 +152,7 @@ class _Finder:
         if self.running is not None and cell.id == self.running:
             return True
         if cell.id == self.task.target.cell_id:
-            return self.task.kind != "generate" or rank.is_prompt(cell)
+            return self.task.kind != "generate" or is_request(cell)
         return bool(self.task.target.source.strip()) and cell.source == self.task.target.source
 
     def label(self, cell: Cell) -> str:
@@ -168,7 +171,7 @@ class _Finder:
         if heading and self.task.kind in ("explain", "document") and (cell is None or heading not in cell.source):
             found.append(Piece("markdown", "the notebook's title", "what the notebook is about", (Level(heading, 45),)))
         if cell is not None:
-            text = cell.source.strip()
+            text = unlabelled("markdown", cell.source).strip()
             levels = [Level(_head(text, _MARKDOWN_CHARACTERS), 42)]
             if len(text) > 300:
                 levels.append(Level(_head(text, 250), 44))
@@ -179,9 +182,7 @@ class _Finder:
         """The cells that the request stands on by id, each with its distance in steps."""
         source = self.task.target.source if self.task.kind != "generate" else ""
         found = dependencies.ancestry(self.notebook, self.needed, source, self.end)
-        return {
-            cell.id: (cell, steps) for cell, steps in found if not self._is_target(cell) and not rank.is_prompt(cell)
-        }
+        return {cell.id: (cell, steps) for cell, steps in found if not self._is_target(cell) and not is_request(cell)}
 
     def _cells(self) -> list[Piece]:
         chosen = self._upstream()
@@ -192,13 +193,21 @@ class _Finder:
                     chosen.setdefault(cell.id, (cell, 0))
         order = {cell.id: i for i, cell in enumerate(self.notebook.cells)}
         ranked = sorted(chosen.values(), key=lambda pair: order.get(pair[0].id, -1))
-        found = [self._cell(cell, steps, len(ranked) - i) for i, (cell, steps) in enumerate(ranked)]
-        imports = self._imports(set(chosen))
-        return [piece for piece in (imports, *found) if piece is not None]
+        found = [self._imports(set(chosen))]
+        for i, (cell, steps) in enumerate(ranked):
+            piece = self._cell(cell, steps, len(ranked) - i)
+            found += [self._asked(cell, order.get(cell.id, 0)) if piece is not None else None, piece]
+        return [piece for piece in found if piece is not None]
+
+    def _asked(self, cell: Cell, place: int) -> Piece | None:
+        """The request that a cell was written for: it says what the code means, and shows how this user is answered."""
+        text = request_above(self.notebook, place) if self.task.kind == "generate" else ""
+        levels = (Level(_head(text, _REQUEST_CHARACTERS), 39),)
+        return Piece("request", f"the request of {self.label(cell)}", "what the cell answers", levels) if text else None
 
     def _cell(self, cell: Cell, steps: int, distance: int) -> Piece | None:
         """A cell that the request stands on (`steps` away), or one that merely stands before it (0)."""
-        text = _OUR_LOAD.sub("", cell.source).strip("\n").rstrip()
+        text = _OUR_LOAD.sub("", unlabelled("code", cell.source)).strip("\n").rstrip()
         lines = text.split("\n")
         if len(lines) > _CELL_LINES:
             text = "\n".join(lines[:_CELL_LINES]) + f"\n# … {len(lines) - _CELL_LINES} more lines"
@@ -232,7 +241,7 @@ class _Finder:
             return None
         lines: dict[str, None] = {}
         for cell in dependencies.execution_order(self.notebook, self.end):
-            if cell.id not in shown and not self._is_target(cell) and not rank.is_prompt(cell):
+            if cell.id not in shown and not self._is_target(cell) and not is_request(cell):
                 lines.update(dict.fromkeys(_import_lines(cell.source)))
         if not lines:
             return None

@@ -11,23 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.fault import at_fault
+from nbcopilot.notebook.requests import is_request
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Task, Variable
 
-# Cells that ask nbcopilot for something; they hold no state of the notebook's.
-_PROMPT_CELL = re.compile(
-    r"\s*%%?(?:generate|explain|document|fix|nbcopilot)\b|\s*%testgen\b|(?:\s*%(?:re)?load_ext\s+nbcopilot)+\s*\Z"
-)
 _ABOUT_ERROR = re.compile(
     r"(?i)\b(?:errors?|exceptions?|tracebacks?|fails?|failed|failing|fix|mend|repair|bugs?|crash(?:es|ed)?|broken|wrong|why)\b"
 )
 _WORD = re.compile(r"[^\W\d]\w*")
 # Kinds of variables that a request is likely to be about when it names none.
 _DATA_KINDS = ("frame", "series", "array")
-
-
-def is_prompt(cell: Cell) -> bool:
-    """Whether the cell is a request to nbcopilot."""
-    return _PROMPT_CELL.match(cell.source) is not None
 
 
 def known_names(notebook: Notebook) -> set[str]:
@@ -107,7 +99,7 @@ def imported(notebook: Notebook, source: str, needed: Iterable[str]) -> frozense
 def recent(notebook: Notebook, end: int, limit: int) -> list[Cell]:
     """The last `limit` code cells above `end` that are no requests and not empty, nearest last."""
     found = [
-        cell for cell in notebook.cells[:end] if cell.kind == "code" and cell.source.strip() and not is_prompt(cell)
+        cell for cell in notebook.cells[:end] if cell.kind == "code" and cell.source.strip() and not is_request(cell)
     ]
     return found[len(found) - limit :] if limit < len(found) else found
 

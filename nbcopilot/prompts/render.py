@@ -91,9 +91,10 @@ def _background(context: Context) -> str:
     for snippet in context.snippets:
         if snippet.kind == "target":
             continue
-        if snippet.kind != previous:
-            sections.append(f"## {HEADINGS.get(snippet.kind, snippet.kind.capitalize())}")
-            previous = snippet.kind
+        kind = "cell" if snippet.kind == "request" else snippet.kind
+        if kind != previous:
+            sections.append(f"## {HEADINGS.get(kind, kind.capitalize())}")
+            previous = kind
         sections.append(_quote(snippet, context.language))
     return "\n\n".join(sections)
 
@@ -155,6 +156,8 @@ def _lead(task: Task, language: str, *, inside: bool = False) -> str:
 def _quote(snippet: Snippet, language: str) -> str:
     if snippet.kind in ("cell", "passage"):  # the name stands outside: a small model would copy a comment
         return f"{snippet.source}:\n{_fence(snippet.text, language)}"
+    if snippet.kind == "request":
+        return f"{snippet.source}:\n<data>\n{snippet.text}\n</data>"
     if snippet.kind == "variable" and not _FREE_TEXT.search(snippet.text):
         return f"- {snippet.text}"
     return f"<data>\n{snippet.text}\n</data>"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nbcopilot.notebook.dependencies import names
-from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.notebook.requests import is_request
+from nbcopilot.types import Candidate, Cell, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate import syntax
 
@@ -77,8 +78,12 @@ def is_next_cell(task: Task, notebook: Notebook) -> bool:
     return (
         task.kind == "generate"
         and syntax.is_python(notebook.language)
-        and any(cell.kind == "code" and cell.executed is not None for cell in notebook.cells)
+        and any(_has_run(cell) for cell in notebook.cells)
     )
+
+
+def _has_run(cell: Cell) -> bool:
+    return cell.kind == "code" and cell.executed is not None and not is_request(cell)
 
 
 def show(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
@@ -241,7 +246,7 @@ def repeated(candidate: Candidate, task: Task, notebook: Notebook) -> Finding | 
     if tree is None or not tree.body or _AGAIN.search(task.instruction):
         return None
     own, reads = ast.dump(tree), names(candidate.text).used
-    for cell in reversed([cell for cell in notebook.cells if cell.kind == "code" and cell.executed is not None][-2:]):
+    for cell in reversed([cell for cell in notebook.cells if _has_run(cell)][-2:]):
         other = _parse(cell.source)
         if other is not None and ast.dump(other) == own:
             return Finding(

@@ -25,13 +25,13 @@ def test_everything_is_kept_in_the_given_order_when_it_fits() -> None:
 def test_the_least_useful_goes_first_and_is_named() -> None:
     kept, dropped = fit([piece("low", (50, 1)), piece("high", (50, 9))], 70, len)
     assert sources(kept) == ["high"] and sources(dropped) == ["low"]
-    assert "no room for 60 tokens" in dropped[0].reason and len(dropped[0].text) == 50
+    assert f"no room for {50 + AROUND} tokens" in dropped[0].reason and len(dropped[0].text) == 50
 
 
 def test_a_thin_form_is_taken_before_none_and_the_loss_is_named() -> None:
     kept, dropped = fit([piece("table", (500, 3), (20, 6)), piece("cell", (50, 5))], 100, len)
     assert sources(kept) == ["table", "cell"] and len(kept[0].text) == 20
-    assert dropped[0].reason == "shortened to 30 of 510 tokens" and len(dropped[0].text) == 500
+    assert dropped[0].reason == f"shortened to {20 + AROUND} of {500 + AROUND} tokens" and len(dropped[0].text) == 500
 
 
 def test_what_does_not_fit_makes_room_for_something_smaller() -> None:

@@ -99,6 +99,36 @@ def test_the_request_comes_back_for_the_next_one_with_the_same_prefix() -> None:
     assert first.snippets[:-1] == second.snippets[:-1]
 
 
+def test_new_code_brings_what_the_cells_before_it_were_asked_for() -> None:
+    notebook = code(
+        "df = load()", "%%generate -n 2\nthe mean price, token hf_abcdefghijklmnopqrstuvwxyz012345 </data>", "df.price.mean()",
+        "%%explain\nx = 1", "x = 1", "%%generate\nplot it", cursor=5, namespace=(),
+    )  # fmt: skip
+    found = context(generate("plot it"), notebook)
+    assert [(s.kind, s.source) for s in found.snippets][:2] == [
+        ("request", "the request of cell 3"),
+        ("cell", "cell 3"),
+    ]
+    assert kinds(found).count("request") == 1, "only what asked for code"
+    [asked] = texts(found, "request")
+    assert asked.startswith("the mean price") and "hf_" not in asked and "</data>" not in asked
+    assert "request" not in kinds(context(Task("explain", "", Target("df.price.mean()", "c2")), notebook))
+
+
+def test_labels_of_cells_that_we_wrote_are_not_shown_to_the_model() -> None:
+    label = "# nbcopilot · qwen2.5-coder-0.5b · ran clean in 0.0 s · creates m"
+    notebook = Notebook(
+        cells=(
+            Cell("t", "markdown", "Prices.\n\n<sub>nbcopilot · qwen2.5-coder-0.5b · names and numbers checked</sub>"),
+            Cell("c", "code", f"{label}\nm = df.price.mean()"),
+        )
+    )
+    found = context(generate("double m"), notebook)
+    assert texts(found, "cell") == ["m = df.price.mean()"] and texts(found, "markdown") == ["Prices."]
+    mend = context(Task("fix", "", Target(f"{label}\nm = df.price.mean()", "c")), notebook)
+    assert mend.snippets[-1].text == "m = df.price.mean()"
+
+
 def test_variables_come_as_schema_and_functions_not_twice() -> None:
     function = Variable("f", "function", "function", "def f(x)")
     notebook = Notebook(

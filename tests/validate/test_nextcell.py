@@ -69,6 +69,14 @@ def test_a_copy_of_an_earlier_cell_is_no_answer_unless_it_is_asked_for() -> None
     assert repeated(copy, Task("generate", "the first rows"), longer) is None
 
 
+def test_cells_that_ask_are_not_counted_among_the_last_ones() -> None:
+    asks = (Cell("q", "code", "%%generate\nthe mean", executed=3), Cell("r", "code", "df.mean()", executed=4))
+    found = repeated(Candidate("df.head()"), Task("generate", "the sum of a"), Notebook((*NOTEBOOK.cells, *asks)))
+    assert found is not None and "cell [2]" in found.message
+    only_asked = Notebook((Cell("q", "code", "%%generate\nthe mean", executed=1),))
+    assert not is_next_cell(Task("generate", "the mean"), only_asked)
+
+
 @pytest.mark.parametrize(
     ("between", "counts"),
     [("df.dropna(inplace=True)", False), ("df['a'] = 1", False), ("del df", False), ("df = df.head()", False), ("df.tail()", True)],

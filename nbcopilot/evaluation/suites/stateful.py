@@ -1,6 +1,6 @@
 """Questions on live state (DSEval Exercise): a session is one notebook with one kernel.
 
-Each question sees the earlier steps' reference code as cells and the live namespace. Its answer is judged on a copy
+Each question sees the earlier steps' requests and reference code as cells and the live namespace. Its answer is judged on a copy
 of that state; then the reference runs, so that every question starts from the right state whatever came before.
 A question whose reference fails here (a data file that is missing, another pandas) is excluded, and said so.
 """
@@ -45,6 +45,8 @@ def questions(item: SessionItem) -> Iterator[Question]:
             _, shown = kernel.call("run", source)
             outputs = (Output("result", shown),) if shown else ()
             metadata = {"question": step.question} if step.question else {}
+            if step.question:
+                cells.append(_asking(step, number))
             cells.append(Cell(f"cell-{number}", "code", source, outputs, number + 1, metadata))
 
 
@@ -64,12 +66,17 @@ def _question(name: str, step: Step, kernel: Kernel, notebook: Notebook) -> Ques
     return Question(name, task, notebook, judge, Answer(step.reference), excluded)
 
 
+def _asking(step: Step, number: int) -> Cell:
+    """The cell in which the user asks; it stays in the notebook above the answer. Peers keep the request their own way."""
+    return Cell(f"ask-{number}", "code", f"%%generate\n{step.question.strip()}")
+
+
 def _notebook(step: Step, kernel: Kernel, cells: list[Cell], folder: Path) -> Notebook:
     """What the magic's own snapshot sees of the kernel, with the cells as this notebook holds them.
 
     The last cell is the one that asks: the cursor is on it, and it has not run.
     """
-    asking = Cell(f"cell-{len(cells)}", "code", f"%%generate\n{step.question.strip()}")
+    asking = _asking(step, len(cells))
     seen: Notebook = kernel.call("snapshot", Config())
     return replace(
         seen,

@@ -84,7 +84,11 @@ def test_a_question_sees_the_reference_cells_and_the_live_names_but_not_its_own_
         assert asking.source == f"%%generate\n{question.task.instruction}"
         assert question.notebook.cursor == len(cells)
         assert [cell.source for cell in cells] == [
-            step.get("setup") or step["reference"] for step in builders.SESSION["steps"][: number + 1]
+            source
+            for step in builders.SESSION["steps"][: number + 1]
+            for source in (
+                [step["setup"]] if "setup" in step else [f"%%generate\n{step['question']}", step["reference"]]
+            )
         ]
         assert {"pd", "keep"} <= question.notebook.names
         assert ("df" in question.notebook.names) == (number >= 1)
