@@ -16,7 +16,7 @@ from typing import Any
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Task, Verdict
-from nbcopilot.validate import agree, examples, mend, policy, sandbox, static, syntax
+from nbcopilot.validate import agree, examples, mend, policy, promises, sandbox, static, syntax
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate.check import OneCheck, check, known_names, run_again
 from nbcopilot.validate.confirm import confirm
@@ -107,17 +107,20 @@ class Checker:
         return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
 
     def remedies(self, judged: Judged) -> tuple[Remedy, ...]:
-        """The edits that the error asks for which the candidate's run ended with; () when it ended well or did not run.
+        """The edits that the error asks for which the candidate's run ended with, or the promise that it did not keep.
 
-        () also when half of the request's time for checks is gone: other answers must still find time.
+        () when it ended well or did not run, and when half of the request's time for checks is gone: other answers must
+        still find time.
         """
         candidate, verdict = judged
         report = self._reports.get(candidate.text)
-        if report is None or verdict.checks.get("run") != "failed":
+        wrong = [finding for finding in verdict.findings if finding.severity == "error"]
+        found = [f.message for f in wrong if f.check == "run" or f.message.startswith(promises.ASKS)]
+        if report is None or not found or verdict.checks.get("run") == "not-run":
             return ()
         if self._spent > self.config.check_total_seconds / 2:
             return ()
-        said = next((f.message for f in verdict.findings if f.check == "run" and f.severity == "error"), "")
+        said = found[0]
         error = report.error or RunError("Finding", said)
         hint = f"{error.hint} {said.partition('; the folder has ')[2]}"
         return remedies(candidate.text, replace(error, hint=hint))

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from nbcopilot.types import Finding
 from nbcopilot.validate.report import RunReport, Shown
 
-NUMBER = r"(?:u?int|float|complex)\d*|Decimal|Fraction"
+# How a broken promise is told.
+ASKS = "the request asks for"
+_NUMBER = r"(?:u?int|float|complex)\d*|Decimal|Fraction"
 # What a request calls a kind of value, and the classes that are of it.
 _KINDS = {
     "DataFrame": (r"data ?frames?", r"\w*DataFrame|LazyFrame"),
@@ -23,7 +25,7 @@ _KINDS = {
     "list": (r"lists?", r"list"),
     "tuple": (r"tuples?", r"tuple"),
     "dict": (r"dict(?:ionar(?:y|ies)|s)?", r"\w*dict|Counter|OrderedDict"),
-    "number": (r"(?:single |one )?(?:number|scalar|integer|float)|single value", NUMBER),
+    "number": (r"(?:single |one )?(?:number|scalar|integer|float)|single value", _NUMBER),
     "string": (r"strings?", r"str_?"),
 }
 # Kinds of values that can be told from the ones above; of others it is not said that they are wrong.
@@ -136,7 +138,7 @@ def broken(instruction: str, report: RunReport) -> tuple[Finding, ...]:
         value = there.get(promise.name) if promise.name else report.result
         if value is not None and not _keeps(promise, value):
             whose = f"`{promise.name}`" if promise.name else "the result"
-            found.append(f"the request asks for {promise}, and {whose} is {_told(value)}")
+            found.append(f"{ASKS} {promise}, and {whose} is {_told(value)}")
     findings = [Finding("tests", "error", text) for text in dict.fromkeys(found)]
     shown = report.result
     if (
@@ -157,7 +159,7 @@ def _missing(promise: Promise, values: list[Shown]) -> list[str]:
     kept = [value for value in like if _keeps(promise, value)]
     if len(kept) >= promise.count or len(like) < promise.count:
         return []
-    return [f"the request asks for {promise}, and what is made is {_told(next(v for v in like if v not in kept))}"]
+    return [f"{ASKS} {promise}, and what is made is {_told(next(v for v in like if v not in kept))}"]
 
 
 def _is(kind: str, value: Shown) -> bool:

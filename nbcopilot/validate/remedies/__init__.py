@@ -3,20 +3,20 @@
     the run of a cell fails -> what the message says -> the cell with that edit -> run again (`judge` decides)
 
 No model is asked. Text and syntax tree alone are read here, nothing is executed. One file for each kind of error:
-`names` (what is gone), `arguments` (of calls), `data` (tables and
-files), `values` (of the wrong type). What libraries have renamed is in `tables`.
+`names` (what is gone), `arguments` (of calls), `data` (tables and files), `values` (of the wrong type), `kinds` (other than
+asked for). What libraries have renamed is in `tables`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbcopilot.validate.remedies import arguments, data, names, values
+from nbcopilot.validate.remedies import arguments, data, kinds, names, values
 from nbcopilot.validate.remedies.cell import Code
 from nbcopilot.validate.report import RunError
 
 MAX_REMEDIES = 6
-_RULES = (*names.RULES, *arguments.RULES, *data.RULES, *values.RULES)
+_RULES = (*names.RULES, *arguments.RULES, *data.RULES, *values.RULES, *kinds.RULES)
 
 
 @dataclass(frozen=True)

@@ -31,13 +31,18 @@ ANSWERS = [
 ]
 
 
-def answered(answer: str, config: Config | None = None, folder: Path | None = None) -> Result:
+def answered(
+    answer: str,
+    config: Config | None = None,
+    folder: Path | None = None,
+    instruction: str = "Show the table in another way",
+) -> Result:
     """What becomes of an answer to a request below the cell that makes the table."""
     cells = (Cell("a", "code", TABLE, executed=1),)
     path = folder / "n.ipynb" if folder else None
     notebook = Notebook(cells, cursor=1, names=frozenset({"d", "pd", "np"}), history=(TABLE,), path=path)
     config = config or Config(repairs=1, redraws=0, opinions=0)
-    task = Task("generate", "Show the table in another way", repairs=config.repairs)
+    task = Task("generate", instruction, repairs=config.repairs)
     return Copilot(FakeEngine([f"```python\n{answer}\n```"]), config).run(task, notebook, judge=Judge(config))
 
 
@@ -48,6 +53,24 @@ def test_an_answer_is_run_again_with_the_edit_that_its_error_asks_for(answer: st
     assert result.verdict.ok and piece in result.candidate.text, result
     assert result.attempts == 1, "no second answer is asked for"
     assert any(words.startswith("mended by rule: ") for words in checked(result.verdict))
+
+
+@pytest.mark.parametrize(
+    ("instruction", "answer", "mended"),
+    [
+        (
+            "Create a DataFrame called prices with the prices",
+            "prices = d['price']",
+            "prices = d['price'].to_frame()\nprices",
+        ),
+        ("Return a list of the teams", "d['Team'].unique()", "d['Team'].unique().tolist()"),
+        ("How many rows and columns? Return the answers as a tuple.", "list(d.shape)", "tuple(list(d.shape))"),
+    ],
+)
+def test_a_value_of_another_kind_is_made_what_the_request_names(instruction: str, answer: str, mended: str) -> None:
+    result = answered(answer, instruction=instruction)
+    assert result.candidate is not None and result.verdict is not None and result.verdict.ok, result
+    assert result.candidate.text.removesuffix("\nprices") == mended.removesuffix("\nprices") and result.attempts == 1
 
 
 def test_a_file_that_lies_in_a_folder_beside_is_found(tmp_path: Path) -> None:

@@ -15,8 +15,14 @@ FREQUENCY = "Invalid frequency: M. Failed to parse with error message: ValueErro
 FOREST = "The 'max_features' parameter of RandomForestClassifier must be an int or None. Got 'auto' instead."
 CONCAT = 'first argument must be an iterable of pandas objects, you passed an object of type "DataFrame"'
 
+ASKED = "the request asks for {}, and {} is {} with 9 rows"
+
 # (the cell, the error, what the first remedy makes of the cell, whether the message names it)
 CASES = [
+    ("vol = d['v']\nvol", "Finding", ASKED.format("a DataFrame", "`vol`", "a Series"), "vol = d['v'].to_frame()\nvol", False),
+    ("d.index + 1", "Finding", ASKED.format("a list", "the result", "an Index"), "(d.index + 1).tolist()", False),
+    ("[a, b]", "Finding", ASKED.format("a tuple", "the result", "a list"), "tuple([a, b])", False),
+    ("f = d['v']", "Finding", ASKED.format("a DataFrame with 1 column", "`f`", "a Series"), "f = d['v'].to_frame()", False),
     ("x = np.array(y, dtype=np.float)", "AttributeError", MODULE.format("numpy", "float"), "x = np.array(y, dtype=float)", True),
     ("y = numpy.NaN", "AttributeError", "`np.NaN` was removed in the NumPy 2.0 release. Use `np.nan` instead.", "y = numpy.nan", True),
     ("y = np.newer(1)", "AttributeError", "`np.newer` was removed in the NumPy 9.0 release. Use `np.newest` instead.", "y = np.newest(1)", True),
