@@ -14,7 +14,7 @@ from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.requests import is_request
 from nbcopilot.types import Candidate, Cell, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import names as scopes
-from nbcopilot.validate import syntax
+from nbcopilot.validate import promises, syntax
 
 _PRINTS = re.compile(r"\bprint", re.IGNORECASE)
 # How a request speaks of the name that a value shall get.
@@ -22,32 +22,6 @@ _GIVEN = (
     r"(?:\b(?:called|named|as|into|to|it|variables?|frame|dataframe|list|array|dict|series|create|define|make|build|load)"
     r"\s+|=\s*|[`\"'])[`\"']?{name}\b|\b{name}\s*="
 )
-_THING = r"(?:variable|data ?frame|frame|series|list|array|dict(?:ionary)?|table|function|class)s?"
-_NAMED = re.compile(
-    rf"\b{_THING}\s+(?:called|named)\s+(?P<a>[`\"']?[A-Za-z_]\w*)"
-    r"|\b(?:call|name)\s+(?:it|them|this|that|the result)\s+(?P<b>[`\"']?[A-Za-z_]\w*)"
-    r"|\b(?:assign|store|save|keep|put)\b[^.\n]{0,60}?\b(?:as|in|into|to)\s+(?P<c>`[A-Za-z_]\w*)`",
-    re.IGNORECASE,
-)
-_WORDS = {
-    "the",
-    "a",
-    "an",
-    "as",
-    "by",
-    "after",
-    "before",
-    "with",
-    "in",
-    "on",
-    "of",
-    "it",
-    "that",
-    "this",
-    "from",
-    "to",
-    "and",
-}
 _IN_PLACE = re.compile(
     r"\bin[- ]?place\b|\b(?:modify|change|overwrite|update)\s+the\s+(?:original|existing)\b", re.IGNORECASE
 )
@@ -158,7 +132,7 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
     made = scopes.defined(tree) | set(verdict.evidence.get("changes", ()))
     found = [
         Finding("tests", "error", f"the code does not define `{name}`, which is asked for")
-        for name in named(task.instruction)
+        for name in promises.named(task.instruction)
         if name not in made
     ]
     imports = [statement for statement in tree.body if isinstance(statement, (ast.Import, ast.ImportFrom))]
@@ -228,12 +202,6 @@ def _is_mere_value(statement: ast.stmt) -> bool:
     return not any(
         isinstance(node, (ast.Call, ast.Yield, ast.YieldFrom, ast.NamedExpr)) for node in ast.walk(statement)
     )
-
-
-def named(instruction: str) -> list[str]:
-    """The names that an instruction gives to what shall be made: "a variable called total", "store it in `total`"."""
-    found = [(m["a"] or m["b"] or m["c"]).strip("`\"'") for m in _NAMED.finditer(instruction)]
-    return [name for name in dict.fromkeys(found) if name.lower() not in _WORDS]
 
 
 def repeated(candidate: Candidate, task: Task, notebook: Notebook) -> Finding | None:

@@ -1,4 +1,4 @@
-"""What a request promises of the values that a cell makes or shows: a table called so, a tuple, two columns, ten values.
+"""What a request promises of the values that a cell makes or shows: their names, kinds and sizes ("a DataFrame called vol").
 
 Reads plain sentences and claims little: what it does not understand promises nothing, and a value of a kind that it does
 not know breaks nothing. The judge of step 6 holds the promises against what a run left behind.
@@ -73,6 +73,17 @@ _HOW_MANY = _pattern(r"^\W*(?:(?:and|so|now|then)\W+)?how\s+(?:many|much)\b")
 _EACH = _pattern(r"\b(?:per|each|every|by|all the|respectively|column|groups?)\b")
 
 
+_VARIABLE = r"(?:variable|data ?frame|frame|series|list|array|dict(?:ionary)?|table|function|class)s?"
+_NAMED = _pattern(
+    rf"\b{_VARIABLE}\s+(?:called|named)\s+(?P<a>[`\"']?[A-Za-z_]\w*)"
+    r"|\b(?:call|name)\s+(?:it|them|this|that|the result)\s+(?P<b>[`\"']?[A-Za-z_]\w*)"
+    r"|\b(?:assign|store|save|keep|put)\b[^.\n]{0,60}?\b(?:as|in|into|to)\s+(?P<c>`[A-Za-z_]\w*)`"
+    # "into one combined DataFrame df_all": without a word that says so, only what can be no word of a sentence.
+    rf"|\b(?:into|create|make|build)\s+(?:an?|one|the)\s+(?:[\w-]+\s+){{0,3}}?{_VARIABLE}\s+(?P<d>df\w*|[A-Za-z]\w*[_\d]\w*)\b"
+)
+_NO_NAME = _pattern(r"the|an?|as|by|after|before|with|in|on|of|it|that|this|from|to|and")
+
+
 @dataclass(frozen=True)
 class Promise:
     """What is said of one value. `name` is the variable, "" for the value that the cell shows, None for any new one.
@@ -90,6 +101,12 @@ class Promise:
         if self.count > 1:
             return f"{self.count} {self.kind}" + ("" if self.kind.endswith("s") else "s")
         return _with_article(self.kind) + _sizes(self.shape)
+
+
+def named(instruction: str) -> list[str]:
+    """The names that an instruction gives to what shall be made: "a variable called total", "store it in `total`"."""
+    found = [(m["a"] or m["b"] or m["c"] or m["d"]).strip("`\"'") for m in _NAMED.finditer(instruction)]
+    return [name for name in dict.fromkeys(found) if not _NO_NAME.fullmatch(name)]
 
 
 def promised(instruction: str) -> tuple[Promise, ...]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nbcopilot.types import Candidate, Cell, Notebook, Task, Variable, Verdict
-from nbcopilot.validate.nextcell import doubts, is_next_cell, named, repeated, show, unkept
+from nbcopilot.validate.nextcell import doubts, is_next_cell, repeated, show, unkept
 
 NOTEBOOK = Notebook((Cell("a", "code", "df = load()", executed=1), Cell("b", "code", "df.head()", executed=2)))
 
@@ -91,22 +91,6 @@ def test_only_a_request_for_a_new_cell_below_code_that_ran_counts() -> None:
     assert is_next_cell(Task("generate", "x"), NOTEBOOK)
     assert not is_next_cell(Task("fix"), NOTEBOOK)
     assert not is_next_cell(Task("generate", "x"), Notebook())
-
-
-@pytest.mark.parametrize(
-    ("instruction", "names"),
-    [
-        ("Assign it to a variable called users and use the id as index", ["users"]),
-        ("view only a and b and assign them to a dataframe called `best`", ["best"]),
-        ("count the words and store the result in `counts`.", ["counts"]),
-        ("the mean of price; call it mean_price", ["mean_price"]),
-        ("add a column called total to df", []),
-        ("sort the list called by the user", []),
-        ("save the figure to plot.png and keep it in the folder", []),
-    ],
-)
-def test_names_that_the_request_gives_are_found(instruction: str, names: list[str]) -> None:
-    assert named(instruction) == names
 
 
 def test_a_name_that_was_asked_for_must_be_made() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.validate.promises import Promise, broken, promised
+from nbcopilot.validate.promises import Promise, broken, named, promised
 from nbcopilot.validate.report import RunReport, Shown
 
 FRAME = Shown("pandas.DataFrame", "", (100, 3))
@@ -54,6 +54,25 @@ def test_a_plain_sentence_promises_a_kind_a_shape_and_a_name(instruction: str, p
 )
 def test_what_is_not_plain_or_asks_for_a_function_promises_nothing(instruction: str) -> None:
     assert promised(instruction) == ()
+
+
+@pytest.mark.parametrize(
+    ("instruction", "names"),
+    [
+        ("Assign it to a variable called users and use the id as index", ["users"]),
+        ("view only a and b and assign them to a dataframe called `best`", ["best"]),
+        ("count the words and store the result in `counts`.", ["counts"]),
+        ("the mean of price; call it mean_price", ["mean_price"]),
+        ("Combine the four frames into one combined dataFrame df_all that holds all", ["df_all"]),
+        ("create a list sorted by price", []),
+        ("make a table df with the means", ["df"]),
+        ("add a column called total to df", []),
+        ("sort the list called by the user", []),
+        ("save the figure to plot.png and keep it in the folder", []),
+    ],
+)
+def test_names_that_the_request_gives_are_found(instruction: str, names: list[str]) -> None:
+    assert named(instruction) == names
 
 
 def said(instruction: str, result: Shown | None = None, **created: Shown) -> str:
