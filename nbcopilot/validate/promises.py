@@ -19,8 +19,8 @@ _NUMBER = r"(?:u?int|float|complex)\d*|Decimal|Fraction"
 # What a request calls a kind of value, and the classes that are of it.
 _KINDS = {
     "DataFrame": (r"data ?frames?", r"\w*DataFrame|LazyFrame"),
-    "Series": (r"series", r"\w*Series"),
-    "NumPy array": (r"(?:numpy|np) (?:nd)?arrays?|ndarrays?|matrix", r"ndarray|matrix"),
+    "Series": (r"(?-i:Series)|pandas series", r"\w*Series"),  # a series of numbers may be anything
+    "NumPy array": (r"(?:numpy|np) (?:nd)?arrays?|ndarrays?", r"ndarray|matrix"),
     "array": (r"arrays?", r"ndarray|matrix|list|\w*Series|\w*Array"),
     "list": (r"lists?", r"list"),
     "tuple": (r"tuples?", r"tuple"),
@@ -34,9 +34,10 @@ _KNOWN = re.compile(
     + r"|bool_?|set|frozenset|\w*Index|\w*GroupBy|range|map|filter|zip|dict_\w+"
 )
 _WORD = "|".join(f"(?P<k{i}>{word})" for i, (word, _) in enumerate(_KINDS.values()))
-# "a boolean array", "a list column": the kind is that of the word that follows.
+# "a boolean array", "a list column": the kind is that of the word that follows; "a number for each row" are many.
 _KIND = (
     rf"(?:{_WORD})\b(?!\s+(?:mask|arrays?|series|columns?|rows?|index|vector|matrix|list|dtype|type|comprehension)\b)"
+    r"(?!\s+(?:(?:for|in|of|at)\s+(?:each|every)|per)\b)"
 )
 _COUNTS = {"one": 1, "single": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10}  # fmt: skip
 _N = rf"(?:\d{{1,3}}(?:,\d{{3}})+|\d+|{'|'.join(_COUNTS)})"
@@ -71,7 +72,6 @@ _SHOWN = (
 _MADE = _pattern(rf"{_MAKE}\s+(?:an?|one|(?:the\s+)?(?P<count>{_N}))\s+{_THING}(?:\s+{_NAME})?{_OF}")
 _HOW_MANY = _pattern(r"^\W*(?:(?:and|so|now|then)\W+)?how\s+(?:many|much)\b")
 _EACH = _pattern(r"\b(?:per|each|every|by|all the|respectively|column|groups?)\b")
-
 
 _VARIABLE = r"(?:variable|data ?frame|frame|series|list|array|dict(?:ionary)?|table|function|class)s?"
 _NAMED = _pattern(
@@ -144,19 +144,24 @@ def _number(text: str | None) -> int | None:
 
 
 def broken(instruction: str, report: RunReport) -> tuple[Finding, ...]:
-    """Errors for the promises that the values of a run do not keep, and a warning for a table where one number is asked for."""
+    """Errors for the promises that the values of a run do not keep.
+
+    Warnings for a table where one number is asked for, or where "a list" may be meant in the everyday sense.
+    """
     there = {**report.created, **report.changed}
-    found: list[str] = []
+    found: dict[str, Finding] = {}
     for promise in promised(instruction):
         if promise.name is None:
             values = [*there.values(), *([report.result] if report.result is not None else [])]
-            found += _missing(promise, values)
+            for text in _missing(promise, values):
+                found[text] = Finding("tests", "error", text)
             continue
         value = there.get(promise.name) if promise.name else report.result
         if value is not None and not _keeps(promise, value):
-            whose = f"`{promise.name}`" if promise.name else "the result"
-            found.append(f"{ASKS} {promise}, and {whose} is {_told(value)}")
-    findings = [Finding("tests", "error", text) for text in dict.fromkeys(found)]
+            text = f"{ASKS} {promise}, and {f'`{promise.name}`' if promise.name else 'the result'} is {_told(value)}"
+            table = not promise.name and promise.kind == "list" and _class(value) in ("Series", "DataFrame")
+            found[text] = Finding("intent", "warning", text) if table else Finding("tests", "error", text)
+    findings = list(found.values())
     shown = report.result
     if (
         shown is not None

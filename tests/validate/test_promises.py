@@ -43,6 +43,10 @@ def test_a_plain_sentence_promises_a_kind_a_shape_and_a_name(instruction: str, p
     [
         "how many rows are there?",
         "return a boolean mask of the rows",
+        "return a correlation matrix",
+        "generate a series of random numbers called xs",
+        "return a number for each row",
+        "return a string per city",
         "convert the DataFrame df to a numpy array and save it as arr",
         "Write a function that returns a list of primes",
         "def f(x):\n    '''Return a list of x.'''",
@@ -116,6 +120,8 @@ def test_a_table_where_one_number_is_asked_for_is_doubted_and_not_refused() -> N
     found = broken("How many orders were made?", RunReport(True, result=SERIES))
     assert [(f.check, f.severity) for f in found] == [("intent", "warning")]
     assert not broken("How many orders were made?", RunReport(True, result=NUMBER))
+    listed = broken("Return a list of the customers with their totals", RunReport(True, result=SERIES))
+    assert [(f.check, f.severity) for f in listed] == [("intent", "warning")], "it would lose the names"
     assert not broken("How many orders were made per month?", RunReport(True, result=SERIES))
 
 
