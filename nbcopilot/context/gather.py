@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from nbcopilot.config import Config
 from nbcopilot.context import rank
 from nbcopilot.context.budget import Level, Piece, fit
+from nbcopilot.context.clean import Cleaner
 from nbcopilot.errors import PromptTooLargeError
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook.labels import unlabelled
-from nbcopilot.notebook.redact import redact
 from nbcopilot.notebook.requests import is_request, request_above
 from nbcopilot.retrieval import index
 from nbcopilot.types import Cell, Context, Notebook, Snippet, Task
@@ -32,11 +32,11 @@ _CELL_LINES = 120
 _MARKDOWN_CHARACTERS = 1500
 _OUTPUT_CHARACTERS = 400
 _REQUEST_CHARACTERS = 300
+_REQUEST_OF = "the request of "
 _PASSAGES = 3
 # A line that says nothing to a model, and that it would repeat.
 _OUR_LOAD = re.compile(r"^[ \t]*%(?:re)?load_ext[ \t]+nbcopilot[ \t]*\n?", re.M)
-# Kinds whose text comes from data: it must not be able to close the frame that the prompt puts around data.
-_DATA = ("markdown", "request", "output", "variable", "error")
+Snippets = tuple[Snippet, ...]
 
 
 def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budget: int, config: Config) -> Context:
@@ -45,7 +45,7 @@ def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budge
     `Context.task` is `task` with secrets redacted from instruction and source; a request in a notebook that holds
     nothing of use has the target as its only snippet. Raises PromptTooLargeError when the request alone does not fit.
     """
-    cleaner = _Cleaner(on=config.redact)
+    cleaner = Cleaner(on=config.redact)
     task = replace(
         task,
         instruction=cleaner.clean(task.instruction),
@@ -54,7 +54,7 @@ def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budge
     target = _target(task, count, budget)
     finder = _Finder(task, notebook, config)
     pieces = [cleaner.piece(piece) for piece in finder.pieces()]
-    kept, dropped = fit(pieces, budget - target.tokens, count)
+    kept, dropped = _with_their_cells(*fit(pieces, budget - target.tokens, count))
     return Context(
         task=task,
         language=languages.cell_language(task.target.source, notebook.language),
@@ -63,6 +63,14 @@ def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budge
         redacted=cleaner.count,
         budget=budget,
     )
+
+
+def _with_their_cells(kept: Snippets, dropped: Snippets) -> tuple[Snippets, Snippets]:
+    """A request says nothing without the cell that answers it: it goes where that had no room."""
+    shown = {snippet.source for snippet in kept if snippet.kind == "cell"}
+    alone = [s for s in kept if s.kind == "request" and s.source.removeprefix(_REQUEST_OF) not in shown]
+    left = tuple(replace(snippet, reason="no room for its cell") for snippet in alone)
+    return tuple(snippet for snippet in kept if snippet not in alone), (*dropped, *left)
 
 
 def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
@@ -75,37 +83,6 @@ def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
             hint="shorten it, name one function of it, or raise context_tokens",
         )
     return Snippet("target", "the request", text, "what is asked", 100.0, tokens)
-
-
-@dataclass
-class _Cleaner:
-    """Redacts every text that goes into the prompt, and keeps the count."""
-
-    on: bool
-    count: int = 0
-    _seen: dict[str, str] = field(default_factory=dict)
-
-    def clean(self, text: str) -> str:
-        """`text` without secrets; the same text counts once."""
-        if not self.on or not text:
-            return text
-        if text not in self._seen:
-            self._seen[text], found = redact(text)
-            self.count += found
-        return self._seen[text]
-
-    def piece(self, piece: Piece) -> Piece:
-        """The piece without secrets, and without anything that could pass for the prompt's own marks."""
-        levels = tuple(
-            replace(level, text=_defang(self.clean(level.text)) if piece.kind in _DATA else self.clean(level.text))
-            for level in piece.levels
-        )
-        return replace(piece, levels=levels)
-
-
-def _defang(text: str) -> str:
-    """Data that cannot end the `<data>` frame or start a chat turn: the marks are broken up, the words stay."""
-    return re.sub(r"<(?=/?data>|\|)", "< ", text, flags=re.IGNORECASE)
 
 
 class _Finder:
@@ -203,7 +180,7 @@ class _Finder:
         """The request that a cell was written for: it says what the code means, and shows how this user is answered."""
         text = request_above(self.notebook, place) if self.task.kind == "generate" else ""
         levels = (Level(_head(text, _REQUEST_CHARACTERS), 39),)
-        return Piece("request", f"the request of {self.label(cell)}", "what the cell answers", levels) if text else None
+        return Piece("request", _REQUEST_OF + self.label(cell), "what the cell answers", levels) if text else None
 
     def _cell(self, cell: Cell, steps: int, distance: int) -> Piece | None:
         """A cell that the request stands on (`steps` away), or one that merely stands before it (0)."""

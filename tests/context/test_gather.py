@@ -115,6 +115,14 @@ def test_new_code_brings_what_the_cells_before_it_were_asked_for() -> None:
     assert "request" not in kinds(context(Task("explain", "", Target("df.price.mean()", "c2")), notebook))
 
 
+def test_a_request_goes_where_its_cell_has_no_room() -> None:
+    notebook = code("%%generate\nthe mean", "total = 0\n" + "total += 1\n" * 50, "x = 1", cursor=2, namespace=())
+    small = context(generate("plot it"), notebook, budget=60)
+    assert "request" not in kinds(small)
+    assert ("request", "no room for its cell") in [(s.kind, s.reason) for s in small.dropped]
+    assert "request" in kinds(context(generate("plot it"), notebook))
+
+
 def test_labels_of_cells_that_we_wrote_are_not_shown_to_the_model() -> None:
     label = "# nbcopilot · qwen2.5-coder-0.5b · ran clean in 0.0 s · creates m"
     notebook = Notebook(
