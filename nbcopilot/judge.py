@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbcopilot.config import Config
+from nbcopilot.task import upstream as task_upstream
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
 from nbcopilot.validate import nextcell
 from nbcopilot.validate.checker import Checker
@@ -45,20 +46,26 @@ class Judge:
         inside = task.check and candidate.answer == "code" and nextcell.is_next_cell(task, notebook)
         if inside:
             candidate = nextcell.show(candidate, task, notebook.names)
-        judged = candidate, self._checker.check(candidate, task, notebook, upstream)
+        judged = self._seen(candidate, task, notebook, upstream)
         if task.check and task.repairs and not judged[1].ok:
             judged = self._remedied(judged, task, notebook, upstream, [REMEDY_RUNS])
-            candidate = judged[0]
-        broken = nextcell.unkept(*judged, task, notebook) if task.check else ()
+        candidate, verdict = judged
         copied = nextcell.repeated(candidate, task, notebook) if inside else None
-        broken = (*broken, copied) if copied is not None else broken
-        if broken:
-            return candidate, replace(judged[1], ok=False, findings=(*judged[1].findings, *broken))
+        if copied is not None:
+            return candidate, replace(verdict, ok=False, findings=(*verdict.findings, copied))
+        if not verdict.ok:
+            return judged
         if inside and (doubts := nextcell.doubts(*judged, task)):
-            return candidate, replace(judged[1], findings=(*judged[1].findings, *doubts))
-        if task.kind == "fix" and task.check and judged[1].ok:
+            return candidate, replace(verdict, findings=(*verdict.findings, *doubts))
+        if task.kind == "fix" and task.check:
             return self._checker.confirm(judged, task, notebook, upstream)
         return judged
+
+    def _seen(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str]) -> Judged:
+        """The candidate with what its run shows, and what of the request it does not do."""
+        verdict = self._checker.check(candidate, task, notebook, upstream)
+        broken = nextcell.unkept(candidate, verdict, task, notebook) if task.check else ()
+        return candidate, replace(verdict, ok=False, findings=(*verdict.findings, *broken)) if broken else verdict
 
     def _remedied(
         self, judged: Judged, task: Task, notebook: Notebook, upstream: Sequence[str], left: list[int]
@@ -67,15 +74,16 @@ class Judge:
 
         left: how many runs that may take, counted down.
         """
-        for remedy in self._checker.remedies(judged):
+        for remedy in self._checker.remedies(judged, notebook):
             if not left[0]:
                 break
             left[0] -= 1
             mended = replace(judged[0], text=remedy.source, notes=(*judged[0].notes, remedy.change))
-            mended = self._checker.mend(mended, task, notebook, upstream)
-            seen = mended, self._checker.check(mended, task, notebook, upstream)
+            above = task_upstream(notebook, mended, task) or upstream  # the edit may have brought other names
+            mended = self._checker.mend(mended, task, notebook, above)
+            seen = self._seen(mended, task, notebook, above)
             if not seen[1].ok:
-                seen = self._remedied(seen, task, notebook, upstream, left)
+                seen = self._remedied(seen, task, notebook, above, left)
             if seen[1].ok and seen[1].checks.get("run") == "passed":
                 said = "; ".join(seen[0].notes[len(judged[0].notes) :])
                 return seen[0], replace(seen[1], evidence={**seen[1].evidence, "mended": said})

@@ -23,7 +23,7 @@ SIDEWAYS = {
     ("engine", "models"),
     ("pipeline", "task"), ("pipeline", "judge"), ("pipeline", "draws"), ("draws", "judge"), ("evaluation", "task"), ("evaluation", "judge"), ("evaluation", "serve"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
-    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "task"), ("batch", "session"), ("batch", "serve"), ("session", "serve"),
+    ("cli", "pytest_plugin"), ("batch", "pipeline"), ("batch", "task"), ("judge", "task"), ("batch", "session"), ("batch", "serve"), ("session", "serve"),
 }  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from nbcopilot.types import Candidate, Verdict
 from nbcopilot.validate.report import RunReport
 
 Judged = tuple[Candidate, Verdict]
+# What the agreement on a value is worth for each doubt about it.
+DOUBTED = 0.5
 
 
 def behaviour(report: RunReport) -> str:
@@ -67,12 +69,18 @@ def best(
 ) -> Judged:
     """The candidate to show: accepted and run before accepted, fewer problems, more agreement, then the earliest.
 
+    A doubt halves the agreement.
+
     reports and votes (agreement on generated inputs): by the candidate's text, where there is one.
     """
     shares = agree([reports.get(candidate.text) for candidate, _ in judged])
     voted = [(votes or {}).get(candidate.text, 0.0) for candidate, _ in judged]
-    order = sorted(range(len(judged)), key=lambda i: (*rank(judged[i][1]), -voted[i], -shares[i], i))
-    return judged[order[0]]
+
+    def key(i: int) -> tuple[float, ...]:
+        *steps, doubts = rank(judged[i][1])
+        return (*steps, -voted[i], -shares[i] * DOUBTED**doubts, doubts, i)
+
+    return judged[min(range(len(judged)), key=key)]
 
 
 def tied(judged: Sequence[Judged]) -> list[Judged]:

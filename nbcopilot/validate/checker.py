@@ -15,8 +15,8 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Task, Verdict
-from nbcopilot.validate import agree, examples, mend, policy, promises, sandbox, static, syntax
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Finding, Notebook, Task, Verdict
+from nbcopilot.validate import agree, examples, mend, policy, sandbox, static, syntax
 from nbcopilot.validate import names as scopes
 from nbcopilot.validate.check import OneCheck, check, known_names, run_again
 from nbcopilot.validate.confirm import confirm
@@ -32,6 +32,8 @@ Judged = tuple[Candidate, Verdict]
 VOTE_SECONDS = 1.5  # for finding inputs on which several versions of a function can differ
 # Errors for which a run shows what may have been meant: columns, files, attributes.
 _HINTED = frozenset({"KeyError", "FileNotFoundError", "AttributeError"})
+# What people call the one table that there is.
+_TABLES = frozenset({"df", "data", "dataset", "dataframe", "data_frame", "frame", "table"})
 NEAR_SECONDS = 5.0  # for trying small edits of a cell that fails
 
 
@@ -106,24 +108,25 @@ class Checker:
             return candidate, check(candidate, task, notebook, self.config, upstream=upstream)
         return offer(candidate, task, notebook, self.config, upstream=upstream, runner=self.runner(notebook))
 
-    def remedies(self, judged: Judged) -> tuple[Remedy, ...]:
-        """The edits that the error asks for which the candidate's run ended with, or the promise that it did not keep.
+    def remedies(self, judged: Judged, notebook: Notebook) -> tuple[Remedy, ...]:
+        """The edits that the first of the candidate's errors asks for that asks for any.
 
-        () when it ended well or did not run, and when half of the request's time for checks is gone: other answers must
-        still find time.
+        () also when half of the request's time for checks is gone: other answers must still find time.
         """
         candidate, verdict = judged
-        report = self._reports.get(candidate.text)
-        wrong = [finding for finding in verdict.findings if finding.severity == "error"]
-        found = [f.message for f in wrong if f.check == "run" or f.message.startswith(promises.ASKS)]
-        if report is None or not found or verdict.checks.get("run") == "not-run":
-            return ()
         if self._spent > self.config.check_total_seconds / 2:
             return ()
-        said = found[0]
-        error = report.error or RunError("Finding", said)
-        hint = f"{error.hint} {said.partition('; the folder has ')[2]}"
-        return remedies(candidate.text, replace(error, hint=hint))
+        report = self._reports.get(candidate.text)
+        for finding in verdict.findings:
+            if finding.severity != "error" or finding.check not in ("run", "names", "tests"):
+                continue
+            error = report.error if report is not None and finding.check == "run" else None
+            error = error or _as_error(finding, notebook)
+            hint = f"{error.hint} {finding.message.partition('; the folder has ')[2]}"
+            found = remedies(candidate.text, replace(error, hint=hint))
+            if found:
+                return found
+        return ()
 
     def remedies_of(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[Remedy, ...]:
         """The edits of the cell to be mended that its error asks for: as it fails here, else as the notebook has it.
@@ -142,7 +145,7 @@ class Checker:
             return ()
         if source not in self._was:
             self._was[source] = self.check(Candidate(source), task, notebook, upstream)
-        return self.remedies((Candidate(source), self._was[source])) or found
+        return self.remedies((Candidate(source), self._was[source]), notebook) or found
 
     def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Edit], int]:
         """The small edits of the cell to be mended after which what failed holds, cheapest first; how many were tried.
@@ -192,14 +195,30 @@ class Checker:
         return self._voted[key]
 
 
+def _as_error(finding: Finding, notebook: Notebook) -> RunError:
+    """A finding in the form of an error; for a name that nothing defines with what it may stand for."""
+    name = re.match(r"`(\w+)` is not defined", finding.message) if finding.check == "names" else None
+    if name is None:
+        return RunError("Finding", finding.message)
+    tables = [variable.name for variable in notebook.namespace or () if variable.kind == "frame"]
+    near = re.fullmatch(r"did you mean `(\w+)`\?", finding.hint)
+    meant = tables[0] if name[1].lower() in _TABLES and len(tables) == 1 else near[1] if near else ""
+    hint = f"did you mean `{meant}`?" if meant and not _counted(meant, name[1]) else ""
+    return RunError("NameError", f"name '{name[1]}' is not defined", hint=hint)
+
+
+def _counted(name: str, other: str) -> bool:
+    """`data2` is no slip for `data1`."""
+    return re.sub(r"\d", "", name) == re.sub(r"\d", "", other)
+
+
 def _meant(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
     """For a name that no cell of the notebook makes, what it may be a slip for, in words; "" for all else."""
     missing = re.fullmatch(r"name '(\w+)' is not defined.*", failed.message) if failed.name == "NameError" else None
     if missing is None or missing[1] in USUAL_IMPORTS or any(_makes(cell, missing[1]) for cell in notebook.cells):
         return ""
     near = static.nearest(missing[1], known)
-    counted = re.sub(r"\d", "", near) == re.sub(r"\d", "", missing[1])  # `data2` is no slip for `data1`
-    return f"did you mean `{near}`?" if near and not counted else ""
+    return f"did you mean `{near}`?" if near and not _counted(near, missing[1]) else ""
 
 
 def _makes(cell: Cell, name: str) -> bool:

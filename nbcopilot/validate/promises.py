@@ -70,6 +70,11 @@ _SHOWN = (
     _pattern(rf"\b(?:return|give|show|present|get|output)\b[^.\n]{{0,60}}?\bas\s+(?:an?|one)\s+{_THING}{_OF}"),
 )
 _MADE = _pattern(rf"{_MAKE}\s+(?:an?|one|(?:the\s+)?(?P<count>{_N}))\s+{_THING}(?:\s+{_NAME})?{_OF}")
+# "select the first 7 columns": of what is shown.
+_FIRST = _pattern(
+    r"^\W*(?:(?:now|then|next|please|and)\W+)*(?:select|show|view|display|give me|get|present|see|print|take|look at)\s+(?:me\s+)?(?:only\s+)?"
+    rf"(?:the\s+)?(?:first|last)\s+(?P<columns>{_N})\s+columns\b(?!\s+(?:of|for|in|per)\s+(?:each|every))"
+)
 _HOW_MANY = _pattern(r"^\W*(?:(?:and|so|now|then)\W+)?how\s+(?:many|much)\b")
 _EACH = _pattern(r"\b(?:per|each|every|by|all the|respectively|column|groups?)\b")
 
@@ -123,6 +128,8 @@ def _found(text: str) -> Iterator[Promise]:
     for pattern in _SHOWN:
         for match in pattern.finditer(text):
             yield _promise(match, "")
+    for match in _FIRST.finditer(text):
+        yield Promise("", "DataFrame", (None, _number(match["columns"])))
     for match in _MADE.finditer(text):
         if match["name"] is None and match.start() not in assigned:
             yield _promise(match, None, _number(match["count"]) or 1)

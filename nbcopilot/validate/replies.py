@@ -117,6 +117,7 @@ def _shown(raw: Any) -> Shown | None:
         _text(raw.get("digest"), 64),
         raw.get("hollow") is True,
         _text(raw.get("headless"), 200),
+        _text(raw.get("epoch"), 100),
     )
 
 

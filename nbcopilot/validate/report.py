@@ -60,6 +60,7 @@ class Shown:
     digest: str = ""
     hollow: bool = False  # a table or array of nothing but NaN
     headless: str = ""  # names of columns that are numbers of the first row
+    epoch: str = ""  # of times in the first minute of 1970: the numbers that were read as nanoseconds
 
 
 @dataclass(frozen=True)

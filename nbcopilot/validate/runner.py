@@ -247,7 +247,7 @@ def as_finding(report: RunReport, code: str) -> Finding | None:
     """What a report says against the code, or None: one sentence that a repair can start from."""
     error = report.error
     if report.ok and report.ran:
-        return _hollow(report, code) or _headless(report, code)
+        return _hollow(report, code) or _headless(report, code) or _epoch(report, code)
     if report.ok or report.needs or report.setup_error or error is None:
         return None
     lines = code.split("\n")
@@ -277,6 +277,18 @@ def _headless(report: RunReport, code: str) -> Finding | None:
         if shown.headless:
             text = f"the first row of the file became the names of the columns of `{name}` ({shown.headless})"
             return Finding("run", "error", text, "read it with header=None")
+    return None
+
+
+def _epoch(report: RunReport, code: str) -> Finding | None:
+    """Years that became nanoseconds: pandas reads plain numbers so, without a word."""
+    if "datetime" not in code:
+        return None
+    for name, shown in {**report.created, **report.changed, "the result": report.result}.items():
+        if shown is not None and shown.epoch:
+            whose = name if name == "the result" else f"`{name}`"
+            text = f"the times in {whose} all lie in the first minute of 1970: the numbers {shown.epoch} were read as nanoseconds"
+            return Finding("run", "error", text, "say what they are: format= or unit=")
     return None
 
 

@@ -25,6 +25,15 @@ def test_the_value_that_most_runs_show_wins() -> None:
     assert best(candidates, reports)[0].text == "b"
 
 
+def test_a_doubt_halves_the_agreement_and_breaks_a_tie() -> None:
+    doubted = Verdict(True, (Finding("intent", "warning", "it changes `c`"),), PASSED)
+    reports = {name: shows("1" if name < "d" else "2") for name in "abcdef"}
+    many = [*((Candidate(name), doubted) for name in "abc"), judged("d")]
+    assert best(many, reports)[0].text == "a", "three with a doubt, one without"
+    even = [(Candidate("a"), doubted), (Candidate("b"), doubted), judged("d")]
+    assert best(even, reports)[0].text == "d"
+
+
 def test_a_candidate_that_failed_is_outvoted_by_one_that_ran() -> None:
     failed = RunReport(ok=False, error=RunError("ValueError", "no"))
     candidates = [judged("a", ok=False, run="failed"), judged("b", ok=False, run="failed"), judged("c")]

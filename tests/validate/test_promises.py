@@ -31,6 +31,7 @@ LIST = Shown("list", "[]")
         ("make a 3x4 numpy array of zeros", Promise(None, "NumPy array", (3, 4))),
         ("Create an array of 10 random integers between 0 and 9", Promise(None, "array", (10, None))),
         ("create 3 different Series, each of 1,000 numbers", Promise(None, "Series", count=3)),
+        ("Now select only the first 7 columns", Promise("", "DataFrame", (None, 7))),
         ("create a one column DataFrame of all values", Promise(None, "DataFrame", (None, 1))),
     ],
 )
@@ -44,6 +45,8 @@ def test_a_plain_sentence_promises_a_kind_a_shape_and_a_name(instruction: str, p
         "how many rows are there?",
         "return a boolean mask of the rows",
         "return a correlation matrix",
+        "Select all columns except the last 3 columns",
+        "Set the first 3 columns to NaN",
         "generate a series of random numbers called xs",
         "return a number for each row",
         "return a string per city",

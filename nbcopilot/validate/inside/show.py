@@ -19,7 +19,7 @@ OWN_FILES = "nbcopilot/validate/inside"
 
 
 def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
-    """{"type", "repr", "shape", "digest", "hollow", "headless"} of a value; its repr gets one second and `limit` characters."""
+    """{"type", "repr", "shape", "digest", "hollow", "headless", "epoch"} of a value; its repr gets one second and `limit` characters."""
     kind = type(value)
     text = within(1.0, lambda: _text(value, limit), f"<{kind.__name__}>")
     shape = getattr(value, "shape", None)
@@ -35,6 +35,7 @@ def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
         "digest": within(1.0, lambda: digest(value), ""),
         "hollow": within(1.0, lambda: _is_hollow(value), False),
         "headless": within(1.0, lambda: _numbers_for_names(value), ""),
+        "epoch": within(1.0, lambda: _numbers_for_times(value), ""),
     }
 
 
@@ -84,6 +85,24 @@ def _numbers_for_names(value: Any) -> str:
     numbers = [name for name in names if re.fullmatch(r"-?\d+(?:\.\d+)*", name)]
     fractions = [name for name in numbers if re.fullmatch(r"-?\d+\.\d+", name)]
     return ", ".join(map(repr, numbers[:2])) if fractions and 2 * len(numbers) >= len(names) else ""
+
+
+def _numbers_for_times(value: Any) -> str:
+    """Of times that all lie in the first minute of 1970: "1960 to 2014", the numbers that were taken for nanoseconds; or ""."""
+    pandas = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, (pandas.DataFrame, pandas.Series, pandas.DatetimeIndex)):
+        return ""
+    columns = [value[name] for name in value.columns[:50]] if isinstance(value, pandas.DataFrame) else [value]
+    for times in [*columns, getattr(value, "index", None)]:
+        if (
+            getattr(getattr(times, "dtype", None), "kind", "") == "M"
+            and len(times)
+            and getattr(times, "tz", None) is None
+        ):
+            first, last = times.min(), times.max()
+            if pandas.Timestamp(0) < first <= last < pandas.Timestamp(60, unit="s"):
+                return f"{first.value} to {last.value}"
+    return ""
 
 
 def _is_shape(shape: tuple[Any, ...]) -> bool:

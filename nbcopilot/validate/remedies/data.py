@@ -49,6 +49,16 @@ def _header(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]
             yield Edit([code.added(call, "header=None")], "the file has no row of names", sure=False)
 
 
+def _other_table(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
+    """`few.iloc[:, :7]` selects 7 columns, and `few` has 3; `wide` has 35"""
+    few, wide = match["few"], match["wide"]
+    for statement in code.tree.body:
+        nodes = list(ast.walk(statement))
+        if any(isinstance(node, ast.Subscript) and ast.unparse(node) == match["part"] for node in nodes):
+            spans = [code.replaced(n, wide) for n in nodes if isinstance(n, ast.Name) and n.id == few]
+            yield Edit(spans, f"`{wide}` has that many columns, `{few}` has not", sure=False)
+
+
 def _encoding(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """'utf-8' codec can't decode byte 0xe9 in position 10"""
     for call in code.calls(*_READERS):
@@ -222,6 +232,7 @@ RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"nested renamer is not supported"), _renamer),
     (re.compile(r"Error tokenizing data"), _separator),
     (re.compile(r"the first row of the file became the names"), _header),
+    (re.compile(r"`(?P<part>.+)` selects \d+ columns, and `(?P<few>\w+)` has \d+; `(?P<wide>\w+)` has \d+$"), _other_table),
     (re.compile(r"^UnicodeDecodeError: 'utf-?8' codec"), _encoding),
     (re.compile(r"^FileNotFoundError: .*'(?P<path>[^']+)'"), _path),
     (re.compile(r"Cannot perform 'r?(?:and|or)_'|unsupported operand type\(s\) for [&|]:|ufunc 'bitwise_(?:and|or)'"

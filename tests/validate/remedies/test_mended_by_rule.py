@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.judge import Judge
 from nbcopilot.pipeline import Copilot, Result
-from nbcopilot.types import Cell, Chunk, ErrorInfo, Notebook, Prompt, Sampling, Target, Task
+from nbcopilot.types import Cell, Chunk, ErrorInfo, Notebook, Prompt, Sampling, Target, Task, Variable
 from nbcopilot.write.provenance import checked
 
 pytest.importorskip("pandas", reason="pandas is not installed")
@@ -71,6 +72,31 @@ def test_a_value_of_another_kind_is_made_what_the_request_names(instruction: str
     result = answered(answer, instruction=instruction)
     assert result.candidate is not None and result.verdict is not None and result.verdict.ok, result
     assert result.candidate.text.removesuffix("\nprices") == mended.removesuffix("\nprices") and result.attempts == 1
+
+
+def test_the_one_table_is_meant_by_a_name_that_people_give_to_tables() -> None:
+    cells = (Cell("a", "code", TABLE, executed=1), Cell("q", "code", "%%generate\nSelect rows"))
+    variables = (Variable("d", "DataFrame", "frame", "DataFrame, 2 rows × 3 columns"),)
+    notebook = Notebook(cells, cursor=1, namespace=variables, names=frozenset({"d", "pd", "np"}), history=(TABLE,))
+    config = Config(repairs=1, redraws=0, opinions=0)
+
+    def asked(notebook: Notebook) -> Result:
+        task = Task("generate", "Select rows where df.Goals is greater than 1", repairs=1)
+        engine = FakeEngine(["```python\ndf[df['Goals'] > 1]\n```", "```python\nd[d['Goals'] > 1]\n```"])
+        return Copilot(engine, config).run(task, notebook, judge=Judge(config))
+
+    result = asked(notebook)
+    assert result.candidate is not None and result.candidate.text == "d[d['Goals'] > 1]" and result.attempts == 1
+    two = replace(notebook, namespace=(*variables, replace(variables[0], name="e")))
+    assert asked(two).attempts == 2, "with two tables the model is asked which"
+
+
+def test_years_that_were_read_as_nanoseconds_are_read_as_years() -> None:
+    result = answered("d['year'] = pd.to_datetime(d['Goals'] + 1990)", instruction="add the year as a date")
+    assert result.candidate is not None and result.verdict is not None and result.verdict.ok, result
+    assert result.candidate.text == "d['year'] = pd.to_datetime(d['Goals'] + 1990, format=\"%Y\")"
+    plain = answered("d['day'] = pd.to_datetime('2020-01-01')", instruction="add a day")
+    assert plain.verdict is not None and "mended" not in plain.verdict.evidence
 
 
 def test_a_file_that_lies_in_a_folder_beside_is_found(tmp_path: Path) -> None:

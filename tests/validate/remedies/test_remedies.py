@@ -15,10 +15,16 @@ FREQUENCY = "Invalid frequency: M. Failed to parse with error message: ValueErro
 FOREST = "The 'max_features' parameter of RandomForestClassifier must be an int or None. Got 'auto' instead."
 CONCAT = 'first argument must be an iterable of pandas objects, you passed an object of type "DataFrame"'
 
+EPOCH = "the times in `d` all lie in the first minute of 1970: the numbers {} were read as nanoseconds"
 ASKED = "the request asks for {}, and {} is {} with 9 rows"
 
 # (the cell, the error, what the first remedy makes of the cell, whether the message names it)
 CASES = [
+    ("few.iloc[:, :7]", "Finding", "`few.iloc[:, :7]` selects 7 columns, and `few` has 3; `wide` has 35", "wide.iloc[:, :7]", False),
+    ("x = few\nfew[few.columns[:7]]", "Finding", "`few.columns[:7]` selects 7 columns, and `few` has 3; `wide` has 35",
+     "x = few\nwide[wide.columns[:7]]", False),
+    ("d['y'] = pd.to_datetime(d['y'])", "Finding", EPOCH.format("1960 to 2014"), "d['y'] = pd.to_datetime(d['y'], format=\"%Y\")", False),
+    ("pd.to_datetime(d.day)", "Finding", EPOCH.format("20200101 to 20201231"), 'pd.to_datetime(d.day, format="%Y%m%d")', False),
     ("vol = d['v']\nvol", "Finding", ASKED.format("a DataFrame", "`vol`", "a Series"), "vol = d['v'].to_frame()\nvol", False),
     ("d.index + 1", "Finding", ASKED.format("a list", "the result", "an Index"), "(d.index + 1).tolist()", False),
     ("[a, b]", "Finding", ASKED.format("a tuple", "the result", "a list"), "tuple([a, b])", False),
