@@ -64,8 +64,13 @@ def _numbers_as_times(code: Code, match: re.Match[str], error: RunError) -> Iter
     formats = {"%Y": (1500, 2200), "%Y%m": (150001, 220012), "%Y%m%d": (15000101, 22001231)}
     form = next((form for form, (first, last) in formats.items() if first <= low <= high <= last), None)
     for call in code.calls("to_datetime"):
-        if form and not any(k.arg in ("format", "unit", None) for k in call.keywords):
-            yield Edit([code.added(call, f'format="{form}"')], f"the numbers are dates of the form {form}", sure=False)
+        plain = call.args and not any(k.arg in ("format", "unit", None) for k in call.keywords)
+        if form and plain and not isinstance(call.args[0], (ast.List, ast.Tuple, ast.Starred)):
+            value = code.text(call.args[0])
+            value = f"({value})" if isinstance(call.args[0], ast.BinOp) else value
+            as_text = code.replaced(call.args[0], f"{value}.astype(str)")  # pandas 3 wants texts
+            edits = [as_text, code.added(call, f'format="{form}"')]
+            yield Edit(edits, f"the numbers are dates of the form {form}", sure=False)
 
 
 def _tensor(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:

@@ -92,9 +92,10 @@ def test_the_one_table_is_meant_by_a_name_that_people_give_to_tables() -> None:
 
 
 def test_years_that_were_read_as_nanoseconds_are_read_as_years() -> None:
-    result = answered("d['year'] = pd.to_datetime(d['Goals'] + 1990)", instruction="add the year as a date")
+    result = answered("y = d['Goals'] + 1990\nd['year'] = pd.to_datetime(y)", instruction="add the year as a date")
     assert result.candidate is not None and result.verdict is not None and result.verdict.ok, result
-    assert result.candidate.text == "d['year'] = pd.to_datetime(d['Goals'] + 1990, format=\"%Y\")"
+    assert result.candidate.text == "y = d['Goals'] + 1990\nd['year'] = pd.to_datetime(y.astype(str), format=\"%Y\")"
+    assert "warnings" not in result.verdict.evidence
     plain = answered("d['day'] = pd.to_datetime('2020-01-01')", instruction="add a day")
     assert plain.verdict is not None and "mended" not in plain.verdict.evidence
 
