@@ -23,7 +23,7 @@ from nbcopilot.validate import names as scopes
 from nbcopilot.validate.examples import Example
 from nbcopilot.validate.report import RunReport
 from nbcopilot.validate.runner import Runner, as_finding, what_is_empty
-from nbcopilot.validate.static import check_static
+from nbcopilot.validate.static import check_static, packages_of
 
 MAX_SHOWN = 3  # failing examples that are told one by one
 
@@ -70,6 +70,7 @@ class OneCheck:
         self.evidence: dict[str, Any] = {}
         self.report: RunReport | None = None
         self.level = ""
+        self.lacking = ""  # a package that the notebook imports and this place has not
 
     def verdict(self) -> Verdict:
         """Run the steps and sum them up."""
@@ -82,7 +83,9 @@ class OneCheck:
         self._static()
         self._policy()
         self._promised()
-        if self._ok() and self.runner is not None:
+        if self._ok() and self.lacking:
+            self._not_run(f"{self.lacking} here, and the notebook imports it")
+        elif self._ok() and self.runner is not None:
             self._run(self.runner)
         else:
             self.checks["run"] = "not-run"
@@ -99,13 +102,26 @@ class OneCheck:
 
     def _static(self) -> None:
         folders = [self.notebook.path.resolve().parent] if self.notebook.path else []
-        found = check_static(self.candidate.text, self._names(), self.notebook.language, folders=folders)
+        own = self._imported()
+        found = check_static(self.candidate.text, self._names(), self.notebook.language, folders=folders, own=own)
         self.findings += found
+        lacking = [f.message for f in found if f.check == "imports" and f.message.endswith("is not installed")]
+        self.lacking = lacking[0] if lacking else ""
         wrong = {finding.check for finding in found if finding.severity == "error"}
         self.checks["syntax"] = "failed" if "syntax" in wrong else "ok"
         if "syntax" not in wrong:
             self.checks["names"] = "failed" if "names" in wrong else "ok"
             self.checks["imports"] = "failed" if "imports" in wrong else "ok"
+
+    def _imported(self) -> frozenset[str]:
+        """Packages that a notebook without a kernel imports: it ran in a place that has them, unless an import failed."""
+        failed = self.notebook.error
+        if self.notebook.namespace is not None:
+            return frozenset()
+        if failed is not None and failed.name.lower() in ("modulenotfounderror", "importerror"):
+            return frozenset()
+        sources = [cell.source for cell in self.notebook.cells if cell.kind == "code"]
+        return frozenset().union(*map(packages_of, (*sources, self.task.target.source)))
 
     def _policy(self) -> None:
         rules = self.runner.policy if self.runner is not None else policy.load(self.config.policy)
@@ -139,9 +155,7 @@ class OneCheck:
         self.level = report.level
         reason = _not_judged(report, seconds)
         if reason:
-            self.checks["run"] = "not-run"
-            self.evidence["not_run"] = reason
-            self.findings.append(Finding("run", "warning", f"not run to its end: {reason}"))
+            self._not_run(reason)
             return
         failure = as_finding(report, self.candidate.text)
         if failure and report.error is not None and report.error.name == "FileNotFoundError" and runner.data_dir:
@@ -154,6 +168,11 @@ class OneCheck:
             if self.task.kind == "generate":
                 self.findings += promises.broken(self.task.instruction, report)
         self._observe(report)
+
+    def _not_run(self, reason: str) -> None:
+        self.checks["run"] = "not-run"
+        self.evidence["not_run"] = reason
+        self.findings.append(Finding("run", "warning", f"not run to its end: {reason}"))
 
     def _there(self) -> frozenset[str]:
         """Names that the notebook has; without a kernel those that its other code cells above make."""

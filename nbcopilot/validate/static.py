@@ -16,13 +16,18 @@ from nbcopilot.validate import packages, syntax
 
 
 def check_static(
-    code: str, names: frozenset[str], language: str = "python", *, folders: Sequence[Path] = ()
+    code: str,
+    names: frozenset[str],
+    language: str = "python",
+    *,
+    folders: Sequence[Path] = (),
+    own: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
     """Findings on `code`; () when there is nothing to say, and for every language but Python.
 
     names: what the namespace and the upstream cells define; builtins and IPython's own are known. A `"*"` among
-    them (an upstream star import) makes undefined names a mere remark. `folders` are looked at for local modules.
-    A syntax error ends it: names and imports are not looked at then.
+    them (an upstream star import) makes undefined names a mere remark. `folders` are looked at for local modules. own: packages that the notebook itself imports; that these are not
+    installed here is no fault of the code, only a warning. A syntax error ends it: names and imports are not looked at then.
     """
     if not syntax.is_python(language) or syntax.foreign_magic(code):
         return ()
@@ -31,7 +36,7 @@ def check_static(
         syntax.compiles(tree)
     except SyntaxError as exc:
         return (_syntax_finding(exc, code),)
-    return (*_undefined(tree, names), *_imports(tree, folders))
+    return (*_undefined(tree, names), *_imports(tree, folders, own))
 
 
 def _syntax_finding(exc: SyntaxError, code: str) -> Finding:
@@ -93,7 +98,7 @@ USUAL_IMPORTS = {
 }  # fmt: skip
 
 
-def _imports(tree: ast.Module, folders: Sequence[Path]) -> Iterator[Finding]:
+def _imports(tree: ast.Module, folders: Sequence[Path], own: frozenset[str]) -> Iterator[Finding]:
     told: set[str] = set()
     for module, line, guarded in _imported(tree):
         top = module.split(".")[0]
@@ -103,7 +108,7 @@ def _imports(tree: ast.Module, folders: Sequence[Path]) -> Iterator[Finding]:
             told.add(top)
             yield Finding(
                 "imports",
-                "error",
+                "warning" if top in own else "error",
                 f"`{top}` is not installed",
                 hint=f"%pip install {packages.pip_name(module)}",
                 line=line,
@@ -111,6 +116,14 @@ def _imports(tree: ast.Module, folders: Sequence[Path]) -> Iterator[Finding]:
         elif packages.submodule_is_missing(module):
             told.add(module)
             yield Finding("imports", "warning", f"`{top}` is installed but has no module `{module}`", line=line)
+
+
+def packages_of(source: str) -> frozenset[str]:
+    """Top-level packages that a cell imports; none for what is no Python."""
+    try:
+        return frozenset(module.split(".")[0] for module, *_ in _imported(syntax.parse(source)))
+    except SyntaxError:
+        return frozenset()
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:

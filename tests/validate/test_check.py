@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nbcopilot.config import Config
-from nbcopilot.types import Candidate, Cell, Notebook, Target, Task, Verdict
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
 from nbcopilot.validate.check import check
 from nbcopilot.validate.checker import Checker
 from nbcopilot.validate.evidence.offer import offer
@@ -63,6 +63,17 @@ def test_each_step_ends_the_check_and_says_why() -> None:
     assert errors(verdict("import no_such_package")) == ["imports: `no_such_package` is not installed"]
     assert errors(verdict("x = 1\n[][x]")) == ["run: IndexError: list index out of range in line 2: `[][x]`"]
     assert verdict("x = unknown").checks["run"] == "not-run"
+
+
+def test_a_package_that_the_notebook_itself_imports_is_not_the_answers_fault() -> None:
+    cell = Cell("a", "code", "from no_such_package.models import Net", executed=1)
+    found = verdict("import no_such_package\nx = 1", notebook=Notebook((cell,)))
+    assert found.ok and found.checks["run"] == "not-run" and found.checks["imports"] == "ok"
+    assert found.evidence["not_run"] == "`no_such_package` is not installed here, and the notebook imports it"
+    assert not verdict("import no_such_package", notebook=Notebook((cell,), namespace=())).ok, "a kernel would have it"
+    failed = ErrorInfo("ModuleNotFoundError", "No module named 'no_such_package'", "", "a")
+    assert not verdict("import no_such_package", notebook=Notebook((cell,), error=failed)).ok
+    assert not verdict("import no_such_package, no_other_package", notebook=Notebook((cell,))).ok
 
 
 def test_examples_of_the_instruction_are_held_against_the_code() -> None:
