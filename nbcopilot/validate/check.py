@@ -70,7 +70,6 @@ class OneCheck:
         self.evidence: dict[str, Any] = {}
         self.report: RunReport | None = None
         self.level = ""
-        self.lacking = ""  # a package that the notebook imports and this place has not
 
     def verdict(self) -> Verdict:
         """Run the steps and sum them up."""
@@ -83,8 +82,9 @@ class OneCheck:
         self._static()
         self._policy()
         self._promised()
-        if self._ok() and self.lacking:
-            self._not_run(f"{self.lacking} here, and the notebook imports it")
+        lacking = [f.message for f in self.findings if f.check == "imports" and f.message.endswith("is not installed")]
+        if self._ok() and lacking:
+            self._not_run(f"{lacking[0]} here, and the notebook imports it")
         elif self._ok() and self.runner is not None:
             self._run(self.runner)
         else:
@@ -102,11 +102,9 @@ class OneCheck:
 
     def _static(self) -> None:
         folders = [self.notebook.path.resolve().parent] if self.notebook.path else []
-        own = self._imported()
-        found = check_static(self.candidate.text, self._names(), self.notebook.language, folders=folders, own=own)
+        code, own = self.candidate.text, self._imported()
+        found = check_static(code, self._names(), self.notebook.language, folders=folders, own=own)
         self.findings += found
-        lacking = [f.message for f in found if f.check == "imports" and f.message.endswith("is not installed")]
-        self.lacking = lacking[0] if lacking else ""
         wrong = {finding.check for finding in found if finding.severity == "error"}
         self.checks["syntax"] = "failed" if "syntax" in wrong else "ok"
         if "syntax" not in wrong:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from nbcopilot.types import Finding
 from nbcopilot.validate import livefork, names, sandbox, syntax
 from nbcopilot.validate.policy import Policy
 from nbcopilot.validate.replica import Replica, replicate
-from nbcopilot.validate.report import Job, Limits, RunReport
+from nbcopilot.validate.report import Job, Limits, RunReport, Shown
 
 # Packages that are worth keeping loaded between runs: each takes 0.2 s and more to import.
 HEAVY = frozenset({"numpy", "pandas", "scipy", "sklearn", "matplotlib", "seaborn", "torch", "sympy", "statsmodels", "PIL", "plotly",
@@ -284,9 +284,8 @@ def _epoch(report: RunReport, code: str) -> Finding | None:
     """Years that became nanoseconds: pandas reads plain numbers so, without a word."""
     if "datetime" not in code:
         return None
-    for name, shown in {**report.created, **report.changed, "the result": report.result}.items():
-        if shown is not None and shown.epoch:
-            whose = name if name == "the result" else f"`{name}`"
+    for whose, shown in _left(report):
+        if shown.epoch:
             text = f"the times in {whose} all lie in the first minute of 1970: the numbers {shown.epoch} were read as nanoseconds"
             return Finding("run", "error", text, "say what they are: format= or unit=")
     return None
@@ -296,10 +295,16 @@ def _hollow(report: RunReport, code: str) -> Finding | None:
     """A table or array of nothing but NaN is an answer that went wrong, unless the code speaks of NaN."""
     if re.search(r"nan|none|empty", code, re.I):
         return None
-    values = {**report.created, **report.changed, "the result": report.result}
-    for name, shown in values.items():
-        if shown is not None and shown.hollow:
+    for whose, shown in _left(report):
+        if shown.hollow:
             shape = " x ".join(str(size) for size in shown.shape or ())
-            text = f"{name if name == 'the result' else f'`{name}`'} holds nothing but NaN ({shape})"
-            return Finding("run", "error", text)
+            return Finding("run", "error", f"{whose} holds nothing but NaN ({shape})")
     return None
+
+
+def _left(report: RunReport) -> Iterator[tuple[str, Shown]]:
+    """What a run leaves, each with its name in words: the variables that it makes and changes, and its result."""
+    for name, shown in {**report.created, **report.changed}.items():
+        yield f"`{name}`", shown
+    if report.result is not None:
+        yield "the result", report.result

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from nbcopilot.types import Finding
@@ -118,6 +119,7 @@ def _imports(tree: ast.Module, folders: Sequence[Path], own: frozenset[str]) -> 
             yield Finding("imports", "warning", f"`{top}` is installed but has no module `{module}`", line=line)
 
 
+@lru_cache(maxsize=1024)
 def packages_of(source: str) -> frozenset[str]:
     """Top-level packages that a cell imports; none for what is no Python."""
     try:

@@ -59,6 +59,11 @@ class Code:
         start, end = self._span(node)
         return self.source[start:end]
 
+    def operand(self, node: ast.expr) -> str:
+        """The source of a node as it may stand before a dot: in brackets where it needs them."""
+        text = self.text(node)
+        return text if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) else f"({text})"
+
     def near(self, kind: type[Node]) -> Iterator[Node]:
         """Nodes of a kind in the statement that failed; in the whole cell where that is not known."""
         return (node for node in ast.walk(self._failed) if isinstance(node, kind))

@@ -26,9 +26,7 @@ def _other_kind(code: Code, match: re.Match[str], error: RunError) -> Iterator[E
     value = _given(code, match["name"])
     for wanted, is_, made in _MADE:
         if value is not None and wanted == match["wanted"] and re.fullmatch(is_, match["is"]):
-            text = code.text(value)
-            whole = isinstance(value, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)) or made.endswith("({})")
-            new = made.format(text if whole else f"({text})")
+            new = made.format(code.text(value) if made.endswith("({})") else code.operand(value))
             yield Edit([code.replaced(value, new)], f"a {wanted} is made of the {match['is']}", sure=False)
 
 

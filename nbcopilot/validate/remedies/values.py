@@ -66,9 +66,7 @@ def _numbers_as_times(code: Code, match: re.Match[str], error: RunError) -> Iter
     for call in code.calls("to_datetime"):
         plain = call.args and not any(k.arg in ("format", "unit", None) for k in call.keywords)
         if form and plain and not isinstance(call.args[0], (ast.List, ast.Tuple, ast.Starred)):
-            value = code.text(call.args[0])
-            value = f"({value})" if isinstance(call.args[0], ast.BinOp) else value
-            as_text = code.replaced(call.args[0], f"{value}.astype(str)")  # pandas 3 wants texts
+            as_text = code.replaced(call.args[0], f"{code.operand(call.args[0])}.astype(str)")  # pandas 3 wants texts
             edits = [as_text, code.added(call, f'format="{form}"')]
             yield Edit(edits, f"the numbers are dates of the form {form}", sure=False)
 
