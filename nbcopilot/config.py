@@ -16,12 +16,17 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from nbcopilot import urls
 from nbcopilot.errors import ConfigError
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover
     import tomli as tomllib
+
+
+# The values of `engine` that are no URL.
+LOCAL_ENGINES = ("auto", "in-process")
 
 
 def _setting(
@@ -178,7 +183,17 @@ def _convert(key: str, raw: Any, origin: str) -> Any:
         raise ConfigError(f"`{key}` in {origin} is {raw}", hint=f"it takes {low:g}{top}")
     if choices and value not in choices:
         raise ConfigError(f"`{key}` in {origin} is {raw!r}", hint="it takes " + ", ".join(choices))
+    if key == "engine" and raw not in LOCAL_ENGINES:
+        _require_url(str(raw), origin)
     return value
+
+
+def _require_url(engine: str, origin: str) -> None:
+    try:
+        urls.split(engine)
+    except ConfigError as exc:
+        hint = f"{exc.hint}; {' and '.join(LOCAL_ENGINES)} are the other values"
+        raise ConfigError(f"`engine` in {origin}: {exc.message}", hint=hint) from exc
 
 
 _BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}

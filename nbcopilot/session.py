@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbcopilot import config as settings
+from nbcopilot import urls
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineUnavailableError
@@ -78,12 +79,10 @@ class Session:
             from nbcopilot.engine.fake import FakeEngine
 
             return FakeEngine.from_id(config.model)
-        if config.engine.startswith(("http://", "https://")):
+        if urls.is_url(config.engine):
             from nbcopilot.engine.remote import RemoteEngine
 
-            where = (
-                "this machine" if "//127.0.0.1" in config.engine or "//localhost" in config.engine else config.engine
-            )
+            where = "this machine" if urls.is_local(config.engine) else urls.origin(config.engine)
             self.notices.append(f"text of your notebook goes to {where}; secrets are redacted first")
             return RemoteEngine(config.engine, model=config.model, api_key=config.api_key)
         self._ensure_model(config)
@@ -114,7 +113,7 @@ def _key(config: Config) -> tuple[Any, ...]:
 
 def _is_local(config: Config) -> bool:
     """Whether the model's weights must be on this machine."""
-    return config.model.partition(":")[0] != "fake" and not config.engine.startswith(("http://", "https://"))
+    return config.model.partition(":")[0] != "fake" and not urls.is_url(config.engine)
 
 
 _current: Session | None = None

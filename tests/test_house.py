@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbcopilot"
 LAYERS = [
-    {"types", "errors", "config", "events"},
+    {"types", "errors", "config", "events", "urls", "git"},
     {"notebook", "retrieval", "models", "engine"},
     {"context", "prompts", "validate", "write"},
     {"task", "judge", "draws", "pipeline", "session", "evaluation", "serve", "batch"},
@@ -19,7 +19,7 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # The only imports between parts of one level.
 SIDEWAYS = {
-    ("errors", "types"), ("config", "types"), ("config", "errors"), ("events", "types"), ("events", "errors"),
+    ("errors", "types"), ("config", "types"), ("config", "errors"), ("config", "urls"), ("urls", "errors"), ("events", "types"), ("events", "errors"),
     ("engine", "models"),
     ("pipeline", "task"), ("pipeline", "judge"), ("pipeline", "draws"), ("draws", "judge"), ("evaluation", "task"), ("evaluation", "judge"), ("evaluation", "serve"),
     ("session", "pipeline"), ("evaluation", "pipeline"), ("evaluation", "session"),
@@ -73,6 +73,17 @@ def test_only_engine_imports_torch() -> None:
             if any(name.split(".")[0] in ("torch", "transformers") for name in names) and own != "engine":
                 wrong.append(str(path.relative_to(ROOT)))
     assert not wrong, f"torch or transformers imported outside engine/: {wrong}"
+
+
+def test_no_model_folder_brings_code_of_its_own() -> None:
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained":
+                told = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
+                if told.get("trust_remote_code") is not False or told.get("local_files_only") is not True:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong, f"from_pretrained without trust_remote_code=False, local_files_only=True: {wrong}"
 
 
 def test_import_loads_neither_torch_nor_the_network() -> None:

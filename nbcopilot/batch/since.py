@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 
+from nbcopilot import git
 from nbcopilot.batch import stores
 from nbcopilot.batch.job import Unit
 from nbcopilot.errors import UsageError
@@ -31,7 +31,7 @@ def changed(units: Sequence[Unit], revision: str, folder: str) -> list[Unit]:
 def _git(folder: str, *words: str, missing: str = "") -> str:
     """What git prints. missing: the revision that is asked for."""
     try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True)
+        done = git.run(folder, *words)
     except FileNotFoundError as exc:
         if os.path.isdir(folder):
             raise UsageError(

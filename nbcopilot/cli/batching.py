@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbcopilot.errors import UsageError
+from nbcopilot.urls import is_url
 
 if TYPE_CHECKING:
     from nbcopilot.batch.executors import Executor
@@ -253,7 +254,7 @@ def _executor(args: argparse.Namespace, job: Job, progress: Progress, count: int
         progress.say("dask is not installed, so the jobs are threads of one process: pip install 'nbcopilot[batch]'")
         return _threads(job, progress, jobs)
     progress.note("starting the workers")
-    if job.command in NEEDS_MODEL and job.config.engine.startswith("http"):
+    if job.command in NEEDS_MODEL and is_url(job.config.engine):
         _engine(job, progress).close()  # says where text goes
     return Cluster(jobs, args.scheduler or "", _resources(args.resources), args.worker_memory)
 

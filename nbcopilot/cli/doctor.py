@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from nbcopilot import __version__
 from nbcopilot import config as settings
 from nbcopilot.errors import NbcopilotError
+from nbcopilot.urls import is_url
 
 if TYPE_CHECKING:
     from nbcopilot.models.store import Store
@@ -99,7 +100,7 @@ def _model(values: dict[str, Any], store: Store, free_bytes: int) -> dict[str, A
     """Which model answers, why, and whether it could answer now."""
     from nbcopilot.models.catalog import AUTO, FAKE, default_model
 
-    if values["engine"].startswith(("http://", "https://")):
+    if is_url(values["engine"]):
         return _remote(values["engine"], values["model"])
     name, reason = values["model"], "named in the settings"
     if name == AUTO:

@@ -63,8 +63,15 @@ class GenericModel:
         quiet()
         dtype = DTYPES.get(placement.precision, torch.float32)
         try:
-            model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=dtype, local_files_only=True, trust_remote_code=False
+            )
         except (OSError, ValueError, KeyError, RuntimeError) as exc:
+            if "trust_remote_code" in str(exc):
+                raise ModelCorruptError(
+                    f"{folder} brings Python code of its own, which is not run",
+                    hint="name a model whose architecture transformers has itself",
+                ) from exc
             raise ModelCorruptError(
                 f"{folder} cannot be loaded: {str(exc).splitlines()[0]}", hint="name a transformers folder"
             ) from exc

@@ -19,10 +19,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
+from nbcopilot import urls
 from nbcopilot.engine import wire
 from nbcopilot.engine.merging import merged
 from nbcopilot.engine.remote_answer import Answer
@@ -63,15 +63,11 @@ class RemoteEngine:
         self._aim(url, api_key)
 
     def _aim(self, url: str, api_key: str) -> None:
-        """Point at `url`; used again when a server of ours was started anew."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise EngineUnavailableError(
-                f"`{url}` is not the URL of a server", hint="it looks like http://host:8000/v1"
-            )
+        """Point at `url`; used again when a server of ours was started anew. Raises ConfigError for what is no URL."""
+        parts = urls.split(url)
         base = url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
         self.where = "the resident engine" if self._socket else f"{parts.scheme}://{parts.netloc}"
-        near = self._socket is not None or parts.hostname in ("localhost", "127.0.0.1", "::1")
+        near = self._socket is not None or urls.is_local(url)
         verify = parts.scheme == "https"  # loading certificates takes 30 ms: only where they are used
         uds = str(self._socket) if self._socket else None
         # A proxy from the environment must never see what stays on this machine.

@@ -49,7 +49,9 @@ def _from_folder(source: Path, folder: Path) -> dict[str, Any]:
     else:
         from transformers import AutoTokenizer
 
-        AutoTokenizer.from_pretrained(source).backend_tokenizer.save(str(folder / "tokenizer.json"))
+        AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True).backend_tokenizer.save(
+            str(folder / "tokenizer.json")
+        )
     settings = _json(source / "tokenizer_config.json")
     template = settings.get("chat_template")
     if isinstance(template, list):
@@ -77,7 +79,9 @@ def _from_gguf(source: Path, folder: Path) -> dict[str, Any]:
     else:
         from transformers import AutoTokenizer
 
-        found = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
+        found = AutoTokenizer.from_pretrained(
+            source.parent, gguf_file=source.name, trust_remote_code=False, local_files_only=True
+        )
         found.backend_tokenizer.save(str(folder / "tokenizer.json"))
     tokens = values["tokenizer.ggml.tokens"]
     bos, eos = values.get("tokenizer.ggml.bos_token_id"), values.get("tokenizer.ggml.eos_token_id")

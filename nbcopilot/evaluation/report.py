@@ -5,6 +5,7 @@ Shares are fractions from 0 to 1 in the JSON and per cent in the table.
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 from collections import Counter
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import __version__
+from nbcopilot import __version__, git
 from nbcopilot.evaluation import metrics
 from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.evaluation.tasks import Result
@@ -193,17 +194,10 @@ def conditions(info: ModelInfo, **settings: Any) -> dict[str, Any]:
 def _commit() -> str:
     """Short hash of the checkout this package runs from, "" outside of one."""
     try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
-    except OSError:
+        done = git.run(Path(__file__).parent, "describe", "--always", "--dirty", seconds=10)
+    except (OSError, subprocess.TimeoutExpired):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    return os.fsdecode(done.stdout).strip() if done.returncode == 0 else ""
 
 
 def _cpu() -> str:

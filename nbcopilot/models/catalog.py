@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from nbcopilot.errors import UnknownModelError
+from nbcopilot.urls import is_url
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -144,7 +145,7 @@ def resolve(name: str) -> ModelRef:
     known = _named(name)
     if known is not None:
         return known
-    if name.startswith(("http://", "https://")):
+    if is_url(name):
         raise UnknownModelError(f"{name} is the address of a server, not a model", hint=f'set `engine = "{name}"`')
     path = Path(name).expanduser()
     if name and (path.is_file() or path.is_dir()):

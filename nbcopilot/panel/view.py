@@ -22,6 +22,7 @@ from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Notice, P
 from nbcopilot.panel.work import Heard, Request, read
 from nbcopilot.session import Write
 from nbcopilot.types import CellEdit, Context, TaskKind, Verdict
+from nbcopilot.urls import is_url
 from nbcopilot.write import choose, comm, copy
 from nbcopilot.write.wire import Refused
 
@@ -75,7 +76,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         wide = widgets.Layout(width="100%")
         hidden = widgets.Layout(display="none")
         engine = self.config.engine
-        place = f"text goes to {engine}" if engine.startswith("http") else "nothing leaves this machine"
+        place = f"text goes to {engine}" if is_url(engine) else "nothing leaves this machine"
         self._title = widgets.HTML(f"<b>nbcopilot</b> <span style='{_QUIET}'>{html.escape(place)}</span>")
         self._box = widgets.Textarea(
             placeholder="What should the next cell do?", layout=widgets.Layout(width="auto", height="64px")

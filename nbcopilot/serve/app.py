@@ -29,8 +29,7 @@ from nbcopilot.serve.answer import Answer
 from nbcopilot.serve.replies import body_of, check_model, is_private, known, problem, refusal, state_of
 from nbcopilot.serve.state import State
 from nbcopilot.types import ModelInfo
-
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+from nbcopilot.urls import is_loopback
 
 
 def build(state: State) -> ASGIApp:
@@ -84,7 +83,7 @@ class _Guard:
             return None
         host = urlsplit("//" + request.headers.get("host", "")).hostname
         origin = urlsplit(request.headers.get("origin", "http://localhost")).hostname
-        if host in LOCAL_HOSTS and origin in LOCAL_HOSTS:
+        if is_loopback(host or "") and is_loopback(origin or ""):
             return None
         return refusal(403, "forbidden", "without a key only programs on this machine are answered")
 

@@ -28,9 +28,9 @@ from nbcopilot.serve import runtime
 from nbcopilot.serve.app import build
 from nbcopilot.serve.loader import pool
 from nbcopilot.serve.state import State
+from nbcopilot.urls import is_loopback
 
 log = logging.getLogger("nbcopilot.serve")
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 WATCH_SECONDS = 5.0
 Announce = Callable[[Mapping[str, Any]], None]
 
@@ -45,7 +45,7 @@ class Public:
 
     def check(self) -> None:
         """Raises UsageError when others could come in without a key."""
-        if self.host not in LOOPBACK and not self.key:
+        if not is_loopback(self.host) and not self.key:
             raise UsageError(
                 f"without a key the engine listens on this machine only, not on {self.host}", hint="add --key SECRET"
             )

@@ -8,9 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
-from nbcopilot import __version__
+from nbcopilot import __version__, urls
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError, NbcopilotError, UsageError
@@ -22,7 +21,6 @@ from nbcopilot.server.wire import Json, write_error
 from nbcopilot.session import Session
 from nbcopilot.types import Usage
 
-_LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
 # What the first-run guide offers; the rest of the catalog is a line in the settings away.
 OFFERED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 
@@ -86,7 +84,7 @@ class State:
         try:
             config = self.load()
             found["engine"]["kind"] = config.engine
-            if config.engine.startswith(("http://", "https://")):
+            if urls.is_url(config.engine):
                 self._remote(found, config)
             else:
                 self._local(found, config)
@@ -97,9 +95,8 @@ class State:
         return found
 
     def _remote(self, found: Json, config: Config) -> None:
-        host = urlsplit(config.engine).hostname
-        found["local"] = host in _LOOPBACK
-        found["engine"]["where"] = host or config.engine
+        found["local"] = urls.is_local(config.engine)
+        found["engine"]["where"] = urls.split(config.engine).hostname
         found["model"] |= {"id": config.model if config.model != "auto" else "", "ready": True}
 
     def _local(self, found: Json, config: Config) -> None:

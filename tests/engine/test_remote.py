@@ -16,6 +16,7 @@ import pytest
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.engine.remote import RemoteEngine, estimate
 from nbcopilot.errors import (
+    ConfigError,
     ContextOverflowError,
     EngineError,
     EngineUnavailableError,
@@ -250,7 +251,7 @@ def test_nobody_there_is_one_sentence_with_the_address() -> None:
 
 
 def test_wrong_url_is_refused_at_once() -> None:
-    with pytest.raises(EngineUnavailableError, match="is not the URL of a server"):
+    with pytest.raises(ConfigError, match="is not the URL of a server"):
         RemoteEngine("localhost:8000")
 
 
