@@ -1,6 +1,6 @@
 """How many attempts to get out of the sandbox are stopped, at each level that this machine has.
 
-Runs tests/validate/test_escapes.py and counts what each attempt got, not what the test expects of it. Prints a table
+Runs tests/sandbox/test_escapes.py and counts what each attempt got, not what the test expects of it. Prints a table
 and, as its last line, one JSON object; --out keeps it.
 
     python benchmarks/escapes.py [--out FILE]
@@ -18,9 +18,9 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from nbcopilot.validate.policy import LEVELS
+from nbcopilot.policy import LEVELS
 
-TESTS = Path(__file__).parent.parent / "tests" / "validate" / "test_escapes.py"
+TESTS = Path(__file__).parent.parent / "tests" / "sandbox" / "test_escapes.py"
 
 
 def outcomes(folder: Path) -> list[dict[str, str]]:

@@ -17,10 +17,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nbcopilot.validate.evidence.report import Budget
-from nbcopilot.validate.evidence.strengthen import strengthen
-from nbcopilot.validate.report import Job, Limits
-from nbcopilot.validate.runner import Runner
+from nbcopilot.sandbox.report import Job, Limits
+from nbcopilot.sandbox.runner import Runner
+from nbcopilot.testgen.report import Budget
+from nbcopilot.testgen.strengthen import strengthen
 
 # Runs every test function of a script; a version passes when none raises.
 CALL_ALL = "\nfor _name, _test in list(globals().items()):\n    if _name.startswith('test_'):\n        _test()\n"

@@ -9,11 +9,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from nbcopilot.checks import next_cell
+from nbcopilot.examples import functions_of
 from nbcopilot.judge import Judged
 from nbcopilot.prompts.render import render, render_plainly
 from nbcopilot.types import Context, Notebook, Prompt, Sampling, Task
-from nbcopilot.validate import nextcell
-from nbcopilot.validate.examples import functions_of
 
 # Temperature of answers that are to differ from the greedy one.
 SPREAD = 0.8
@@ -91,7 +91,7 @@ def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[
         or not task.check
         or not plainly
         or length > SHORT_TOKENS
-        or not nextcell.is_next_cell(task, notebook)
+        or not next_cell.is_next_cell(task, notebook)
     ):
         return []
     good = [(candidate, verdict) for candidate, verdict in judged if verdict.ok]

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from nbcopilot.checker import Checker
+from nbcopilot.checks import next_cell
 from nbcopilot.config import Config
 from nbcopilot.task import upstream as task_upstream
 from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
-from nbcopilot.validate import nextcell
-from nbcopilot.validate.checker import Checker
 from nbcopilot.write import grounding
 
 Judged = tuple[Candidate, Verdict]
@@ -43,19 +43,19 @@ class Judge:
         if task.kind == "testgen":
             return self._checker.check_tests(candidate, task, notebook, upstream)
         candidate = self._checker.mend(candidate, task, notebook, upstream)
-        inside = task.check and candidate.answer == "code" and nextcell.is_next_cell(task, notebook)
+        inside = task.check and candidate.answer == "code" and next_cell.is_next_cell(task, notebook)
         if inside:
-            candidate = nextcell.show(candidate, task, notebook.names)
+            candidate = next_cell.show(candidate, task, notebook.names)
         judged = self._seen(candidate, task, notebook, upstream)
         if task.check and task.repairs and not judged[1].ok:
             judged = self._remedied(judged, task, notebook, upstream, [REMEDY_RUNS])
         candidate, verdict = judged
-        copied = nextcell.repeated(candidate, task, notebook) if inside else None
+        copied = next_cell.repeated(candidate, task, notebook) if inside else None
         if copied is not None:
             return candidate, replace(verdict, ok=False, findings=(*verdict.findings, copied))
         if not verdict.ok:
             return judged
-        if inside and (doubts := nextcell.doubts(*judged, task)):
+        if inside and (doubts := next_cell.doubts(*judged, task)):
             return candidate, replace(verdict, findings=(*verdict.findings, *doubts))
         if task.kind == "fix" and task.check:
             return self._checker.confirm(judged, task, notebook, upstream)
@@ -64,7 +64,7 @@ class Judge:
     def _seen(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str]) -> Judged:
         """The candidate with what its run shows, and what of the request it does not do."""
         verdict = self._checker.check(candidate, task, notebook, upstream)
-        broken = nextcell.unkept(candidate, verdict, task, notebook) if task.check else ()
+        broken = next_cell.unkept(candidate, verdict, task, notebook) if task.check else ()
         return candidate, replace(verdict, ok=False, findings=(*verdict.findings, *broken)) if broken else verdict
 
     def _remedied(

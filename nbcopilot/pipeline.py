@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
 from nbcopilot import __version__
+from nbcopilot.answers.extract import extract
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
 from nbcopilot.draws import Draw, draws_of, is_looping, opinions
@@ -38,7 +39,6 @@ from nbcopilot.types import (
     Usage,
     Verdict,
 )
-from nbcopilot.validate.extract import extract
 from nbcopilot.write.plan import plan
 from nbcopilot.write.provenance import RULE, Provenance
 

@@ -27,9 +27,9 @@ import pytest
 
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.notebook import dependencies, document
+from nbcopilot.notebook import python as syntax
 from nbcopilot.notebook.labels import is_label
 from nbcopilot.types import Cell, Notebook
-from nbcopilot.validate import syntax
 from nbcopilot.write.provenance import ours
 
 TEST_SECONDS = 60.0

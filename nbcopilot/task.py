@@ -10,9 +10,9 @@ from dataclasses import replace
 from nbcopilot.config import Config
 from nbcopilot.events import Notice
 from nbcopilot.notebook import dependencies
+from nbcopilot.notebook import python as syntax
 from nbcopilot.notebook.fault import at_fault, leading_up
 from nbcopilot.types import Candidate, Cell, Notebook, Sampling, Target, Task, TaskKind
-from nbcopilot.validate import syntax
 
 
 def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Target | None = None) -> Task:

@@ -11,8 +11,8 @@ from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.events import PromptReady
 from nbcopilot.judge import Judge, ground, harmless
 from nbcopilot.pipeline import Copilot
+from nbcopilot.sandbox.runner import Runner
 from nbcopilot.types import Candidate, Notebook, Target, Task
-from nbcopilot.validate.runner import Runner
 
 
 def test_tags_are_shown_not_executed_and_code_stays_code() -> None:

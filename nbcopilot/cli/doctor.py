@@ -61,7 +61,7 @@ def examine(effective: list[settings.Setting]) -> dict[str, Any]:
         "model": _model(values, store, memory.free),
         "pulled": {model.id: model.describe() for model in store.models()},
         "store": {"path": str(store.root), "free": _free_disk(store.root)},
-        "sandbox": _ask("nbcopilot.validate.sandbox", "describe_level"),
+        "sandbox": _ask("nbcopilot.sandbox.start", "describe_level"),
         "settings": {
             s.name: {"value": "…" if s.name == "api_key" and s.value else s.value, "origin": s.origin}
             for s in effective

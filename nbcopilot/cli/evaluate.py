@@ -84,9 +84,9 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
     from nbcopilot.evaluation.memo import MemoEngine
     from nbcopilot.evaluation.runner import Reference
     from nbcopilot.evaluation.systems import make_systems
+    from nbcopilot.sandbox import start
     from nbcopilot.session import Session
     from nbcopilot.types import ModelInfo
-    from nbcopilot.validate import sandbox
 
     config = with_changes(
         load(),
@@ -102,7 +102,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
     if config.engine == "auto":
         # The resident engine is shared with kernels: a benchmark has its own, and gives it back when it ends.
         config = replace(config, engine="in-process")
-    sandbox.keep(args.jobs)
+    start.keep(args.jobs)
     settings = {
         "candidates": config.candidates,
         "repairs": config.repairs,

@@ -24,11 +24,11 @@ from nbcopilot.events import EditReady
 from nbcopilot.notebook import dependencies, document
 from nbcopilot.notebook.fault import at_fault
 from nbcopilot.notebook.outputs import strip_ansi
+from nbcopilot.sandbox.runner import Runner
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
+from nbcopilot.testgen.failing import first_failing
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Target
-from nbcopilot.validate.evidence.failing import first_failing
-from nbcopilot.validate.runner import Runner
 from nbcopilot.write import diff, files
 from nbcopilot.write.cells import with_cells
 

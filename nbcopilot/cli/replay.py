@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot import config as settings
+from nbcopilot.answers.extract import extract
 from nbcopilot.batch.discover import discover
 from nbcopilot.cli import terminal
 from nbcopilot.draws import is_looping
@@ -26,7 +27,6 @@ from nbcopilot.pipeline import Copilot
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, Completion, Notebook, Prompt, Sampling, Target, TaskKind, text_hash
-from nbcopilot.validate.extract import extract
 from nbcopilot.write import diff, kept
 from nbcopilot.write.provenance import ours, public_id
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from nbcopilot.checks.check import check
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
@@ -22,7 +23,6 @@ from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.task import make_task
 from nbcopilot.types import Candidate, CellEdit, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
-from nbcopilot.validate.check import check
 
 # A fenced block, closed or cut off at the end of the answer; and one that is closed for certain.
 BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)

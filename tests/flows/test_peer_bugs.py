@@ -1,7 +1,7 @@
 """Bugs that other notebook assistants have or had, as claims about whole requests of this one.
 
 Where a bug has its tests already: literal braces (magics/test_interpolate.py, test_magics_in_kernel.py), prose and fences
-(validate/test_extract.py), ids and outputs (write/test_files.py), two undo steps and insert-before-last-cell
+(answers/test_extract.py), ids and outputs (write/test_files.py), two undo steps and insert-before-last-cell
 (tests/browser), missing newlines between cells (prompts/test_render.py), prefix limits and stale inline requests (serve).
 """
 

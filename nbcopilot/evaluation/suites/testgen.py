@@ -16,8 +16,8 @@ from nbcopilot.evaluation.suites import Judgement, Question
 from nbcopilot.evaluation.systems import Answer
 from nbcopilot.evaluation.tasks import TestgenItem, load
 from nbcopilot.evaluation.trial import run_script
+from nbcopilot.testgen.mutation import mutants
 from nbcopilot.types import Cell, Notebook, Target, Task
-from nbcopilot.validate.mutation import mutants
 
 SECONDS_PER_VARIANT = 10
 MUTANTS = 24  # for each function, spread over its lines

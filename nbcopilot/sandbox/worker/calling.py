@@ -1,0 +1,80 @@
+"""A function made callable from its source, arguments from theirs, and recorded cases as something to compare with."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nbcopilot.sandbox.worker import guess, observe
+from nbcopilot.sandbox.worker.execute import Session
+from nbcopilot.sandbox.worker.observe import TARGET, Seen
+
+
+def load(source: str, name: str, session: Session, base: Mapping[str, Any]) -> Callable[..., Any]:
+    """The callable that `name` means after `source` was executed on a copy of the base namespace."""
+    session.namespace.clear()
+    session.namespace.update(base)
+    exec(compile(source, TARGET, "exec"), session.namespace)
+    owner, _, method = name.partition(".")
+    if not method:
+        return session.namespace[owner]  # type: ignore[no-any-return]  # a name of the source
+    made = session.namespace[owner]
+    count = len(_parameters_of(made.__init__)) if "__init__" in vars(made) else 0
+
+    def construct_and_call(*arguments: Any) -> Any:
+        instance = made(*arguments[:count])
+        value = getattr(instance, method)(*arguments[count:])
+        return observe.State(vars(instance)) if value is None and hasattr(instance, "__dict__") else value
+
+    return construct_and_call
+
+
+def _parameters_of(function: Any) -> tuple[str, ...]:
+    code = function.__code__
+    return tuple(code.co_varnames[1 : code.co_argcount])
+
+
+def guesses(tree: ast.Module, name: str) -> list[list[tuple[Any, float]]]:
+    owner, _, method = name.partition(".")
+    node = definition(tree, owner)
+    if isinstance(node, ast.ClassDef):
+        methods = {n.name: n for n in node.body if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))}
+        first = guess.guess(methods["__init__"]) if "__init__" in methods else []
+        return [*first, *guess.guess(methods[method])] if method else first
+    return guess.guess(node) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
+
+
+def definition(tree: ast.Module, name: str) -> ast.AST | None:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return next((n for n in reversed(tree.body) if isinstance(n, kinds) and n.name == name), None)
+
+
+def evaluate(text: str, namespace: Mapping[str, Any]) -> list[Any] | None:
+    """The arguments that a piece of source stands for; None when it needs names that are not there."""
+    try:
+        scope = {k: v for k, v in namespace.items() if k in ("np", "pd", "numpy", "pandas")}
+        return list(eval(compile(f"[{text}]", "seed", "eval"), {**_modules(), **scope}))
+    except Exception:
+        return None
+
+
+def _modules() -> dict[str, Any]:
+    """numpy and pandas under their usual names, where they are loaded."""
+    return {short: sys.modules[long] for short, long in (("np", "numpy"), ("pd", "pandas")) if long in sys.modules}
+
+
+def expectation(case: Mapping[str, Any]) -> Seen:
+    """A case that came as JSON, as something to compare with."""
+    value: Any = None
+    if case["kind"] == "value":
+        value = eval(case["expected"], {"__builtins__": {"float": float, "set": set, "frozenset": frozenset}})
+    return Seen(
+        case["kind"],
+        case["expected"],
+        case["wrap"],
+        case["error"],
+        {int(k): v for k, v in case["after"].items()},
+        value=value,
+    )

@@ -1,0 +1,111 @@
+"""The limits that a job puts on itself before the code that is checked runs; they hold for all its children.
+
+bubblewrap  namespaces around us already; rlimits, seccomp, a record of what was tried
+landlock    rlimits, Landlock for files, seccomp for the network, signals and the rest, the same record
+rlimits     rlimits and an audit hook that refuses; a determined author gets past it
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from nbcopilot.sandbox.worker import audit, landlock, seccomp
+
+_SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/opt", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf",
+           "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime", "/etc/timezone", "/etc/fonts", "/etc/mime.types",
+           "/etc/ssl/certs", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/dev/urandom", "/dev/random",
+           "/dev/zero", "/sys/devices/system/cpu")  # fmt: skip
+
+
+def apply(place: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[audit.Watch, str]:
+    """Limit this process; returns the record of the hook and the level that is truly in force.
+
+    place: "level", "scratch", "write" and "read" (more folders), "list" (folders whose names may be listed), "home", "trusted".
+    limits: as `report.Limits`. Raises OSError when the level asked for cannot be put in force.
+    """
+    _set_limits(limits)
+    level = str(place["level"])
+    writable = [str(path) for path in (place["scratch"], *place.get("write", ()))]
+    if level == "bubblewrap":
+        seccomp.install()
+    elif level == "landlock":
+        _drop_capabilities()
+        read = [*_SYSTEM, *place["read"]]
+        if not landlock.restrict(read, [*writable, "/dev/null", "/dev/full"], place["list"]):
+            raise OSError("Landlock could not be put in force")
+        alone = os.getpid() if landlock.version() < 6 else None
+        if not seccomp.install(signals_to=alone, freeze_modes=True, keep_session=True):
+            raise OSError("seccomp could not be put in force")
+    watch = audit.watch(
+        refuse=level == "rlimits", write=writable, hidden=str(place.get("home", "")), trusted=place.get("trusted", ())
+    )
+    return watch, level
+
+
+def _set_limits(limits: Mapping[str, Any]) -> None:
+    mega = 1024 * 1024
+    _lower(resource.RLIMIT_CORE, 0)
+    _lower(resource.RLIMIT_FSIZE, int(limits["file_mb"]) * mega)
+    _lower(resource.RLIMIT_NOFILE, 256)
+    if hasattr(resource, "RLIMIT_AS") and sys.platform == "linux":
+        _lower(resource.RLIMIT_AS, _address_space() + int(limits["memory_mb"]) * mega)
+    if hasattr(resource, "RLIMIT_MEMLOCK"):
+        _lower(resource.RLIMIT_MEMLOCK, 16 * mega)
+    if hasattr(resource, "RLIMIT_MSGQUEUE"):
+        _lower(resource.RLIMIT_MSGQUEUE, 0)
+    if hasattr(resource, "RLIMIT_NPROC"):
+        used = _threads_of_user() if sys.platform == "linux" else 256
+        _lower(resource.RLIMIT_NPROC, used + int(limits["processes"]))
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a file that grows too large is an OSError, not a death
+    os.nice(5)
+
+
+def limit_cpu(seconds: float) -> None:
+    """Let this process use at most `seconds` more of CPU time; it is killed when it does not stop."""
+    used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _lower(resource.RLIMIT_CPU, int(used + seconds) + 2)
+
+
+def _lower(which: int, value: int) -> None:
+    _, hard = resource.getrlimit(which)
+    limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses some; the monitor of the supervisor stands behind
+        resource.setrlimit(which, (limit, limit))
+
+
+def _address_space() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[0]) * resource.getpagesize()
+    except (OSError, ValueError):
+        return 1 << 30
+
+
+def _threads_of_user() -> int:
+    """Threads that this user has running, as far as /proc shows them: RLIMIT_NPROC counts them all."""
+    total, uid = 0, os.getuid()
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                if os.stat(f"/proc/{entry}").st_uid == uid:
+                    total += len(os.listdir(f"/proc/{entry}/task"))
+            except OSError:
+                continue
+    return total
+
+
+def _drop_capabilities() -> None:
+    """Give up root's powers when started as root; without any this does nothing."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in range(64):
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    libc.capset(header, (ctypes.c_uint32 * 6)())

@@ -1,0 +1,182 @@
+"""One job inside its own process: guard, replica of the notebook's state, then each cell in a fork, then its examples.
+
+{"kind": "run",  "setup": [...], "definitions": [...], "codes": [...], "examples": [...], "reserved": [...], ...}
+{"kind": "call", "function": "testbench.measure", "payload": {...}}
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pickle
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nbcopilot.sandbox.worker import guard
+from nbcopilot.sandbox.worker.describe_value import describe
+from nbcopilot.sandbox.worker.execute import Effects, Session, new_session
+from nbcopilot.sandbox.worker.forks import ChildDied, in_child
+from nbcopilot.sandbox.worker.judge import judge
+from nbcopilot.sandbox.worker.output import Clock, Tape
+
+GRACE = 1.0  # seconds between asking a run to stop and killing it
+AROUND = 5.0  # seconds for looking at the namespace before and after a run
+
+
+def work(
+    job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], place: Mapping[str, Any], clock: Clock
+) -> dict[str, Any]:
+    """The answer to a job; called in a process of its own that ends afterwards. `clock` is watched by the supervisor."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    limits = job["limits"]
+    tape = Tape(int(limits["output_bytes"]))
+    watch, level = guard.apply(place, limits)
+    session = new_session(place, watch, tape)
+    if job["kind"] == "call":
+        module, name = str(job["function"]).rsplit(".", 1)
+        function = getattr(importlib.import_module(f"nbcopilot.sandbox.worker.{module}"), name)
+        return {"level": level, "value": function(job["payload"], session, watch)}
+    ready = _prepare(session, job, blobs, clock)
+    if ready["error"]:
+        return {"level": level, "setup": ready, "runs": []}
+    tape.clear()
+    examples = job.get("examples") or [[] for _ in job["codes"]]
+    alone = len(job["codes"]) == 1
+    runs = [
+        run_cell(session, job, code, list(wanted), clock if alone else None)
+        for code, wanted in zip(job["codes"], examples, strict=True)
+    ]
+    return {"level": level, "setup": ready, "runs": runs}
+
+
+def _prepare(
+    session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], clock: Clock
+) -> dict[str, Any]:
+    """Rebuild the notebook's state from values, and from cells or definitions that run again."""
+    failed: dict[str, Any] = {"error": None, "needs": "", "skipped": []}
+    started = time.monotonic()
+    left = float(job["limits"]["setup_seconds"])
+    clock.allow(left)
+    modules = [name for name, module in job.get("modules", {}).items() if not _import(session, name, module)]
+    # Values first, for decorators and defaults of the definitions; those of the notebook's own classes afterwards.
+    waiting = [(name, data) for name, data in blobs if b"__main__" in data or not _restore(session, name, data)]
+    for number, source in enumerate(job.get("setup", ()), 1):
+        seconds = max(0.1, left - (time.monotonic() - started))
+        clock.allow(seconds + GRACE)
+        report, _ = session.run(source, f"upstream cell {number}", seconds)
+        if not report["ok"]:
+            return {**failed, "error": report["error"], "needs": report["needs"], "seconds": time.monotonic() - started}
+    clock.allow(left)
+    skipped = [name for name, data in waiting if not _restore(session, name, data)]
+    return {**failed, "skipped": [*modules, *skipped], "seconds": time.monotonic() - started}
+
+
+def _import(session: Session, name: str, module: str) -> bool:
+    try:
+        session.namespace[name] = importlib.import_module(module)
+    except Exception:
+        return False
+    return True
+
+
+def _restore(session: Session, name: str, data: bytes) -> bool:
+    try:
+        session.namespace[name] = pickle.loads(data)
+    except Exception:
+        return False
+    return True
+
+
+def run_cell(
+    session: Session, job: Mapping[str, Any], code: str, examples: list[dict[str, Any]], alone: Clock | None
+) -> dict[str, Any]:
+    """The report of one cell, run in a fork; or here, when it is the only one (`alone` is the supervisor's clock)."""
+    seconds = float(job["limits"]["seconds"])
+    each = float(job["limits"]["example_seconds"])
+    reserved = frozenset(job.get("reserved", ()))
+    clock = alone or Clock()
+
+    def whole() -> dict[str, Any]:
+        guard.limit_cpu((seconds + each * len(examples)) * 2)
+        clock.allow(AROUND)
+        effects = Effects(session, reserved)
+        clock.allow(seconds + GRACE)
+        report, value = session.run(code, "cell", seconds)
+        clock.allow(AROUND + each * len(examples))
+        report["stdout"] = session.tape.text()
+        report["result"] = describe(value) if value is not None else None
+        report.update(effects.collect())
+        report["watch"] = {
+            "network": session.watch.network,
+            "processes": session.watch.processes,
+            "refused": session.watch.refused,
+        }
+        report["examples"] = _judge_all(session, examples, each) if report["ok"] else []
+        return report
+
+    if alone is not None:
+        return whole()
+    session.tape.clear()
+    try:
+        report = in_child(whole, seconds + GRACE + 2 * AROUND + each * len(examples), clock)
+    except ChildDied as died:
+        return ended(died, session.tape.text(), seconds)
+    _empty(".")
+    return dict(report)
+
+
+def _judge_all(session: Session, examples: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    """Each example in a fork of its own, so that none sees what another did."""
+    judged = []
+    late = 0
+    for example in examples:
+        if late >= 2:
+            judged.append(
+                {"ok": False, "got": "", "error": "not tried: two examples before it did not end", "digest": ""}
+            )
+            continue
+        try:
+            judged.append(in_child(lambda example=example: judge(example, session.namespace), seconds))  # type: ignore[misc]
+        except ChildDied as died:
+            late += died.late
+            error = f"did not finish in {seconds:g} s" if died.late else f"ended the process ({_death(died)})"
+            judged.append({"ok": False, "got": "", "error": error, "digest": "late" if died.late else "died"})
+    return judged
+
+
+def ended(died: ChildDied, stdout: str, seconds: float) -> dict[str, Any]:
+    """The report of a run whose process ended without one."""
+    killed_for_time = died.late or died.signal == signal.SIGXCPU
+    message = f"did not finish in {seconds:g} s" if killed_for_time else f"the process ended: {_death(died)}"
+    return {
+        "ok": False,
+        "error": {
+            "name": "TimeLimit" if killed_for_time else "ProcessEnded",
+            "message": message,
+            "line": None,
+            "traceback": "",
+        },
+        "timed_out": killed_for_time,
+        "stdout": stdout,
+    }
+
+
+def _death(died: ChildDied) -> str:
+    if died.signal:
+        return signal.Signals(died.signal).name
+    return f"exit code {os.waitstatus_to_exitcode(died.status)}"
+
+
+def _empty(folder: str) -> None:
+    """Remove files that a run left, so that the next one starts from the same; links to the notebook's data stay."""
+    for entry in os.scandir(folder):
+        try:
+            if entry.is_file(follow_symlinks=False) and entry.stat().st_mtime > _started:
+                os.unlink(entry.path)
+        except OSError:
+            continue
+
+
+_started = time.time()

@@ -1,0 +1,154 @@
+"""What comes out of a sandbox, read as values: JSON in, RunReports out.
+
+The child's word is taken for what it says, never for what type it has: whatever is not of the right shape is left out.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from nbcopilot.sandbox.report import FileWrite, Limits, Outcome, RunError, RunReport, Shown
+
+
+def reports(reply: Mapping[str, Any], level: str, count: int, limits: Limits) -> tuple[RunReport, ...]:
+    """A report for each of the `count` cells of a job; also when the child ended without an answer."""
+    answer = reply.get("answer")
+    if not isinstance(answer, dict):
+        return (_ended(reply, level, limits),) * count
+    setup = answer.get("setup")
+    setup = setup if isinstance(setup, dict) else {}
+    files = tuple(
+        FileWrite(_text(f.get("path"), 300), int(_number(f.get("bytes"))), f.get("new") is True)
+        for f in _items(reply.get("files"))
+        if isinstance(f, dict)
+    )
+    shared = {
+        "level": level,
+        "files": files if count == 1 else (),
+        "setup_seconds": _number(setup.get("seconds")),
+        "skipped": tuple(str(name) for name in _items(setup.get("skipped"))),
+    }
+    if setup.get("error"):
+        failed = read_report({"error": setup["error"], "needs": setup.get("needs")}, {**shared, "ran": False})
+        return (replace(failed, error=None, setup_error=failed.error),) * count
+    runs = [run for run in _items(answer.get("runs")) if isinstance(run, dict)]
+    reports = [read_report(run, shared) for run in runs[:count]]
+    return (*reports, *(_ended(reply, level, limits) for _ in range(count - len(reports))))
+
+
+def _ended(reply: Mapping[str, Any], level: str, limits: Limits) -> RunReport:
+    """The report of a job whose process ended, or was ended, without one."""
+    why = str(reply.get("died", "ended"))
+    number = reply.get("signal")
+    if number and not isinstance(number, bool) and isinstance(number, int):
+        with suppress(ValueError):
+            why = f"killed by {signal.Signals(number).name}"
+    message = {
+        "time": f"did not finish in {limits.seconds:g} s",
+        "processes": f"started more than {limits.processes} processes",
+        "memory": f"used more than {limits.memory_mb} MB of memory",
+        "disk": f"wrote more than {limits.disk_mb} MB",
+        "ended": f"the process ended by itself (exit code {reply.get('status', 0)})",
+    }.get(why, f"the process was {why}")
+    late = why == "time" or "SIGXCPU" in why
+    return RunReport(
+        ok=False,
+        level=level,
+        error=RunError("TimeLimit" if late else "ProcessEnded", message),
+        timed_out=late,
+        memory_exceeded=why == "memory",
+    )
+
+
+def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
+    """A RunReport of the JSON that came out of the child; whatever is not of the right shape is left out.
+
+    shared: fields that all runs of the job have (level, setup, files). The child's word is taken for what it says,
+    never for what type it has.
+    """
+    error = _error(raw.get("error"))
+    return RunReport(
+        ok=raw.get("ok") is True,
+        error=error,
+        needs=_text(raw.get("needs"), 300),
+        stdout=_text(raw.get("stdout"), 200_000),
+        result=_shown(raw.get("result")),
+        created=_shown_map(raw.get("created")),
+        changed=_shown_map(raw.get("changed")),
+        deleted=_texts(raw.get("deleted")),
+        imported=_texts(raw.get("imported")),
+        plots=int(_number(raw.get("plots"))),
+        seconds=_number(raw.get("seconds")),
+        warnings=_texts(raw.get("warnings")),
+        timed_out=raw.get("timed_out") is True,
+        memory_exceeded=raw.get("memory_exceeded") is True,
+        meant=_text(raw.get("meant"), 500),
+        outcomes=tuple(_outcome(item) for item in _items(raw.get("examples")) if isinstance(item, dict)),
+        **shared,
+    )
+
+
+def _error(raw: Any) -> RunError | None:
+    if not isinstance(raw, dict):
+        return None
+    line = raw.get("line")
+    return RunError(
+        _text(raw.get("name"), 100) or "Error",
+        _text(raw.get("message"), 2000),
+        line if isinstance(line, int) else None,
+        _text(raw.get("traceback"), 8000),
+        _text(raw.get("hint"), 500),
+    )
+
+
+def _shown(raw: Any) -> Shown | None:
+    if not isinstance(raw, dict):
+        return None
+    shape = raw.get("shape")
+    return Shown(
+        _text(raw.get("type"), 100),
+        _text(raw.get("repr"), 4000),
+        tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else None,
+        _text(raw.get("digest"), 64),
+        raw.get("hollow") is True,
+        _text(raw.get("headless"), 200),
+        _text(raw.get("epoch"), 100),
+    )
+
+
+def _shown_map(raw: Any) -> dict[str, Shown]:
+    if not isinstance(raw, dict):
+        return {}
+    pairs = ((_text(name, 100), _shown(value)) for name, value in list(raw.items())[:200])
+    return {name: shown for name, shown in pairs if shown is not None}
+
+
+def _outcome(raw: dict[str, Any]) -> Outcome:
+    return Outcome(
+        raw.get("ok") is True,
+        got=_text(raw.get("got"), 2000),
+        error=_text(raw.get("error"), 500),
+        digest=_text(raw.get("digest"), 64),
+        at=_text(raw.get("at"), 300),
+    )
+
+
+def _text(raw: Any, limit: int) -> str:
+    return raw[:limit] if isinstance(raw, str) else ""
+
+
+def _texts(raw: Any) -> tuple[str, ...]:
+    return tuple(item[:500] for item in raw[:200] if isinstance(item, str)) if isinstance(raw, list) else ()
+
+
+def _items(raw: Any) -> list[Any]:
+    return raw if isinstance(raw, list) else []
+
+
+def _number(raw: Any) -> float:
+    return float(raw) if isinstance(raw, (int, float)) and math.isfinite(raw) else 0.0

@@ -1,0 +1,53 @@
+"""Whatever comes out of a sandbox is read as values: a forged answer can lie, it cannot harm."""
+
+from __future__ import annotations
+
+import pytest
+
+from nbcopilot.sandbox.report import Limits
+from nbcopilot.sandbox.worker_results import read_report, reports
+
+LIMITS = Limits(seconds=3, processes=5, memory_mb=100, disk_mb=10)
+
+
+@pytest.mark.parametrize("value", [None, 1, "text", [], {}, [1], {"a": 1}, 1e999, True])
+@pytest.mark.parametrize("key", ["ok", "error", "needs", "stdout", "result", "created", "changed", "deleted", "imported", "plots", "seconds", "warnings", "examples", "timed_out"])  # fmt: skip
+def test_a_field_of_any_shape_is_read_or_left_out(key: str, value: object) -> None:
+    report = read_report({key: value}, {"level": "rlimits"})
+    assert isinstance(report.stdout, str) and isinstance(report.created, dict) and isinstance(report.deleted, tuple)
+    assert report.ok in (True, False) and report.level == "rlimits"
+
+
+def test_long_texts_are_cut() -> None:
+    report = read_report({"stdout": "x" * 10**6, "created": {f"n{i}": {"repr": "y" * 10**5} for i in range(1000)}}, {})
+    assert len(report.stdout) <= 200_000 and len(report.created) == 200
+    assert all(len(shown.repr) <= 4000 for shown in report.created.values())
+
+
+@pytest.mark.parametrize(
+    ("reply", "message", "late", "memory"),
+    [
+        ({"died": "time"}, "did not finish in 3 s", True, False),
+        ({"died": "processes"}, "started more than 5 processes", False, False),
+        ({"died": "memory"}, "used more than 100 MB of memory", False, True),
+        ({"died": "disk"}, "wrote more than 10 MB", False, False),
+        ({"died": "ended", "signal": 11}, "the process was killed by SIGSEGV", False, False),
+        ({"died": "ended", "signal": 24}, "the process was killed by SIGXCPU", True, False),
+        ({"died": "ended", "status": 3}, "the process ended by itself (exit code 3)", False, False),
+        ({}, "the process ended by itself (exit code 0)", False, False),
+        ({"answer": "nonsense"}, "the process ended by itself (exit code 0)", False, False),
+    ],
+)
+def test_an_end_without_an_answer_says_why(reply: dict[str, object], message: str, late: bool, memory: bool) -> None:
+    (report,) = reports(reply, "landlock", 1, LIMITS)
+    assert report.error is not None and report.error.message == message
+    assert (report.ok, report.timed_out, report.memory_exceeded, report.level) == (False, late, memory, "landlock")
+
+
+def test_missing_runs_are_filled_up_and_surplus_ones_dropped() -> None:
+    reply = {"answer": {"setup": {}, "runs": [{"ok": True}]}}
+    assert [r.ok for r in reports(reply, "rlimits", 3, LIMITS)] == [True, False, False]
+    reply = {"answer": {"setup": {"seconds": "x", "skipped": 3}, "runs": 7}, "files": 5}
+    assert [r.ok for r in reports(reply, "rlimits", 1, LIMITS)] == [False]
+    reply = {"answer": {"setup": None, "runs": [{"ok": True}] * 5}, "files": ["x", {"path": 1}]}
+    assert [r.ok for r in reports(reply, "rlimits", 2, LIMITS)] == [True, True]
