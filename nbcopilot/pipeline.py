@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.answers.extract import extract
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.batch.survey import Group, Survey, described, group_hash, parts
 from nbcopilot.batch.texts import Options, Text
 from nbcopilot.notebook.document import NotebookFile, source_text

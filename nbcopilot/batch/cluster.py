@@ -22,7 +22,7 @@ from typing import Any
 import distributed
 from distributed import KilledWorker
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.batch import gateway, processes
 from nbcopilot.batch.blame import PATIENT_STRIKES, Blame
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
@@ -62,9 +62,9 @@ def work(job: Job, item: Item, key: str) -> Outcome:
 def versions(dask_worker: Any) -> str:
     """The version of nbcopilot on a worker, "" when it has none."""
     try:
-        import nbcopilot
+        from nbcopilot._version import __version__
 
-        return nbcopilot.__version__
+        return __version__
     except ImportError:
         return ""
 

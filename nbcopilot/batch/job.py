@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.batch.texts import Options, Text
 from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, NbcopilotError

@@ -22,7 +22,7 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.batch import stores
 from nbcopilot.batch.job import Outcome, Part
 from nbcopilot.batch.texts import Text

@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Protocol
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.batch import tasks
 from nbcopilot.batch.asking import Cancelled
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome

@@ -76,7 +76,8 @@ def run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None
 
 def _run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], None]) -> Report:
     from nbcopilot.batch import runner
-    from nbcopilot.batch.report import WATTS_PER_CORE, require_format, write_report
+    from nbcopilot.batch.report import WATTS_PER_CORE
+    from nbcopilot.batch.report_files import require_format, write_report
     from nbcopilot.cli.progress import Progress
 
     _require_sense(args)

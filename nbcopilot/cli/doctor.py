@@ -12,8 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbcopilot import __version__
 from nbcopilot import config as settings
+from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.urls import is_url
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
 
 # Command -> the module of nbcopilot.cli that has `add_parser(subparsers)` and `run(args) -> int`.

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import __version__, git
+from nbcopilot import git
+from nbcopilot._version import __version__
 from nbcopilot.evaluation import metrics
 from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.evaluation.tasks import Result

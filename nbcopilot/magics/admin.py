@@ -9,8 +9,8 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-import nbcopilot
-from nbcopilot import __version__, session
+from nbcopilot import session
+from nbcopilot._version import __version__
 from nbcopilot.config import explain, with_changes
 from nbcopilot.errors import UsageError
 from nbcopilot.magics import background, context_view
@@ -157,7 +157,9 @@ def _models(rest: str, shell: InteractiveShell) -> None:
 
 
 def _panel(rest: str, shell: InteractiveShell) -> Any:
-    return nbcopilot.panel()
+    from nbcopilot.panel import panel
+
+    return panel()
 
 
 HELP = {

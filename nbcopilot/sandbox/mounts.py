@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbcopilot
+from nbcopilot import _version
 
 MAX_ENTRIES = 2000
 
@@ -43,7 +43,7 @@ def look(data_dir: Path | None) -> Surroundings:
     paths = [os.path.abspath(path) for path in sys.path if path and os.path.exists(path)]
     python = sorted({os.path.realpath(r) for r in roots if os.path.isdir(r)} | {r for r in roots if os.path.isdir(r)})
     installed = [p for p in paths if "site-packages" in p or "dist-packages" in p or _below(p, python)]
-    package = os.path.dirname(os.path.dirname(os.path.abspath(nbcopilot.__file__)))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(_version.__file__)))
     local = [p for p in paths if p not in installed and p != package and not _holds_home(p)]
     data = os.path.realpath(data_dir) if data_dir and os.path.isdir(data_dir) else None
     if data and (_holds_home(data) or data == os.sep):

@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.serve import inline, schema, shapes
 from nbcopilot.serve.answer import Answer

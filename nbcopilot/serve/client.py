@@ -19,7 +19,8 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from nbcopilot import __version__, errors
+from nbcopilot import errors
+from nbcopilot._version import __version__
 from nbcopilot.config import Config
 from nbcopilot.engine import wire
 from nbcopilot.engine.remote import BROKEN, RemoteEngine, Server

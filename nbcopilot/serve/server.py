@@ -21,7 +21,7 @@ from typing import Any
 
 import uvicorn
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.config import Config
 from nbcopilot.errors import EngineUnavailableError, UsageError
 from nbcopilot.serve import runtime

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

@@ -8,7 +8,7 @@ from pathlib import Path
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import url_path_join
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.server import handlers, settings
 from nbcopilot.server.state import State
 from nbcopilot.write.comm import FRONTEND_VARIABLE

@@ -9,7 +9,8 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from nbcopilot import __version__, urls
+from nbcopilot import urls
+from nbcopilot._version import __version__
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError, NbcopilotError, UsageError

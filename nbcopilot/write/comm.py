@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nbcopilot import __version__
+from nbcopilot._version import __version__
 from nbcopilot.errors import InternalError
 from nbcopilot.types import CellEdit
 from nbcopilot.write.wire import (

@@ -198,7 +198,7 @@ def test_killed_client_ends_its_answer(place: Path) -> None:
 
 # --------------------------------------------------------------------------- replaced, stopped, idle
 
-OTHER_VERSION = "import sys, nbcopilot; nbcopilot.__version__ = {version!r}; sys.prefix = {prefix!r}; sys.argv = ['nbcopilot.serve.daemon']; import nbcopilot.serve.daemon as d; d.main(['--settings', '{{}}'])"
+OTHER_VERSION = "import sys, nbcopilot._version as v; v.__version__ = {version!r}; sys.prefix = {prefix!r}; sys.argv = ['nbcopilot.serve.daemon']; import nbcopilot.serve.daemon as d; d.main(['--settings', '{{}}'])"
 
 
 def start_other(place: Path, version: str, prefix: str) -> int:

@@ -29,6 +29,8 @@ def need(there: bool, reason: str) -> None:
 
 
 def test_python_and_typescript_have_one_version() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'dynamic = ["version"]' in project and 'path = "nbcopilot/_version.py"' in project
     package = json.loads((EXTENSION / "package.json").read_text(encoding="utf-8"))
     lock = json.loads((EXTENSION / "package-lock.json").read_text(encoding="utf-8"))
     source = (EXTENSION / "src" / "version.ts").read_text(encoding="utf-8")
