@@ -22,10 +22,14 @@ from nbcopilot.write import kept
 
 @dataclass(frozen=True)
 class Write:
-    """A write that %nbcopilot undo can take back: the edit and the way it took (write/choose.py)."""
+    """A write that %nbcopilot undo can take back: the edit and the way it took (write/choose.py).
+
+    confirmed: the front end has said that the cells are there; False where it never says so.
+    """
 
     edit: CellEdit
     route: str
+    confirmed: bool = False
 
 
 @dataclass
@@ -37,6 +41,7 @@ class Session:
     progress: Callable[[int, int, str], None] | None = None
     history: list[Write] = field(default_factory=list)
     pending: CellEdit | None = None
+    pending_overwrites: bool = False  # what waits would replace cells that the user has edited
     last_context: Context | None = None
     notices: list[str] = field(default_factory=list)
     _engine: Engine | None = None

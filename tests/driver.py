@@ -17,6 +17,8 @@ import nbformat
 from jupyter_client.manager import KernelManager
 
 from nbcopilot import __version__
+from nbcopilot.types import text_hash
+from nbcopilot.write.provenance import is_edited
 
 TARGET = "nbcopilot:cells"
 
@@ -124,6 +126,8 @@ class FrontEnd:
                     self._comm_close(content["comm_id"])
                 elif content["data"]["type"] == "begin":
                     calls.add(content["comm_id"])
+                    if "asks" in content["data"]:
+                        self._comm_message(cell, content)
                 else:
                     self._comm_message(cell, content)
             elif kind == "comm_msg" and content["comm_id"] in calls:
@@ -174,6 +178,8 @@ class FrontEnd:
         data, comm_id = content["data"], content["comm_id"]
         if data["type"] == "hello":
             answer = {"schema": 1, "type": "ready", "frontend": "driver", "version": __version__}
+        elif data["type"] == "begin":
+            answer = self._known(data)
         elif data["type"] == "edit":
             answer = self._edit(cell, data)
         else:
@@ -181,6 +187,16 @@ class FrontEnd:
             self.nb.cells[:] = [c for c in self.nb.cells if c.id not in gone]
             answer = {"schema": 1, "type": "applied", "group": data["group"], "cells": [], "replaced": gone}
         self.client.shell_channel.send(self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": answer}))
+
+    def _known(self, begin: Any) -> dict[str, Any]:
+        """What the notebook holds of the answer, as labextension/src/edits.ts finds it."""
+        asks, state = begin["asks"], "none"
+        for cell in self.nb.cells:
+            record = cell.metadata.get("nbcopilot", {})
+            here = asks["source_cell"] in (None, record.get("source_cell")) and record.get("role") == asks["role"]
+            if here and record.get("request_hash") == asks["request_hash"] and state != "edited":
+                state = "untouched" if record["cell_hash"] == text_hash(cell.source) else "edited"
+        return {"schema": 1, "type": "known", "group": begin["group"], "state": state, "cells": []}
 
     def _edit(self, cell: Any, edit: Any) -> dict[str, Any]:
         """Insert typed cells in place of `replaces`, else below `after`, else below the cell that asked."""
@@ -191,6 +207,10 @@ class FrontEnd:
                 record = other.metadata.get("nbcopilot", {})
                 if record.get("source_cell") == previous["source_cell"] and record.get("role") in previous["roles"]:
                     gone.add(other.id)
+        kept = [c for c in self.nb.cells if c.id in gone and is_edited(c.metadata, c.source)]
+        if kept and not edit["overwrite"]:
+            refusal = {"schema": 1, "type": "refused", "group": edit["group"], "reason": "edited", "detail": ""}
+            return {**refusal, "cells": [c.id for c in kept], "sources": [c.source for c in kept]}
         ids = [c.id for c in self.nb.cells]
         first = next((i for i, known in enumerate(ids) if known in gone), None)
         after = edit["after"] if edit["after"] in ids else cell.id

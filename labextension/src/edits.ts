@@ -6,13 +6,15 @@
 import type { ISharedCell, ISharedNotebook, SharedCell, YNotebook } from '@jupyter/ydoc';
 
 import { textHash } from './hash';
-import type { IApplied, IEdit, INewCell, IRefused } from './wire';
-import { applied, isObject, refused } from './wire';
+import type { IApplied, IAsks, IEdit, IKnown, INewCell, IRefused } from './wire';
+import { applied, isObject, known, refused } from './wire';
 
 interface IRecord {
   role?: string;
   group?: string;
   source_cell?: string | null;
+  source_hash?: string;
+  request_hash?: string;
   cell_hash?: string;
 }
 
@@ -54,7 +56,7 @@ function prepare(shared: ISharedNotebook, edit: IEdit, readOnly: boolean): IShar
     return expected === undefined ? isEdited(cell) : textHash(cell.getSource()) !== expected;
   });
   if (changed.length && !edit.overwrite) {
-    return refused(edit.group, 'edited', ids(changed), 'a cell was edited since it was written');
+    return refused(edit.group, 'edited', ids(changed), 'a cell was edited since it was written', texts(changed));
   }
   for (const [id, hash] of Object.entries(edit.expected)) {
     const cell = find(shared, id);
@@ -106,6 +108,21 @@ export function undo(shared: ISharedNotebook, group: string, force: boolean, rea
   });
   memory.get(shared)?.delete(group);
   return applied(group, kept.map(old => String(old.cell.id)), gone);
+}
+
+/** What the notebook holds of the answer to a request: nothing, its cells as they were written, or edited ones. */
+export function answerOf(shared: ISharedNotebook, group: string, asks: IAsks): IKnown {
+  const answers = shared.cells.filter(cell => {
+    const ours = record(cell);
+    return (
+      ours !== null &&
+      ours.role === asks.role &&
+      (asks.source_cell === null || ours.source_cell === asks.source_cell) &&
+      (ours.request_hash ? ours.request_hash === asks.request_hash : asks.source_cell !== null && ours.source_hash === asks.source_hash)
+    );
+  });
+  const changed = answers.filter(isEdited);
+  return known(group, changed.length ? 'edited' : answers.length ? 'untouched' : 'none', ids(changed.length ? changed : answers));
 }
 
 /** Groups of requests that have cells in the notebook, or replaced some, latest last. */
@@ -225,6 +242,10 @@ function record(cell: ISharedCell): IRecord | null {
 
 function find(shared: ISharedNotebook, id: string): ISharedCell | undefined {
   return shared.cells.find(cell => cell.getId() === id);
+}
+
+function texts(cells: readonly ISharedCell[]): string[] {
+  return cells.map(cell => cell.getSource());
 }
 
 function ids(cells: readonly ISharedCell[]): string[] {

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test';
 
 import { YNotebook } from '@jupyter/ydoc';
 
-import { apply, groups, undo } from '../src/edits';
+import { answerOf, apply, groups, undo } from '../src/edits';
 import { textHash } from '../src/hash';
 import type { IEdit } from '../src/wire';
 
@@ -160,5 +160,38 @@ describe('undo', () => {
   it('says when there is nothing', () => {
     const outcome = undo(notebook('a'), 'g9', false);
     assert.equal(outcome.type === 'refused' && outcome.reason, 'no-cell');
+  });
+});
+
+describe('answerOf', () => {
+  const asks = { request_hash: 'sha256:r', source_cell: 'c0', source_hash: textHash('a'), role: 'code' };
+  const state = (record: Record<string, unknown>, change?: string): string => {
+    const nb = notebook('a', 'b');
+    apply(nb, edit({ cells: [code('x', record)] }));
+    if (change !== undefined) {
+      nb.cells[1].setSource(change);
+    }
+    return answerOf(nb, 'g2', asks).state;
+  };
+  it('finds the cells of the same request, as they were written or edited', () => {
+    assert.equal(state({ request_hash: 'sha256:r' }), 'untouched');
+    assert.equal(state({ request_hash: 'sha256:r' }, 'x  # mine'), 'edited');
+  });
+  it('knows an answer of before by the hash of the cell that asked', () => {
+    assert.equal(state({ source_hash: textHash('a') }), 'untouched');
+  });
+  it('takes no answer to another request, of another cell or of another kind for it', () => {
+    assert.equal(state({ request_hash: 'sha256:other', source_hash: textHash('a') }), 'none');
+    assert.equal(state({ request_hash: 'sha256:r', source_cell: 'c9' }), 'none');
+    assert.equal(state({ request_hash: 'sha256:r', role: 'tests' }), 'none');
+    assert.equal(answerOf(notebook('a'), 'g', asks).state, 'none');
+  });
+  it('a refusal carries the text that was kept', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('x')] }));
+    nb.cells[1].setSource('mine');
+    const again = apply(nb, edit({ group: 'g2', previous: { source_cell: 'c0', roles: ['code'] }, cells: [code('y')] }));
+    assert.deepEqual(again.type === 'refused' && again.sources, ['mine']);
+    assert.deepEqual(sources(nb), ['a', 'mine']);
   });
 });

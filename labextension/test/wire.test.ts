@@ -3,14 +3,14 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 
-import { applied, readEvent, readKernelMessage, ready, refused, stop } from '../src/wire';
+import { applied, known, readEvent, readKernelMessage, ready, refused, stop } from '../src/wire';
 
 // The same files that the Python side is tested against; from labextension/.test/test/ to the root of the project.
 const FOLDER = join(__dirname, '..', '..', '..', 'tests', 'data', 'wire');
 const read = (name: string): any => JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf-8'));
 
 describe('messages of the kernel', () => {
-  for (const name of ['hello', 'begin', 'edit', 'edit_replacing', 'edit_addressed', 'output', 'undo']) {
+  for (const name of ['hello', 'begin', 'begin_asking', 'edit', 'edit_replacing', 'edit_addressed', 'output', 'undo']) {
     it(`${name} is read as it is`, () => {
       assert.deepEqual(readKernelMessage(read(name)), read(name));
     });
@@ -37,13 +37,17 @@ describe('answers of the front end', () => {
     assert.deepEqual(ready('JupyterLab', '0.1.0', 'page-2'), read('ready_again'));
     const two = read('refused');
     assert.deepEqual(refused(two.group, two.reason, two.cells, two.detail), two);
+    const three = read('refused_edited');
+    assert.deepEqual(refused(three.group, three.reason, three.cells, three.detail, three.sources), three);
+    const four = read('known');
+    assert.deepEqual(known(four.group, four.state, four.cells), four);
   });
   it('every message file is known to one of the tests', () => {
     const names = readdirSync(FOLDER).map(name => name.replace('.json', ''));
-    const fromKernel = ['hello', 'begin', 'edit', 'edit_replacing', 'edit_addressed', 'output', 'undo'];
-    const known = [...fromKernel, 'applied', 'refused', 'ready', 'ready_again', 'stop'];
+    const fromKernel = ['hello', 'begin', 'begin_asking', 'edit', 'edit_replacing', 'edit_addressed', 'output', 'undo'];
+    const fromPage = ['applied', 'refused', 'refused_edited', 'ready', 'ready_again', 'stop', 'known'];
     const http = ['events', 'stream_request', 'complete_request'];
-    assert.deepEqual(names.filter(name => ![...known, ...http].includes(name)), []);
+    assert.deepEqual(names.filter(name => ![...fromKernel, ...fromPage, ...http].includes(name)), []);
   });
 });
 

@@ -106,8 +106,8 @@ def run(args: argparse.Namespace) -> int:
         return 1
     written = ""
     try:
-        if args.command == "testgen" and not ready.verdict.ok and (args.write or new_file):
-            print("nbcopilot: nothing was written: tests that fail are not offered", file=sys.stderr)
+        if not ready.verdict.ok and config.check and ready.candidate.answer == "code" and (args.write or new_file):
+            print(f"nbcopilot: nothing was written: {_UNWRITTEN[args.command]}", file=sys.stderr)
         elif new_file is not None:
             written = _write_tests(new_file, path, ready.edit)
         elif path is not None and args.write:
@@ -116,6 +116,12 @@ def run(args: argparse.Namespace) -> int:
     finally:  # an answer that could not be written is shown all the same
         _show(args, ready, written)
     return 0 if ready.verdict.ok else 1
+
+
+_UNWRITTEN = {
+    "testgen": "tests that fail are not offered",
+    "generate": "the checks found a problem; --no-check writes it all the same",
+}
 
 
 def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:

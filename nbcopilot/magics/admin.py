@@ -46,7 +46,7 @@ def _status(rest: str, shell: InteractiveShell) -> None:
         print(f"{info.id} · {info.engine} · {info.device} · {info.precision} · {info.context_tokens} tokens of context")
         for name, value in info.detail.items():
             print(f"  {name}: {value}")
-    count = len(current.history)
+    count = sum(write.confirmed for write in current.history)
     print(
         f"{count or 'no'} write{'' if count == 1 else 's'} in this session"
         + ("; one answer waits for %nbcopilot accept" if current.pending else "")
@@ -115,12 +115,13 @@ def _accept(rest: str, shell: InteractiveShell) -> None:
         print(waits)
         return
     edit, current.pending = current.pending, None
+    overwrite, current.pending_overwrites = current.pending_overwrites, False
     stream = _stream(shell)
 
     def say(text: str, more: Mapping[str, str]) -> None:
         _say(stream, text, more)
 
-    say(deliver(edit, shell, current.config, say), {})
+    say(deliver(edit, shell, current.config, say, overwrite=overwrite), {})
 
 
 def _stop(rest: str, shell: InteractiveShell) -> None:
@@ -169,8 +170,8 @@ HELP = {
     "context": "what the last request sent to the model, and why",
     "stop": "cancel the requests that are under way",
     "undo": "take back the last write",
-    "accept": "write the answer of --dry-run",
-    "reject": "drop the answer of --dry-run",
+    "accept": "write the answer that waits: of --dry-run, or one that was not written",
+    "reject": "drop the answer that waits",
     "models": "the models on this machine",
     "panel": "a panel of widgets, for front ends without the extension",
 }

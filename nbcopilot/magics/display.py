@@ -37,7 +37,7 @@ class Stream:
     def __init__(self, *, rich: bool) -> None:
         self.text = ""
         self.shown: dict[str, str] = {}
-        self._rich = rich
+        self.rich = rich
         self._handle: Any = None
         self._shown = 0.0
         self._status = ""
@@ -51,7 +51,7 @@ class Stream:
         """Append generated text."""
         self.text += text
         self._status = ""
-        if self._rich:
+        if self.rich:
             self._refresh()
         else:
             sys.stdout.write(text)
@@ -59,21 +59,21 @@ class Stream:
 
     def restart(self, reason: str) -> None:
         """Begin a new answer (a repair)."""
-        if not self._rich and self.text:
+        if not self.rich and self.text:
             sys.stdout.write(f"\n--- {reason}\n")
         self.text = ""
         self.status(reason)
 
     def finish(self, plain: str, rich: str) -> None:
         """Replace the running text by the summary, given as plain text and as HTML."""
-        if self._rich:
+        if self.rich:
             self._publish({"text/plain": plain, "text/html": rich})
         else:
             sys.stdout.write(("\n" if self.text else "") + plain + "\n")
 
     def _refresh(self, *, force: bool = False) -> None:
         now = time.monotonic()
-        if not self._rich or (not force and now - self._shown < REFRESH_SECONDS):
+        if not self.rich or (not force and now - self._shown < REFRESH_SECONDS):
             return
         self._shown = now
         status = f"<div style='{_QUIET}'>{html.escape(self._status)}</div>" if self._status else ""
@@ -142,6 +142,14 @@ def summary(
         )
     rows.append(f"<div style='{_QUIET}'>{html.escape(foot)}</div>")
     return "\n".join(plain), "".join(rows)
+
+
+def answered_already(state: str) -> tuple[str, str]:
+    """What stands below a request that has its answer, as (plain text, HTML); `state` is "untouched" or "edited"."""
+    text = "Answered below (`--again` asks anew)"
+    if state == "edited":
+        text = "Answered below, and edited since: your text is kept (`--again` asks anew and shows the difference)"
+    return text, f"<div style='{_QUIET}'>{html.escape(text)}</div>"
 
 
 def problem(error: NbcopilotError) -> tuple[str, str]:

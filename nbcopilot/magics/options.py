@@ -45,6 +45,7 @@ COMMON = (
     Option(("--no-check",), None, "do not validate"),
     Option(("--no-run",), None, "%%testgen: do not run the cell first"),
     Option(("--replace",), None, "replace this cell in place of adding one below"),
+    Option(("--again",), None, "ask anew, though the answer is there already"),
     Option(("--wait",), None, "block until the cells are written"),
     Option(("-h", "--help"), None, "this list"),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import html
 import threading
@@ -18,11 +17,17 @@ from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
 from nbcopilot.judge import Judge
 from nbcopilot.magics import background, context_view
-from nbcopilot.magics.display import Stream, problem, summary
+from nbcopilot.magics.display import Stream, answered_already, problem, summary
+from nbcopilot.task import aim
 from nbcopilot.types import CellEdit, Notebook, Task, Usage
 from nbcopilot.write import choose, comm, copy, diff
-from nbcopilot.write.wire import Answer, Refused
+from nbcopilot.write.answered import Answered, look_up
+from nbcopilot.write.plan import ROLES, request_hash
+from nbcopilot.write.wire import Answer, Asks, Refused
 
+# Options with which a request is put to the model though its answer is there.
+ASKS_ANEW = frozenset({"again", "dry_run", "show_context"})
+NOT_WRITTEN = "Not written, because the checks found a problem: %nbcopilot accept writes it all the same"
 Say = Callable[[str, Mapping[str, str]], None]
 
 
@@ -37,25 +42,48 @@ def deliver(
 ) -> str:
     """Write `edit` by the best way and remember it for undo; the sentence says which way and what it lost.
 
-    What the front end answers comes to `say` as a sentence, with the text to copy when it wrote nothing.
+    What the front end answers comes to `say` as a sentence, with the text to copy when it wrote nothing. Where it
+    keeps silent, that is said, too: nothing counts as written before it was confirmed.
     """
     current, running = session.current(), comm.running_cell(shell)
-    write: session.Write | None = None
-    refused = False
+    answers: list[Answer] = []
 
     def answered(answer: Answer) -> None:
-        nonlocal refused
-        refused = isinstance(answer, Refused)
-        if refused and write is not None:
-            with contextlib.suppress(ValueError):
-                current.history.remove(write)
-        say(choose.explain(answer, asker=running), copy.bundle(edit) if refused else {})
+        answers.append(answer)
+        if isinstance(answer, Refused):
+            return say(_refused(answer, edit), _kept(answer, edit))
+        current.history.append(session.Write(edit, "comm", confirmed=True))
+        say(choose.explain(answer, asker=running), {})
 
-    delivery = choose.deliver(edit, shell, config, on_answer=answered, overwrite=overwrite, call=call)
-    if delivery.route != "none" and not refused:
-        write = session.Write(edit, delivery.route)
-        current.history.append(write)
+    def silent() -> None:
+        if not answers:
+            say(choose.SILENT, copy.bundle(edit))
+
+    delivery = choose.deliver(
+        edit, shell, config, on_answer=answered, on_silence=silent, overwrite=overwrite, call=call
+    )
+    if delivery.route in ("payload", "copy"):
+        current.history.append(session.Write(edit, delivery.route))
     return delivery.sentence
+
+
+def _refused(answer: Refused, edit: CellEdit) -> str:
+    """Why nothing was written; an answer that would replace what the user has edited waits to be accepted."""
+    if answer.reason == "edited":
+        current = session.current()
+        current.pending, current.pending_overwrites = edit, True
+    return choose.explain(answer)
+
+
+def _kept(answer: Refused, edit: CellEdit) -> Mapping[str, str]:
+    """What stands below a refusal: how the answer differs from the text that was kept, then the text to copy."""
+    shown = copy.bundle(edit)
+    if answer.reason != "edited" or not answer.sources:
+        return shown
+    new = "\n\n".join(cell.source for cell in edit.cells)
+    change = diff.cell_diff("\n\n".join(answer.sources).rstrip("\n"), new, "your text, kept", "the new answer")
+    rich = f"<pre style='white-space:pre-wrap'>{html.escape(change)}</pre>{shown['text/html']}"
+    return {"text/plain": f"\n{change}", "text/html": rich}
 
 
 class Stopped(KeyboardInterrupt):
@@ -83,18 +111,20 @@ class Request:
         self._call: comm.Call | None = None
         self._sent = False  # the call is then closed by the front end's answer
         self._namespace: Mapping[str, Any] = shell.user_ns
+        asking = notebook.cells[notebook.cursor] if notebook.cursor is not None and notebook.cells else None
+        self._running = asking.source if asking is not None else ""
 
     def run(self) -> None:
         """Answer, show, write; in a thread, and back at once, where a page takes the cells whenever they come.
 
         Raises NbcopilotError, and Stopped on interrupt.
         """
-        self.session.ask = ask_for(self.shell)
-        self.stream.status("starting the model …")
+        link = self._link()
+        # A thread has nobody to ask: there a model that lacks is said.
+        self.session.ask = ask_for(self.shell) if link is None else None
         try:
-            if (link := self._link()) is None:
+            if link is None:
                 return self._answer()
-            self.session.prepare(self.config)
         except KeyboardInterrupt:
             self._show_stopped()
             raise Stopped from None
@@ -103,7 +133,7 @@ class Request:
             raise
         # The user goes on changing the names; what they stand for now is what was asked about.
         self._namespace = dict(self.shell.user_ns)
-        self._call = comm.Call(link, self.stop, lambda: self.stream.shown)
+        self._call = comm.Call(link, self.stop, lambda: self.stream.shown, self._asks())
         requests = background.line(self.shell)
         if before := len(requests.jobs):
             self.stream.status(f"waiting for {before} request{'s' if before > 1 else ''} before this one …")
@@ -136,6 +166,23 @@ class Request:
             if not self._sent:
                 self._call.close()
 
+    def _asks(self) -> Asks | None:
+        """By what the page finds the answer, if it is there already; None where it is asked anew in any case."""
+        if self.flags & ASKS_ANEW:
+            return None
+        task = aim(self.task, self.notebook)[0]
+        subject = self.notebook.cell(task.target.cell_id)
+        return Asks(request_hash(task), task.target.cell_id, subject.hash if subject else "", ROLES[task.kind])
+
+    def _there(self) -> Answered:
+        """What the notebook holds of the answer: as its page says, else as far as it is known here."""
+        if self.flags & ASKS_ANEW:
+            return Answered()
+        known = self._call.known() if self._call is not None else None
+        if known is not None:
+            return Answered(known.state, known.cells)
+        return look_up(aim(self.task, self.notebook)[0], self.notebook, self.shell.user_ns, self._running)
+
     def _link(self) -> comm.Link | None:
         """The way to a page that takes cells at any time; None where the cell must wait for its answer."""
         if self.flags & {"wait", "show_context"} or self.config.route not in ("auto", "comm") or self.cell_id is None:
@@ -146,6 +193,9 @@ class Request:
     def _answer(self) -> None:
         if self._stopped.is_set():
             return self._show_stopped()
+        there = self._there()
+        if there.state != "none":
+            return self.stream.finish(*answered_already(there.state))
         self.stream.status("starting the model …")
         copilot = self.session.copilot(self.config)
         self._say_once()
@@ -198,6 +248,12 @@ class Request:
             code = diff.diff(self.edit.edit, self.notebook)
             return self.stream.finish(*self._summary(model, text, code))
 
+        if self._must_not_run(self.edit):
+            self.session.pending = self.edit.edit
+            plain, rich = self._summary(model, NOT_WRITTEN)
+            shown = copy.bundle(self.edit.edit)
+            return self.stream.finish(f"{plain}\n{shown['text/plain']}", rich + shown["text/html"])
+
         def say(wrote: str, more: Mapping[str, str]) -> None:
             plain, rich = self._summary(model, wrote)
             plain, rich = (old + more.get(kind, "") for old, kind in ((plain, "text/plain"), (rich, "text/html")))
@@ -216,7 +272,12 @@ class Request:
             call=self._call,
         )
         if self._call is None:
-            say(sentence, {})
+            # Where no page confirms, the code stays in the output, whatever reads it.
+            say(sentence, {"text/plain": f"\n\n{self.edit.candidate.text}"} if self.stream.rich else {})
+
+    def _must_not_run(self, ready: EditReady) -> bool:
+        """Whether the answer is code that the checks reject: written, it would stop a run of the whole notebook."""
+        return ready.candidate.answer == "code" and not ready.verdict.ok and self.task.check
 
     def _mended(self, ready: EditReady) -> str:
         """The edit of a fix as a diff against the cell at fault; "" for every other request."""

@@ -7,7 +7,6 @@ code of the user's, and leaves nothing in the shell but the hooks of `tracking`.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,7 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import NbcopilotError
-from nbcopilot.notebook import document, namespace, tracking
+from nbcopilot.notebook import document, namespace, tracking, whereabouts
 from nbcopilot.notebook.namespace import MAX_SUMMARY
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Variable
 
@@ -27,8 +26,6 @@ __all__ = ["MAX_SUMMARY", "snapshot"]
 # Variables that are summarised and executions that become cells; older ones stay in `history`.
 MAX_VARIABLES = 200
 MAX_CELLS = 400
-# Largest notebook file that is merged in while a cell waits: some 0.2 s.
-MAX_FILE_BYTES = 20_000_000
 
 
 def snapshot(shell: Any, source: str, cell_id: str | None, config: Config) -> Notebook:
@@ -43,7 +40,7 @@ def snapshot(shell: Any, source: str, cell_id: str | None, config: Config) -> No
     user_ns = _safe(lambda: dict(shell.user_ns), {})
     running, stored = _safe(lambda: _running(shell, cell_id), (None, False))
     history = _safe(lambda: _history(shell, stored), [])
-    path = _safe(lambda: _path(user_ns), None)
+    path = _safe(lambda: whereabouts.said(user_ns), None)
     cells = _safe(lambda: _executed(shell, history, running), ())
     cells = _safe(lambda: _merged(cells, path, running), cells)
     return Notebook(
@@ -136,23 +133,9 @@ def _error(shell: Any, cells: Sequence[Cell]) -> ErrorInfo | None:
 # --------------------------------------------------------------------------- the file
 
 
-def _path(user_ns: Mapping[str, Any]) -> Path | None:
-    """The notebook file, where the front end or the server says which one it is, and it exists."""
-    said = [user_ns.get("__vsc_ipynb_file__"), os.environ.get("JPY_SESSION_NAME"), user_ns.get("__session__")]
-    for one in said:
-        if type(one) is str and one.endswith(".ipynb"):
-            # A server's path is relative to its root; the kernel starts in the notebook's own folder.
-            for path in (Path(one), Path.cwd() / Path(one).name):
-                if path.is_absolute() and path.is_file():
-                    return path
-            if (Path.cwd() / one).is_file():
-                return Path.cwd() / one
-    return None
-
-
 def _merged(cells: tuple[Cell, ...], path: Path | None, running: Cell | None) -> tuple[Cell, ...]:
     """The cells of the file in its order, each with what the shell knows of it; cells not saved yet go before `running`."""
-    if path is None or path.stat().st_size > MAX_FILE_BYTES:
+    if path is None or path.stat().st_size > whereabouts.MAX_FILE_BYTES:
         return cells
     try:
         saved = document.read(path).snapshot().cells

@@ -31,9 +31,9 @@ class Delivery:
 
     @property
     def sentence(self) -> str:
-        """One line for the output: the way, then what was lost."""
-        replaces = self.in_place and self.route in ("comm", "payload")
-        return ". ".join([_IN_PLACE if replaces else _SENTENCES[self.route], *self.lost])
+        """One line for the output: the way, then what was lost. Nothing is called written before it was confirmed."""
+        first = _OFFERED_IN_PLACE if self.in_place and self.route == "payload" else _SENTENCES[self.route]
+        return ". ".join([first, *self.lost])
 
 
 def deliver(
@@ -42,13 +42,14 @@ def deliver(
     config: Config,
     *,
     on_answer: Callable[[Answer], None] | None = None,
+    on_silence: Callable[[], None] = lambda: None,
     overwrite: bool = False,
     call: comm.Call | None = None,
 ) -> Delivery:
     """Send `edit` to the open notebook by the first way that can, and say which.
 
     on_answer: gets the front end's Applied or Refused when the comm was taken; a Refused wrote nothing, so the
-    caller shows `explain(refused)` and `copy.bundle(edit)`. `config.route` fixes the way; a fixed comm that is not
+    caller shows `explain(refused)` and `copy.bundle(edit)`; on_silence is called when it keeps silent. `config.route` fixes the way; a fixed comm that is not
     there falls back and says so. overwrite: cells of an earlier run are replaced though the user edited them.
     call: the comm of a request that has run in a thread; then there is no other way.
     """
@@ -57,12 +58,12 @@ def deliver(
     running = comm.running_cell(shell)
     in_place = running is not None and edit.replaces == (running,)
     if call is not None:
-        call.send(edit, on_answer or (lambda answer: None), overwrite=overwrite)
+        call.send(edit, on_answer or (lambda answer: None), overwrite=overwrite, on_silence=on_silence)
         return Delivery("comm", in_place=in_place)
     link = comm.connect(shell) if config.route in ("auto", "comm") else None
     missing: tuple[str, ...] = ()
     if link is not None and link.ready:
-        link.send(edit, on_answer or (lambda answer: None), overwrite=overwrite)
+        link.send(edit, on_answer or (lambda answer: None), overwrite=overwrite, on_silence=on_silence)
         return Delivery("comm", (link.mismatch,) if link.mismatch else (), in_place)
     if config.route == "comm":
         missing = ("no front end with the nbcopilot extension has answered, so the comm was not taken",)
@@ -98,16 +99,18 @@ def _refusal(answer: Answer, reasons: Mapping[str, str]) -> str:
     return ". ".join(part for part in (reasons[answer.reason], answer.detail) if part)
 
 
+SILENT = "no page has taken the cells yet: copy the text, or keep the notebook open"
+_OFFERED_IN_PLACE = "offered in place of this cell"
 _IN_PLACE = "written in place of this cell, as one undo step"
 _SENTENCES: dict[Route, str] = {
-    "comm": "written below, as one undo step",
-    "payload": "written into the next cell",
+    "comm": "sent to the notebook page, which has not confirmed it yet",
+    "payload": "offered as the next cell",
     "copy": "the text is below",
     "none": "there was nothing to write",
 }
 _REFUSALS = {
     "conflict": "a cell changed while the answer was made; nothing was overwritten",
-    "edited": "you have edited the cells of the earlier run; they were left as they are (--replace overwrites them)",
+    "edited": "you have edited the cells of the earlier run; they were kept (%nbcopilot accept replaces them)",
     "no-cell": "the cell that asked is no longer there; nothing was added",
     "read-only": "the notebook is read-only; nothing was added",
     "schema": "the JupyterLab extension is of another version; nothing was added",

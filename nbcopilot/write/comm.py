@@ -15,6 +15,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from typing import Any
 
 from nbcopilot._version import __version__
@@ -23,6 +24,8 @@ from nbcopilot.types import CellEdit
 from nbcopilot.write.wire import (
     TARGET,
     Answer,
+    Asks,
+    Known,
     Ready,
     Refused,
     Stop,
@@ -66,9 +69,29 @@ class Link:
             return True
         return not self._absent and FRONTEND_VARIABLE in os.environ and running_cell(self.shell) is not None
 
-    def send(self, edit: CellEdit, on_answer: Callable[[Answer], None], *, overwrite: bool = False) -> None:
-        """Ask the front end to write `edit`; what it says comes to `on_answer`, once."""
-        self._open(edit_message(edit, cell_id=running_cell(self.shell), overwrite=overwrite), on_answer)
+    def send(
+        self,
+        edit: CellEdit,
+        on_answer: Callable[[Answer], None],
+        *,
+        overwrite: bool = False,
+        on_silence: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Ask the front end to write `edit`; what it says comes to `on_answer`, once.
+
+        on_silence: called, in a thread with the caller's context, when nothing was said within PATIENCE_SECONDS.
+        """
+        heard = threading.Event()
+
+        def answered(answer: Answer) -> None:
+            heard.set()
+            on_answer(answer)
+
+        context = copy_context()
+        timer = threading.Timer(PATIENCE_SECONDS, lambda: None if heard.is_set() else context.run(on_silence))
+        timer.daemon = True
+        timer.start()
+        self._open(edit_message(edit, cell_id=running_cell(self.shell), overwrite=overwrite), answered)
 
     def undo(self, group: str, on_answer: Callable[[Answer], None], *, force: bool = False) -> None:
         """Ask the front end to take back the cells of `group`; what it says comes to `on_answer`, once."""
@@ -125,10 +148,18 @@ class Call:
     asked, for a page that has not seen it come. Thread-safe.
     """
 
-    def __init__(self, link: Link, on_stop: Callable[[], None], output: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        on_stop: Callable[[], None],
+        output: Callable[[], Mapping[str, str]],
+        asks: Asks | None = None,
+    ) -> None:
         from comm import create_comm
 
-        self._link, self._on_stop, self._output = link, on_stop, output
+        self._link, self._on_stop, self._output, self._asks = link, on_stop, output, asks
+        self._known: Known | None = None
+        self._heard = threading.Event()
         self._group = uuid.uuid4().hex
         self._cell_id = running_cell(link.shell)
         self._lock = threading.RLock()
@@ -136,12 +167,31 @@ class Call:
         self._on_answer: Callable[[Answer], None] | None = None
         self._heir, self._silent, self._closed = "", False, False
         self._timer: threading.Timer | None = None
-        self._comm = create_comm(target_name=TARGET, data=begin_message(self._group, self._cell_id))
+        self._on_silence: Callable[[], None] = lambda: None
+        self._comm = create_comm(target_name=TARGET, data=begin_message(self._group, self._cell_id, asks))
         self._comm.on_msg(self._received)
         self._comm.on_close(lambda _: self._left())
 
-    def send(self, edit: CellEdit, on_answer: Callable[[Answer], None], *, overwrite: bool = False) -> None:
-        """Ask for `edit` to be written; what the front end says comes to `on_answer`, once."""
+    def known(self) -> Known | None:
+        """What the page says that the notebook holds of the answer; None when it does not say so in time."""
+        if self._asks is not None and not self._closed:
+            self._heard.wait(PATIENCE_SECONDS)
+        return self._known
+
+    def send(
+        self,
+        edit: CellEdit,
+        on_answer: Callable[[Answer], None],
+        *,
+        overwrite: bool = False,
+        on_silence: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Ask for `edit` to be written; what the front end says comes to `on_answer`, once.
+
+        on_silence: as for Link.send; an answer may still come.
+        """
+        context = copy_context()
+        self._on_silence = lambda: context.run(on_silence)
         with self._lock:
             if not self._closed:
                 self._edit, self._on_answer = (edit, overwrite), on_answer
@@ -167,6 +217,9 @@ class Call:
         answer = _read(message, group)
         if isinstance(answer, Stop):
             self._on_stop()
+        elif isinstance(answer, Known):
+            self._known = answer
+            self._heard.set()
         elif isinstance(answer, Ready):
             with self._lock:
                 if answer.client:
@@ -182,6 +235,9 @@ class Call:
         with self._lock:
             self._silent = True
             self._pass_on()
+            silent = self._on_answer is not None and not self._heir
+        if silent:
+            self._on_silence()
 
     def _pass_on(self) -> None:
         """Give the cells to the page that has offered itself, if the first one keeps silent."""
@@ -194,6 +250,7 @@ class Call:
         with self._lock:
             self._closed = True
             self._link.lose()
+        self._heard.set()
         if self._edit is not None:
             self._finish(Refused(self._edit[0].group, "failed", detail=NO_EXTENSION))
 

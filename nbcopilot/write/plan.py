@@ -74,6 +74,12 @@ def edited(task: Task, notebook: Notebook) -> tuple[Cell, ...]:
     return tuple(cell for cell in written_before(task, notebook) if is_edited(cell.metadata, cell.source))
 
 
+def request_hash(task: Task) -> str:
+    """Hash of what is asked: a rerun knows the answer to the same request by it. Settings are no part of it."""
+    target = task.target
+    return text_hash("\0".join([task.kind, task.instruction.strip(), target.source.strip(), *sorted(target.names)]))
+
+
 def written_before(task: Task, notebook: Notebook) -> tuple[Cell, ...]:
     """Cells that an earlier run of the same request wrote, in document order."""
     source = task.target.cell_id
@@ -108,6 +114,7 @@ def _cell(
         task.target.cell_id,
         source_hash=subject.hash if subject else text_hash(task.target.source or task.instruction),
         cell_hash=text_hash(source),
+        request_hash=request_hash(task),
         names=sorted(task.target.names) or None,
         answer_sha256=candidate.answer_sha256 or None,
         drawn=candidate.index or None,  # its place among the answers that were drawn together

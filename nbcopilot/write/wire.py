@@ -3,11 +3,13 @@
 Both sides are tested against tests/data/wire/*.json. A message is one object with `schema` and `type`:
 
     kernel -> front end   hello    are you there? (sent once when the extension is loaded)
-                          begin    a request runs in a thread: show a Stop button below its cell
+                          begin    a request runs in a thread: show a Stop button below its cell; with `asks`: say
+                                   whether its answer is in the notebook already
                           edit     write these cells
                           output   what stands below the cell that asked, for a page that was loaded since
                           undo     take back the cells of this group
     front end -> kernel   ready    I am here; with `client`: a page that was loaded since offers to write the cells
+                          known    what the notebook holds of the answer already
                           stop     cancel the request at the next token
                           applied  done: the ids of the new cells
                           refused  nothing was changed, and why
@@ -18,7 +20,7 @@ An unknown `schema` or `type` is refused, never guessed at. This module only bui
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from nbcopilot.errors import InternalError
@@ -51,6 +53,15 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What the notebook holds of the answer to a request: "none", or the ids of its cells, "untouched" or "edited"."""
+
+    group: str
+    state: Literal["none", "untouched", "edited"]
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Applied:
     """The front end wrote the cells of `group`; `cells` are their ids, `replaced` the ids that are gone."""
 
@@ -61,15 +72,29 @@ class Applied:
 
 @dataclass(frozen=True)
 class Refused:
-    """The front end wrote nothing. `cells` are the ids in the way, `detail` one sentence."""
+    """The front end wrote nothing. `cells` are the ids in the way, `detail` one sentence.
+
+    `sources` are the texts of those cells as they are now, for showing how an answer differs from them.
+    """
 
     group: str
     reason: Reason
     cells: tuple[str, ...] = ()
     detail: str = ""
+    sources: tuple[str, ...] = ()
 
 
-Answer = Ready | Stop | Applied | Refused
+@dataclass(frozen=True)
+class Asks:
+    """What a request asks for, as the metadata of its answer has it: by this a page finds the answer."""
+
+    request_hash: str
+    source_cell: str | None
+    source_hash: str
+    role: str
+
+
+Answer = Ready | Stop | Known | Applied | Refused
 
 
 def hello() -> dict[str, Any]:
@@ -77,9 +102,13 @@ def hello() -> dict[str, Any]:
     return {"schema": SCHEMA, "type": "hello"}
 
 
-def begin_message(group: str, cell_id: str | None) -> dict[str, Any]:
-    """Tells the front end that a request of `cell_id` runs beside the cells; its comm closes when it ends."""
-    return {"schema": SCHEMA, "type": "begin", "group": group, "cell_id": cell_id}
+def begin_message(group: str, cell_id: str | None, asks: Asks | None = None) -> dict[str, Any]:
+    """Tells the front end that a request of `cell_id` runs beside the cells; its comm closes when it ends.
+
+    asks: have it say, as Known, what the notebook holds of the answer.
+    """
+    message = {"schema": SCHEMA, "type": "begin", "group": group, "cell_id": cell_id}
+    return {**message, "asks": asdict(asks)} if asks is not None else message
 
 
 def edit_message(
@@ -134,12 +163,19 @@ def stop(group: str) -> dict[str, Any]:
     return {"schema": SCHEMA, "type": "stop", "group": group}
 
 
+def known(group: str, state: str, cells: Sequence[str] = ()) -> dict[str, Any]:
+    """The front end's answer to a begin that asks."""
+    return {"schema": SCHEMA, "type": "known", "group": group, "state": state, "cells": list(cells)}
+
+
 def applied(group: str, cells: Sequence[str], replaced: Sequence[str] = ()) -> dict[str, Any]:
     """The front end's answer to edit and undo when it did it."""
     return {"schema": SCHEMA, "type": "applied", "group": group, "cells": list(cells), "replaced": list(replaced)}
 
 
-def refused(group: str, reason: Reason, cells: Sequence[str] = (), detail: str = "") -> dict[str, Any]:
+def refused(
+    group: str, reason: Reason, cells: Sequence[str] = (), detail: str = "", sources: Sequence[str] = ()
+) -> dict[str, Any]:
     """The front end's answer to edit and undo when it changed nothing."""
     return {
         "schema": SCHEMA,
@@ -148,6 +184,7 @@ def refused(group: str, reason: Reason, cells: Sequence[str] = (), detail: str =
         "reason": reason,
         "cells": list(cells),
         "detail": detail,
+        **({"sources": list(sources)} if sources else {}),
     }
 
 
@@ -159,12 +196,16 @@ def read_answer(data: Mapping[str, Any]) -> Answer:
             return Ready(*(str(data.get(key, "")) for key in ("frontend", "version", "client")))
         if kind == "stop":
             return Stop(group)
+        if kind == "known" and data.get("state") in ("none", "untouched", "edited"):
+            return Known(group, data["state"], _ids(data.get("cells")))
         if kind == "applied":
             return Applied(group, _ids(data.get("cells")), _ids(data.get("replaced")))
         if kind == "refused":
             reason = data.get("reason")
             known: Reason = reason if reason in REASONS else "failed"
-            return Refused(group, known, _ids(data.get("cells")), str(data.get("detail", "")))
+            return Refused(
+                group, known, _ids(data.get("cells")), str(data.get("detail", "")), _ids(data.get("sources"))
+            )
     raise InternalError(
         f"the front end sent a message of schema {data.get('schema')!r} and type {kind!r}",
         hint="the JupyterLab extension and the Python package are of different versions: reload the page",

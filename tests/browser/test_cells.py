@@ -137,7 +137,7 @@ def test_a_second_tab_on_the_same_kernel_inserts_nothing(fresh: Any, server: Any
         other.page.close()
 
 
-def test_magics_run_again_replace_their_cell_and_keep_its_place(page_lab: Any, server: Any) -> None:
+def test_magics_run_again_ask_nothing_and_keep_their_cell(page_lab: Any, server: Any) -> None:
     lab = page_lab
     server.write("magic.ipynb", LOAD, PRIMES, "'below'")
     lab.open("magic.ipynb")
@@ -147,25 +147,30 @@ def test_magics_run_again_replace_their_cell_and_keep_its_place(page_lab: Any, s
     first = lab.cells()[2]
     assert "def is_prime(n):" in first["source"]
     assert first["metadata"]["nbcopilot"]["source_cell"] == lab.cells()[1]["id"]
+    lab.command("notebook:run-all-cells")
+    lab.wait("return JSON.stringify(nb.cells[1].getOutputs()).includes('Answered below')")
+    assert lab.cells()[2]["metadata"] == first["metadata"] and len(lab.cells()) == 4
+    put(lab, 1, PRIMES.replace("%%generate", "%%generate --again"))
     lab.run(1)
     lab.wait("return nb.cells[2].getMetadata().nbcopilot.group !== args[0]", first["metadata"]["nbcopilot"]["group"])
     assert len(lab.cells()) == 4
     assert lab.cells()[2]["id"] == first["id"]
 
 
-def test_an_edited_cell_is_replaced_only_after_a_yes(page_lab: Any) -> None:
+def test_an_edited_cell_is_kept_without_a_dialog_and_the_difference_is_shown(page_lab: Any) -> None:
     lab = page_lab  # magic.ipynb of the test above
     put(lab, 2, "mine = True")
-    lab.select(1)
-    lab.notebook("window.jupyterapp.commands.execute('notebook:run-cell')")
-    dialog = lab.page.locator(".jp-Dialog")
-    assert "you have changed it" in dialog.inner_text()
-    dialog.get_by_role("button", name="Keep mine").click()
-    lab.idle()
+    lab.run(1)
+    lab.wait("return JSON.stringify(nb.cells[1].getOutputs()).includes('-mine = True')")
     assert lab.sources()[2] == "mine = True"
-    lab.notebook("window.jupyterapp.commands.execute('notebook:run-cell')")
-    lab.page.locator(".jp-Dialog").get_by_role("button", name="Replace").click()
-    lab.wait("return nb.cells[2].getSource().includes('is_prime')")
+    assert lab.page.locator(".jp-Dialog").count() == 0
+    put(lab, 1, PRIMES)
+    lab.run(1)
+    lab.wait("return JSON.stringify(nb.cells[1].getOutputs()).includes('edited since')")
+    assert lab.sources()[2] == "mine = True"
+    lab.notebook("nb.deleteCell(2)")
+    lab.run(1)
+    lab.wait("return nb.cells.length === 4 && nb.cells[2].getSource().includes('is_prime')")
 
 
 def test_it_works_after_a_restart_of_the_kernel_and_a_reload_of_the_page(page_lab: Any) -> None:

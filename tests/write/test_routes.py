@@ -82,6 +82,12 @@ def test_messages_around_an_edit_are_those_in_the_shared_files() -> None:
     assert wire.hello() == message("hello")
     begin, output = message("begin"), message("output")
     assert wire.begin_message(begin["group"], begin["cell_id"]) == begin
+    asking = message("begin_asking")
+    assert wire.begin_message(asking["group"], asking["cell_id"], wire.Asks(**asking["asks"])) == asking
+    found, kept = wire.read_answer(message("known")), wire.read_answer(message("refused_edited"))
+    assert isinstance(found, wire.Known) and wire.known(found.group, found.state, found.cells) == message("known")
+    assert isinstance(kept, wire.Refused) and kept.sources == ("mine = True",)
+    assert wire.refused(kept.group, kept.reason, kept.cells, kept.detail, kept.sources) == message("refused_edited")
     assert wire.output_message(output["client"], output["cell_id"], output["data"]) == output
     assert wire.stop(message("stop")["group"]) == message("stop")
     assert isinstance(wire.read_answer(message("stop")), wire.Stop)
@@ -242,6 +248,28 @@ def test_a_front_end_without_the_extension_refuses(called: SimpleNamespace) -> N
     called.leave()
     called.call.send(EDIT, called.answers.append)
     assert isinstance(called.answers[0], wire.Refused) and "no nbcopilot extension" in choose.explain(called.answers[0])
+
+
+def test_a_page_that_keeps_silent_has_confirmed_nothing(called: SimpleNamespace) -> None:
+    silent = threading.Event()
+    called.call.send(EDIT, called.answers.append, on_silence=silent.set)
+    assert silent.wait(30) and called.answers == []
+    called.hear(wire.applied("g", ["n1"]))
+    assert called.answers == [wire.Applied("g", ("n1",))]
+
+
+@pytest.mark.parametrize("route", ["comm", "payload", "copy"])
+def test_no_way_claims_a_write_before_it_was_confirmed(route: str) -> None:
+    for in_place in (False, True):
+        assert "written" not in choose.Delivery(route, in_place=in_place).sentence  # type: ignore[arg-type]
+
+
+def test_silence_of_a_page_is_told_where_the_cell_waited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comm, "PATIENCE_SECONDS", 0.0)
+    shell, _ = connected()
+    silent = threading.Event()
+    choose.deliver(EDIT, shell, Config(), on_silence=silent.set)
+    assert silent.wait(30)
 
 
 # --------------------------------------------------------------------------- payload and copy

@@ -1,7 +1,6 @@
 /** Cells from the kernel: the comm target `nbcopilot:cells` on every notebook's kernel. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { CodeCell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { INotebookTracker } from '@jupyterlab/notebook';
@@ -9,9 +8,9 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { apply, undo } from '../edits';
+import { answerOf, apply, undo } from '../edits';
 import { COMM_TARGET } from '../tokens';
-import type { FrontEndMessage, IApplied, IBegin, IEdit, IRefused } from '../wire';
+import type { FrontEndMessage, IApplied, IAsks, IBegin, IEdit, IRefused } from '../wire';
 import { readKernelMessage, ready, refused, stop } from '../wire';
 import { VERSION } from '../version';
 
@@ -103,7 +102,8 @@ class Cells {
       case 'hello':
         return send(comm, ready(this.frontend, VERSION));
       case 'begin':
-        return this.begin(comm, asked);
+        this.begin(comm, asked);
+        return mine && asked.asks ? this.tell(comm, asked.group, asked.asks) : undefined;
       case 'output':
         return asked.client === this.kernel?.clientId ? this.show(asked.cell_id, asked.data) : undefined;
       case 'refused':
@@ -122,13 +122,17 @@ class Cells {
       return send(comm, undo(shared, asked.group, asked.force, readOnly));
     }
     const active = panel.content.activeCell?.model.id;
-    let outcome = apply(shared, asked, readOnly);
-    if (outcome.type === 'refused' && outcome.reason === 'edited') {
-      send(comm, ready(this.frontend, VERSION)); // here, and asking: another page must not write it meanwhile
-      outcome = (await mayOverwrite(panel, outcome, trans)) ? apply(shared, { ...asked, overwrite: true }) : outcome;
-    }
+    // No dialog: the answer comes when it comes, and the user may be typing. What they edited stays, the kernel says so.
+    const outcome = apply(shared, asked, readOnly);
     keepActive(panel, active, asked, outcome);
     send(comm, outcome);
+  }
+
+  private tell(comm: Kernel.IComm, group: string, asks: IAsks): void {
+    const shared = this.panel.content.model?.sharedModel;
+    if (shared && !this.panel.isDisposed) {
+      send(comm, answerOf(shared, group, asks));
+    }
   }
 
   // ------------------------------------------------------------------ requests beside the cells
@@ -189,21 +193,6 @@ function send(comm: Kernel.IComm, message: FrontEndMessage): void {
         comm.send(message as never);
       }
     });
-}
-
-async function mayOverwrite(panel: NotebookPanel, outcome: IRefused, trans: TranslationBundle): Promise<boolean> {
-  const numbers = outcome.cells.map(id => panel.content.widgets.findIndex(cell => cell.model.id === id) + 1);
-  const result = await showDialog({
-    title: trans.__('You have edited a generated cell'),
-    body: trans._n(
-      'Cell %2 was written by an earlier run and you have changed it since. Replace it by the new answer?',
-      'Cells %2 were written by an earlier run and you have changed them since. Replace them by the new answer?',
-      numbers.length,
-      numbers.map(number => `#${number}`).join(', ')
-    ),
-    buttons: [Dialog.cancelButton({ label: trans.__('Keep mine') }), Dialog.warnButton({ label: trans.__('Replace') })]
-  });
-  return result.button.accept;
 }
 
 /** The cell that was active stays active: the user may be typing in it. */

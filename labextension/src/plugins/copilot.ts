@@ -35,8 +35,9 @@ export const copilot: JupyterFrontEndPlugin<ICopilot> = {
     );
     const host = new Host(tracker);
     const ask = async (title: string, body: string, yes: string): Promise<boolean> => {
+      // Nothing is lost by a key that was meant for a cell: the focus is on the button that changes nothing.
       const buttons = [Dialog.cancelButton(), Dialog.warnButton({ label: yes })];
-      return (await showDialog({ title, body, buttons })).button.accept;
+      return (await showDialog({ title, body, buttons, defaultButton: 0 })).button.accept;
     };
     const model = new SidebarModel(host, client, ask, trans, history =>
       localStorage.setItem(HISTORY_KEY, JSON.stringify(history))

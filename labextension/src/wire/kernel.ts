@@ -37,6 +37,16 @@ export interface IBegin {
   type: 'begin';
   group: string;
   cell_id: string | null;
+  /** Say, as `known`, what the notebook holds of the answer to this. */
+  asks?: IAsks;
+}
+
+/** What a request asks for, as the metadata of its answer has it. */
+export interface IAsks {
+  request_hash: string;
+  source_cell: string | null;
+  source_hash: string;
+  role: string;
 }
 
 /** What stands below the cell that asked, for a page that has not seen it come. */
@@ -73,6 +83,17 @@ export interface IRefused {
   reason: Reason;
   cells: string[];
   detail: string;
+  /** The texts of those cells as they are now. */
+  sources?: string[];
+}
+
+/** What the notebook holds of the answer to a request already. */
+export interface IKnown {
+  schema: 1;
+  type: 'known';
+  group: string;
+  state: 'none' | 'untouched' | 'edited';
+  cells: string[];
 }
 
 export interface IApplied {
@@ -98,7 +119,7 @@ export interface IStop {
   group: string;
 }
 
-export type FrontEndMessage = IApplied | IRefused | IReady | IStop;
+export type FrontEndMessage = IApplied | IRefused | IReady | IStop | IKnown;
 
 export const stop = (group: string): IStop => ({ schema: SCHEMA, type: 'stop', group });
 
@@ -118,13 +139,22 @@ export const applied = (group: string, cells: string[], replaced: string[]): IAp
   replaced
 });
 
-export const refused = (group: string, reason: Reason, cells: string[], detail: string): IRefused => ({
+export const refused = (group: string, reason: Reason, cells: string[], detail: string, sources?: string[]): IRefused => ({
   schema: SCHEMA,
   type: 'refused',
   group,
   reason,
   cells,
-  detail
+  detail,
+  ...(sources === undefined ? {} : { sources })
+});
+
+export const known = (group: string, state: IKnown['state'], cells: string[]): IKnown => ({
+  schema: SCHEMA,
+  type: 'known',
+  group,
+  state,
+  cells
 });
 
 /** The message of a kernel; a refusal for what cannot be read. */
@@ -138,7 +168,13 @@ export function readKernelMessage(data: unknown): KernelMessage | IRefused {
     case 'hello':
       return { schema: SCHEMA, type: 'hello' };
     case 'begin':
-      return { schema: SCHEMA, type: 'begin', group, cell_id: textOrNull(message.cell_id) };
+      return {
+        schema: SCHEMA,
+        type: 'begin',
+        group,
+        cell_id: textOrNull(message.cell_id),
+        ...(isAsks(message.asks) ? { asks: message.asks } : {})
+      };
     case 'output':
       return {
         schema: SCHEMA,
@@ -155,6 +191,14 @@ export function readKernelMessage(data: unknown): KernelMessage | IRefused {
       }
   }
   return refused(group, 'schema', [], `unreadable message of type ${String(message.type)}`);
+}
+
+function isAsks(data: unknown): data is IAsks {
+  return (
+    isObject(data) &&
+    [data.request_hash, data.source_hash, data.role].every(value => typeof value === 'string') &&
+    (data.source_cell === null || typeof data.source_cell === 'string')
+  );
 }
 
 function textOrNull(value: unknown): string | null {
