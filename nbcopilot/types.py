@@ -364,7 +364,7 @@ class CellEdit:
     The cells go below the cell `after` (its id; None: the top); cells named in `replaces` (ids written by an
     earlier run of the same request) are replaced in place. `expected` maps cell ids to the hash their source
     had when it was read; a mismatch is an EditConflictError and nothing is written.
-    `group` is the uuid of the request.
+    `group` is the uuid of the request. `keeps`: cells that are replaced keep their outputs, whoever wrote them.
     """
 
     group: str
@@ -372,3 +372,4 @@ class CellEdit:
     after: str | None = None
     replaces: tuple[str, ...] = ()
     expected: Mapping[str, str] = field(default_factory=dict)
+    keeps: bool = False

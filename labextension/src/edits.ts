@@ -154,7 +154,9 @@ function replace(shared: ISharedNotebook, place: Placement, edit: IEdit, replace
     }
     written.push(id);
     const isOurs = record(cell) !== null;
-    if (fresh.source === cell.getSource() && isOurs) {
+    if (edit.keeps) {
+      place.swap(id, { ...old, source: fresh.source, metadata: metadataOf(fresh) } as SharedCell.Cell);
+    } else if (fresh.source === cell.getSource() && isOurs) {
       cell.setMetadata(metadataOf(fresh) as never); // the same text again: its outputs are still right
     } else {
       // Not setSource: cell text has an undo history of its own, and one step must take the whole edit back.

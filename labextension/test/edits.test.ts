@@ -1,6 +1,7 @@
 import * as assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 
+import type { YCodeCell } from '@jupyter/ydoc';
 import { YNotebook } from '@jupyter/ydoc';
 
 import { answerOf, apply, groups, undo } from '../src/edits';
@@ -160,6 +161,20 @@ describe('undo', () => {
   it('says when there is nothing', () => {
     const outcome = undo(notebook('a'), 'g9', false);
     assert.equal(outcome.type === 'refused' && outcome.reason, 'no-cell');
+  });
+});
+
+describe('an edit that keeps', () => {
+  it('changes text and metadata, and leaves the outputs of a cell of ours', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('# label\nx')] }));
+    const id = nb.cells[1].getId();
+    nb.updateMetadata({}); // the outputs below are those of a run since
+    (nb.cells[1] as YCodeCell).setOutputs([{ output_type: 'stream', name: 'stdout', text: '1' }]);
+    const bare = edit({ group: 'g2', replaces: [id], expected: { [id]: textHash('# label\nx') }, keeps: true, cells: [code('x')] });
+    assert.equal(apply(nb, bare).type, 'applied');
+    assert.equal(nb.cells[1].getSource(), 'x');
+    assert.equal((nb.cells[1] as YCodeCell).getOutputs().length, 1);
   });
 });
 

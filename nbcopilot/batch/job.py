@@ -16,7 +16,7 @@ from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, NbcopilotError
 from nbcopilot.types import Role, Usage
 
-Command = Literal["document", "check", "strip", "testgen", "audit"]
+Command = Literal["document", "check", "strip", "testgen", "audit", "finish"]
 State = Literal["ok", "failed", "skipped"]
 NEEDS_MODEL = frozenset({"document", "testgen"})
 
@@ -46,6 +46,7 @@ class Job:
     config: Config = field(default_factory=Config)
     options: Options = field(default_factory=Options)
     roles: tuple[Role, ...] = ()
+    metadata: bool = False  # finish: our metadata goes, too
     writes: bool = True
     with_diff: bool = False
     model: tuple[str, str] | None = None
@@ -59,6 +60,8 @@ class Job:
             found |= {name: getattr(self.config, name) for name in names} | {"budget": self.options.budget}
         if self.roles:
             found["roles"] = sorted(self.roles)
+        if self.metadata:
+            found["metadata"] = True
         return found
 
 

@@ -1,6 +1,6 @@
 """What is done with one notebook of a batch: Job + Item -> Outcome. Pure: bytes in, bytes out, wherever it runs.
 
-Documenting, checking, stripping, testing, auditing. Writes nothing (the runner does); reads a file only where the Item
+Documenting, checking, stripping, finishing, testing, auditing. Writes nothing (the runner does); reads a file only where the Item
 says so (shared storage). The engine is opened when a notebook first needs it.
 """
 
@@ -25,6 +25,7 @@ from nbcopilot.notebook.jsontext import same
 from nbcopilot.types import text_hash
 from nbcopilot.write.cells import strip
 from nbcopilot.write.diff import notebook_diff
+from nbcopilot.write.finishing import finish
 from nbcopilot.write.provenance import is_edited, ours
 
 OnCells = Callable[[Unit, int, int], None]
@@ -75,6 +76,8 @@ def perform(
         )
     if job.command == "strip":
         return _strip(job, item, file)
+    if job.command == "finish":
+        return _finish(job, item, file)
     known = _Known(job, engine)
     if item.part is not None:
         texts, notes, usage = documents.summaries(
@@ -88,8 +91,7 @@ def perform(
         part = Part(item.part.groups, texts, notes, usage)
         return Outcome(item.unit, read=file.sha256, part=part, usage=usage, model=known.model)
     if item.in_place and file.convertible_only and job.writes:
-        note = f"nbformat {file.version[0]} is written only to a new file: use -o FOLDER"
-        return Outcome(item.unit, "skipped", read=file.sha256, notes=(note,))
+        return Outcome(item.unit, "skipped", read=file.sha256, notes=(_only_new(file),))
     work = _tests if job.command == "testgen" else _document
     return replace(work(job, item, file, known, stop, on_cells), model=known.model)
 
@@ -188,6 +190,27 @@ def _strip(job: Job, item: Item, file: NotebookFile) -> Outcome:
         notes=tuple(notes),
         diff=_diff(file, found.data, item.unit.name) if job.with_diff else "",
     )
+
+
+def _finish(job: Job, item: Item, file: NotebookFile) -> Outcome:
+    if item.in_place and file.convertible_only and job.writes:
+        return Outcome(item.unit, "skipped", read=file.sha256, notes=(_only_new(file),))
+    done = finish(file, metadata=job.metadata)
+    notes = [f"{done.requests} request{'s' if done.requests != 1 else ''} made a comment"] if done.requests else []
+    notes += [f"{done.labels} label{'s' if done.labels != 1 else ''} taken off"] if done.labels else []
+    changed = done.data != file.raw
+    return Outcome(
+        item.unit,
+        data=done.data if changed or not item.in_place else None,
+        read=file.sha256,
+        cells_written=done.requests + done.labels,
+        notes=tuple(notes),
+        diff=_diff(file, done.data, item.unit.name) if job.with_diff else "",
+    )
+
+
+def _only_new(file: NotebookFile) -> str:
+    return f"nbformat {file.version[0]} is written only to a new file: use -o FOLDER"
 
 
 def divided(job: Job, item: Item) -> list[Item]:

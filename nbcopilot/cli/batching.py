@@ -232,7 +232,7 @@ def _with_engine(job: Job, args: argparse.Namespace) -> Job:
 
 
 def _wants_diffs(args: argparse.Namespace, job: Job) -> bool:
-    return job.command in ("document", "strip", "testgen") and any(
+    return job.command in ("document", "strip", "finish", "testgen") and any(
         Path(name).suffix.lower() in (".html", ".htm") for name in args.report
     )
 

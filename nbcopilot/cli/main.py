@@ -21,6 +21,7 @@ from nbcopilot.errors import NbcopilotError
 COMMANDS = {
     "document": "document",
     "strip": "strip",
+    "finish": "finish",
     "generate": "cells",
     "explain": "cells",
     "testgen": "cells",

@@ -39,7 +39,7 @@ class Progress:
     def __init__(self, total: int, args: argparse.Namespace) -> None:
         self.total, self.count, self.failed, self.before = total, 0, 0, 0
         self.dry_run = getattr(args, "dry_run", False)
-        self.counts_cells = args.command != "strip"
+        self.counts_cells = args.command not in ("strip", "finish")
         self.shows_diffs = self.dry_run
         self.quiet = args.command == "audit"
         # What an earlier run did is told together: once before the first that this one does, and at the end.
@@ -156,7 +156,7 @@ class Progress:
             return without_path(str(outcome.error), outcome.unit.path)
         count = outcome.cells_written
         wrote = "would be written" if self.dry_run else "written"
-        # What strip did stands in its notes, role by role.
+        # What strip and finish did stands in its notes, role by role.
         words = [f"{count} cell{'s' if count != 1 else ''} {wrote}"] if count and self.counts_cells else []
         if outcome.lacks:
             words.append(f"{len(outcome.lacks)} missing or outdated")

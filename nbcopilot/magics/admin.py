@@ -16,7 +16,8 @@ from nbcopilot.errors import UsageError
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream
 from nbcopilot.magics.request import deliver
-from nbcopilot.write import choose, comm
+from nbcopilot.notebook import document, whereabouts
+from nbcopilot.write import choose, comm, finishing
 from nbcopilot.write.wire import Answer, Refused
 
 
@@ -151,6 +152,33 @@ def _reject(rest: str, shell: InteractiveShell) -> None:
     current.pending = None
 
 
+def _finish(rest: str, shell: InteractiveShell) -> None:
+    """Make the open notebook run without nbcopilot: from its saved file, as one undo step in the page."""
+    link, path = comm.connect(shell), whereabouts.said(shell.user_ns)
+    if link is None or not link.ready or path is None:
+        raise UsageError(
+            "no page takes changes of this notebook", hint="run in a shell: nbcopilot finish NOTEBOOK.ipynb --in-place"
+        )
+    edit = finishing.edit_of(document.read(path), metadata="--metadata" in rest)
+    if edit is None:
+        print("there is nothing to finish: the notebook as it was saved runs without nbcopilot")
+        return
+    stream, count = _stream(shell), len(edit.cells)
+
+    def answered(answer: Answer) -> None:
+        if isinstance(answer, Refused):
+            detail = "the notebook has changed since it was saved: save it, then run this again"
+            return _say(stream, detail if answer.reason == "edited" else choose.explain(answer))
+        session.current().history.append(session.Write(edit, "comm", confirmed=True))
+        _say(
+            stream,
+            f"{count} cell{'s' if count != 1 else ''} finished: the notebook runs without nbcopilot (%nbcopilot undo takes it back)",
+        )
+
+    stream.status("finishing the notebook …")
+    link.send(edit, answered, on_silence=lambda: _say(stream, "no page has answered: the notebook is as it was"))
+
+
 def _models(rest: str, shell: InteractiveShell) -> None:
     from nbcopilot.models.store import listing
 
@@ -172,6 +200,7 @@ HELP = {
     "undo": "take back the last write",
     "accept": "write the answer that waits: of --dry-run, or one that was not written",
     "reject": "drop the answer that waits",
+    "finish": "make the notebook run without nbcopilot: requests become comments, labels go",
     "models": "the models on this machine",
     "panel": "a panel of widgets, for front ends without the extension",
 }
@@ -183,6 +212,7 @@ ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {
     "undo": _undo,
     "accept": _accept,
     "reject": _reject,
+    "finish": _finish,
     "models": _models,
     "panel": _panel,
 }

@@ -126,7 +126,9 @@ def edit_message(
     then it refuses with "edited". `cell_id` is the cell that runs, for a front end to scroll to. With `client` it is
     for that page alone.
     """
-    addressed = {"client": client} if client else {}
+    addressed: dict[str, Any] = {"client": client} if client else {}
+    if edit.keeps:
+        addressed["keeps"] = True
     return {
         "schema": SCHEMA,
         "type": "edit",
@@ -134,7 +136,7 @@ def edit_message(
         "cell_id": cell_id,
         "after": edit.after,
         "replaces": list(edit.replaces),
-        "previous": _previous(edit),
+        "previous": None if edit.keeps else _previous(edit),
         "expected": dict(edit.expected),
         "overwrite": overwrite,
         "cells": [{"kind": c.kind, "source": c.source, "metadata": _plain(c.metadata)} for c in edit.cells],

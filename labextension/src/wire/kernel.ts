@@ -27,6 +27,8 @@ export interface IEdit {
   /** Replace cells of an earlier run even where the user edited them. */
   overwrite: boolean;
   cells: INewCell[];
+  /** Cells that are replaced keep their outputs. */
+  keeps?: boolean;
   /** For this page alone: one that was loaded while the request ran. */
   client?: string;
 }
