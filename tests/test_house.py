@@ -25,7 +25,8 @@ LAYERS = [
     {"pipeline"},
     {"serve"},
     {"session"},
-    {"batch", "evaluation"},
+    {"batch"},
+    {"evaluation"},
     {"panel", "pytest_plugin"},
     {"cli", "magics", "server"},
 ]

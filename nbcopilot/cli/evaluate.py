@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import random
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,16 +17,23 @@ from typing import Any
 from nbcopilot.errors import UsageError
 
 DEFAULT_MODES = "raw,full"
+DEFAULT_JOBS = 8
+INTERRUPTED = 130
 
 
 def add_parser(subparsers: Any) -> None:
     """Add `eval` to the command line."""
     parser = subparsers.add_parser("eval", help="measure quality on a benchmark file", description=__doc__)
     parser.add_argument(
-        "suite", metavar="SUITE", help="generate, humaneval, mbpp, fix, crashes, testgen, complete, stateful"
+        "suite", metavar="SUITE", help="generate, humaneval, mbpp, fix, crashes, testgen, complete, stateful, everyday"
     )
-    parser.add_argument("--data", type=Path, required=True, help="the suite's JSON-lines file")
-    parser.add_argument("--limit", type=int, help="only the first N items")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the suite's JSON-lines file; for everyday the folder of its files"
+    )
+    parser.add_argument("--kinds", help="everyday: comma list of generate, fix, explain, testgen, document")
+    parser.add_argument("--limit", type=int, help="only the first N items, of every kind")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N items of every kind, drawn by --sample-seed")
+    parser.add_argument("--sample-seed", type=int, default=0, help="seed of --sample (default 0)")
     parser.add_argument(
         "--mode", default=DEFAULT_MODES, help=f"comma list, the last one is the headline (default {DEFAULT_MODES})"
     )
@@ -37,7 +46,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--opinions", type=int, help="further answers to a next cell, where a mode compares them")
     parser.add_argument("--max-tokens", type=int, help="longest answer")
     parser.add_argument(
-        "--jobs", type=int, default=8, help="items at a time; their answers are decoded together (default 8)"
+        "--jobs",
+        type=int,
+        help="items at a time; their answers are decoded together (default 8; everyday 1, so that seconds are a user's)",
     )
     parser.add_argument(
         "--resume", type=Path, metavar="FILE", help="journal: finished questions are kept and not asked again"
@@ -51,33 +62,71 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run one evaluation and print its report. Raises UsageError, EngineError."""
-    from nbcopilot.evaluation import report
+    from nbcopilot.evaluation import breakdown, report
     from nbcopilot.evaluation.runner import Journal, Run
     from nbcopilot.evaluation.suites import find
 
     suite = find(args.suite)
     modes = _modes(args.mode)
-    items = suite.read(args.data)[: _positive(args.limit, "--limit")]
-    systems, conditions, close = _systems(args, modes)
+    jobs = _positive(args.jobs, "--jobs") or (1 if args.suite == "everyday" else DEFAULT_JOBS)
+    items = _chosen(suite.read(args.data), args)
+    stop, interrupted = threading.Event(), False
+    systems, conditions, close = _systems(args, modes, jobs, stop)
+    conditions = {"suite": args.suite, **conditions, "items": len(items), "data_sha256": _sha256(args.data)}
+    journal = Journal(args.resume, conditions)
     try:
-        conditions = {"suite": args.suite, **conditions, "items": len(items), "data_sha256": _sha256(args.data)}
-        journal = Journal(args.resume, conditions)
-        job = Run(
-            suite, items, systems, journal, jobs=_positive(args.jobs, "--jobs") or 1, progress=_progress(args.suite)
-        )
-        results = [r for r in job.run() if r.mode in modes]
+        Run(suite, items, systems, journal, jobs=jobs, progress=_progress(args.suite), stop=stop).run()
+    except KeyboardInterrupt:
+        interrupted = True
+        print(f"nbcopilot: interrupted; {len(journal.results)} answers were judged", file=sys.stderr)
     finally:
-        close()
+        suite.close(items)
+        if not interrupted:  # a model that is in the middle of a step is left to the end of the process
+            close()
+    asked = {item.id for item in items}  # a session's questions are called after it: session/number
+    mine = [r for r in journal.results if r.id in asked or r.id.rpartition("/")[0] in asked]
+    results = [r for r in mine if r.mode in modes]
     found = report.summary(results, modes, conditions, journal.seconds)
+    if interrupted:
+        found["interrupted"] = True
+    if args.suite == "everyday":
+        found["kinds"] = {mode: breakdown.by_kind([r for r in results if r.mode == mode]) for mode in modes}
     if args.failures:
         args.failures.write_text(report.failures(results, modes[-1]) + "\n", encoding="utf-8")
     if not args.json:
         print(report.table(found, results), end="\n\n")
-    print(json.dumps(found, ensure_ascii=False))
-    return 0
+        if "kinds" in found:
+            print(breakdown.table(found["kinds"]), end="\n\n")
+    print(json.dumps(found, ensure_ascii=False), flush=True)
+    return INTERRUPTED if interrupted else 0
 
 
-def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dict[str, Any], Callable[[], None]]:
+def _chosen(items: list[Any], args: argparse.Namespace) -> list[Any]:
+    """The items that --kinds, --limit and --sample leave, in the order of the file. Raises UsageError."""
+    of_kind: dict[str, list[Any]] = {}
+    for item in items:
+        of_kind.setdefault(getattr(item, "kind", "") if args.suite == "everyday" else "", []).append(item)
+    if args.kinds:
+        kinds = [kind.strip() for kind in args.kinds.split(",") if kind.strip()]
+        unknown = [kind for kind in kinds if kind not in of_kind]
+        if unknown:
+            known = ", ".join(kind for kind in of_kind if kind) or "no kinds"
+            raise UsageError(f"--kinds names {', '.join(unknown)}", hint=f"{args.data} has {known}")
+        of_kind = {kind: found for kind, found in of_kind.items() if kind in kinds}
+    chosen = []
+    for found in of_kind.values():
+        found = found[: _positive(args.limit, "--limit")]
+        count = _positive(args.sample, "--sample")
+        if count is not None and count < len(found):
+            places = sorted(random.Random(args.sample_seed).sample(range(len(found)), count))
+            found = [found[place] for place in places]
+        chosen += found
+    return chosen
+
+
+def _systems(
+    args: argparse.Namespace, modes: list[str], jobs: int, stop: threading.Event
+) -> tuple[list[Any], dict[str, Any], Callable[[], None]]:
     """The systems of `modes`, the conditions, and what closes the engine (not opened when no mode needs it)."""
     from nbcopilot.config import load, with_changes
     from nbcopilot.evaluation import report
@@ -102,7 +151,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
     if config.engine == "auto":
         # The resident engine is shared with kernels: a benchmark has its own, and gives it back when it ends.
         config = replace(config, engine="in-process")
-    start.keep(args.jobs)
+    start.keep(jobs)
     settings = {
         "candidates": config.candidates,
         "repairs": config.repairs,
@@ -113,7 +162,7 @@ def _systems(args: argparse.Namespace, modes: list[str]) -> tuple[list[Any], dic
     if modes == ["reference"]:
         return [Reference()], report.conditions(ModelInfo("reference"), **settings), lambda: None
     session = Session(config)
-    engine = MemoEngine(session.engine(), args.memo)
+    engine = MemoEngine(session.engine(), args.memo, stop)
     named = [mode for mode in modes if mode != "reference"]
     systems: list[Any] = [*([Reference()] if "reference" in modes else []), *make_systems(named, engine, config)]
     return systems, report.conditions(engine.describe(), **settings), engine.close
@@ -133,7 +182,9 @@ def _positive(value: int | None, option: str) -> int | None:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """Of the file, or of all JSON-lines files of the folder together."""
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _progress(name: str) -> Callable[[int, int], None]:

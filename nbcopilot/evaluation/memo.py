@@ -18,15 +18,21 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling, Usage
 
 
+class Stopped(Exception):
+    """The evaluation is being stopped; no error of an engine, so nothing in the pipeline goes on without it."""
+
+
 class MemoEngine:
     """`engine`, with every finished answer kept in the JSON-lines file `path` and given from there the next time.
 
     The key is the model (id, hash, precision), all of the prompt and the sampling; so a changed prompt is asked
-    again. A request without a seed at a temperature above 0 is never remembered.
+    again. A request without a seed at a temperature above 0 is never remembered. stop: when set, every request ends
+    at its next token with Stopped.
     """
 
-    def __init__(self, engine: Engine, path: Path | None) -> None:
+    def __init__(self, engine: Engine, path: Path | None, stop: threading.Event | None = None) -> None:
         self._engine = engine
+        self._stop = stop or threading.Event()
         self._path = path
         self._lock = threading.Lock()
         self._answers: dict[str, list[Chunk]] = {}
@@ -37,7 +43,12 @@ class MemoEngine:
                 self._read(line)
 
     def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:
-        """The remembered chunks, one per candidate; else the engine's, remembered when all have finished."""
+        """The remembered chunks, one per candidate; else the engine's, remembered when all have finished.
+
+        Raises Stopped.
+        """
+        if self._stop.is_set():
+            raise Stopped
         key = self._key(prompt, sampling, candidates)
         if key in self._answers:
             yield from self._answers[key]
@@ -45,6 +56,8 @@ class MemoEngine:
         texts: dict[int, str] = {}
         ends: dict[int, Chunk] = {}
         for chunk in self._engine.generate(prompt, sampling, candidates=candidates):
+            if self._stop.is_set():
+                raise Stopped
             texts[chunk.index] = texts.get(chunk.index, "") + chunk.text
             if chunk.finish is not None:
                 ends[chunk.index] = chunk

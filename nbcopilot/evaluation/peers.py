@@ -21,13 +21,13 @@ def jupyter_ai(task: Task, notebook: Notebook) -> Prompt:
     asked = [cell for cell in _run(notebook) if cell.metadata.get("question")]
     for cell in asked[-2:]:
         messages += [Message("user", _code_only(cell.metadata["question"])), Message("assistant", cell.source)]
-    return Prompt(messages=(*messages, Message("user", _code_only(task.instruction))))
+    return Prompt(messages=(*messages, Message("user", _asked(task, notebook))))
 
 
 def chapyter(task: Task, notebook: Notebook) -> Prompt:
     """chapyter's `%%chat -h`: a practice turn, then the request with the code and outputs so far."""
     history = "\n\n".join(_with_output(cell) for cell in _run(notebook))
-    request = task.instruction.strip() + (
+    request = wording(task, notebook).strip() + (
         f"\n\nThis is the python code that was run so far:\n{history}" if history else ""
     )
     return Prompt(
@@ -52,7 +52,7 @@ def coml(task: Task, notebook: Notebook) -> Prompt:
     for given, codes, question, answer in COML_EXAMPLES:
         messages.append(Message("user", _coml_turn(given, codes, question)))
         messages.append(Message("assistant", f"```\n{answer}\n```"))
-    messages.append(Message("user", _coml_turn(variables, cells, task.instruction)))
+    messages.append(Message("user", _coml_turn(variables, cells, wording(task, notebook))))
     return Prompt(messages=tuple(messages))
 
 
@@ -99,6 +99,11 @@ def _run(notebook: Notebook) -> list[Cell]:
     return [cell for cell in notebook.cells if cell.kind == "code" and cell.executed is not None]
 
 
+def _asked(task: Task, notebook: Notebook) -> str:
+    text = wording(task, notebook)
+    return text if task.kind in ("explain", "document") else _code_only(text)
+
+
 def _code_only(question: str) -> str:
     return f"{question.strip()}\n\nProduce output as source code only, with no text or explanation before or after it."
 
@@ -107,6 +112,25 @@ def _with_output(cell: Cell) -> str:
     words = " ".join(output.text for output in cell.outputs).split()
     shown = " ".join(words[:OUTPUT_WORDS]) + ("..." if len(words) > OUTPUT_WORDS else "")
     return f"```\n{cell.source.rstrip()}\n```" + (f"\nOutput:\n{shown}" if shown else "")
+
+
+def wording(task: Task, notebook: Notebook) -> str:
+    """What a user types where there is nothing but a chat: the request, with the code that it is about."""
+    if task.kind == "generate":
+        return task.instruction
+    source = task.target.source.rstrip()
+    if task.kind == "testgen":
+        return f"Write pytest tests for this code:\n\n```python\n{source}\n```"
+    if task.kind == "explain":
+        return f"Explain what this code does and why:\n\n```python\n{source}\n```"
+    if task.kind == "document":
+        cells = "\n\n".join(_with_output(cell) for cell in notebook.cells if cell.kind == "code")
+        return f"Write the documentation of this notebook, in markdown:\n\n{cells}"
+    cells = "\n\n".join(f"```python\n{cell.source.rstrip()}\n```" for cell in notebook.cells if cell.kind == "code")
+    error = notebook.error.traceback if notebook.error else ""
+    if error or not task.instruction:
+        return f"These cells of a notebook fail:\n\n{cells}\n\n{error}\n\nFix the bug. Answer with the corrected cell only."
+    return f"These are the cells of a notebook:\n\n{cells}\n\n{task.instruction}\n\nFix it. Answer with the corrected cell only."
 
 
 PEERS: dict[str, Callable[[Task, Notebook], Prompt]] = {"jupyter-ai": jupyter_ai, "chapyter": chapyter, "coml": coml}

@@ -9,10 +9,11 @@ answers and draws no tables.
 from __future__ import annotations
 
 import json
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,10 @@ FIXED = (
     "opinions",
     "max_tokens",
 )
+
+
+# How long questions that are being asked may take to end after an interrupt; then they are left behind.
+PATIENCE = 2.0
 
 
 class Journal:
@@ -114,7 +119,10 @@ class Reference:
 
 @dataclass
 class Run:
-    """One evaluation: `suite` on `items` by `systems`, `jobs` items at a time. `progress(done, total)` after each item."""
+    """One evaluation: `suite` on `items` by `systems`, `jobs` items at a time. `progress(done, total)` after each item.
+
+    `stop` ends it: give the same event to the engine (`MemoEngine`), so that answers end at their next token.
+    """
 
     suite: Suite
     items: Sequence[Any]
@@ -122,38 +130,59 @@ class Run:
     journal: Journal
     jobs: int = 1
     progress: Callable[[int, int], None] = lambda done, total: None
-    _stop: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> list[Result]:
         """All results, those of earlier runs included. Raises EngineUnavailableError, OutOfMemoryError.
 
-        An interrupt ends it after the questions that are being asked; the journal has all that was finished.
+        An interrupt ends it within seconds; the journal has all that was finished.
         """
         started = time.monotonic()
-        pool = ThreadPoolExecutor(self.jobs, thread_name_prefix="nbcopilot-eval")
+        todo: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        done: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
+        for item in self.items:
+            todo.put(item)
+        # Daemons: a thread that waits for a judge or a model does not keep the program from ending.
+        threads = [
+            threading.Thread(target=self._work, args=(todo, done), name=f"nbcopilot-eval-{number}", daemon=True)
+            for number in range(min(self.jobs, len(self.items)))
+        ]
         try:
-            futures = [pool.submit(self._item, item) for item in self.items]
-            for count, future in enumerate(as_completed(futures), 1):
-                future.result()
-                self.progress(count, len(futures))
+            for thread in threads:
+                thread.start()
+            for count in range(1, len(self.items) + 1):
+                if (error := done.get()) is not None:
+                    raise error
+                self.progress(count, len(self.items))
         finally:
-            self._stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            self.stop.set()
+            patience = time.monotonic() + PATIENCE
+            for thread in threads:
+                thread.join(max(0.0, patience - time.monotonic()))
             self.journal.spent(time.monotonic() - started)
         return self.journal.results
+
+    def _work(self, todo: queue.SimpleQueue[Any], done: queue.SimpleQueue[BaseException | None]) -> None:
+        """Take items until none is left or the run is stopped."""
+        with suppress(queue.Empty):
+            while not self.stop.is_set():
+                item = todo.get_nowait()
+                try:
+                    self._item(item)
+                    done.put(None)
+                except BaseException as exc:  # raised again by `run`; no further question of the other items either
+                    self.stop.set()
+                    done.put(exc)
 
     def _item(self, item: Any) -> None:
         questions = self.suite.questions(item)
         try:
             for question in questions:
                 for system in self.systems:
-                    if self._stop.is_set():
+                    if self.stop.is_set():
                         return
                     if not self.journal.has(system.name, question.id):
                         self.journal.add(ask(question, system))
-        except BaseException:
-            self._stop.set()  # the engine is gone, or we are: no further question of the other items either
-            raise
         finally:
             close = getattr(questions, "close", None)
             if close is not None:
@@ -191,7 +220,10 @@ def ask(question: Question, system: System | Reference) -> Result:
         completion_tokens=answer.usage.completion_tokens,
         generations=answer.generations,
         seconds=round(seconds, 3),
-        detail={**judged.detail, "findings": list(answer.findings)},
+        shown_seconds=None if answer.shown_seconds is None else round(answer.shown_seconds, 3),
+        label=answer.label,
+        features=answer.features,
+        detail={"task": question.task.kind, **judged.detail, "findings": list(answer.findings)},
     )
 
 

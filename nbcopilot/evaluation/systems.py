@@ -8,15 +8,18 @@ from __future__ import annotations
 import ast
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from nbcopilot.batch.opened import Documented, document_open
 from nbcopilot.checks.check import check
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
-from nbcopilot.evaluation.peers import PEERS
+from nbcopilot.evaluation.peers import PEERS, wording
 from nbcopilot.events import Done, EditReady
 from nbcopilot.judge import Judge, Judged
 from nbcopilot.pipeline import Copilot
@@ -40,7 +43,8 @@ class Answer:
     """The cell that a system would write, and what it cost. `cell_id` is the cell it replaces ("" for a new one).
 
     `accepted` is the system's own verdict, None when it did not check; `findings` say why it was not accepted.
-    `usage` sums all attempts and candidates, `generations` counts them.
+    `usage` sums all attempts and candidates, `generations` counts them. `shown_seconds` is when the first answer was
+    shown, `label` what was said of its being right, `features` what that was made from.
     """
 
     text: str
@@ -49,6 +53,9 @@ class Answer:
     accepted: bool | None = None
     findings: tuple[str, ...] = ()
     cell_id: str = ""
+    shown_seconds: float | None = None
+    label: str = ""
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
 class System(Protocol):
@@ -78,9 +85,11 @@ class Prompted:
 
     def answer(self, task: Task, notebook: Notebook) -> Answer:
         """See `System.answer`."""
+        started = time.monotonic()
         prompt = self.prompt(task, notebook)
         text, usage = "", Usage()
-        whole = prompt.text is not None or prompt.prefill.endswith("```python\n")
+        prose = task.kind in ("explain", "document")
+        whole = prose or prompt.text is not None or prompt.prefill.endswith("```python\n")
         with contextlib.ExitStack() as stack:
             chunks = self.engine.generate(prompt, self.sampling)
             stack.callback(getattr(chunks, "close", lambda: None))
@@ -93,7 +102,8 @@ class Prompted:
                     asked = sum(count(message.content) + TURN_TOKENS for message in prompt.messages)
                     usage = replace(usage, prompt_tokens=usage.prompt_tokens or asked, completion_tokens=count(text))
                     break
-        return Answer(text if whole else first_block(text), usage)
+        seconds = time.monotonic() - started
+        return Answer(text if whole else first_block(text), usage, shown_seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -166,6 +176,8 @@ class Nbcopilot:
         """See `System.answer`. The task's options are the config's, as for every surface."""
         if task.kind == "complete":
             return self._complete(task)
+        if task.kind == "document":
+            return self._document(notebook)
         rung = self.rung
         config = replace(
             self.config,
@@ -185,6 +197,16 @@ class Nbcopilot:
         *_, last = Completer().suggest(self.engine, gap)
         return Answer(last.text, last.usage)
 
+    def _document(self, notebook: Notebook) -> Answer:
+        """All that `nbcopilot document` would write, together: its rungs are all the same."""
+        texts: list[str] = []
+        usage = Usage()
+        for update in document_open(notebook, self.engine, replace(self.config, label=False), threading.Event()):
+            if isinstance(update, Documented):
+                texts = [cell.source for part in update.parts for cell in part.edit.cells]
+                usage = update.usage
+        return Answer("\n\n".join(texts), usage)
+
 
 class Unrun(Judge):
     """A judge that looks at code and never runs it."""
@@ -198,9 +220,12 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
     chosen: tuple[Candidate, Verdict] | None = None
     cell_id = ""
     done = Done("cancelled")
+    started = time.monotonic()
+    shown: float | None = None
     for event in copilot.stream(task, notebook, judge=judge):
         if isinstance(event, EditReady):
             chosen = (event.candidate, event.verdict)
+            shown = time.monotonic() - started
             cell_id = _cell_id(event.edit) if task.kind == "fix" else ""
         elif isinstance(event, Done):
             done = event
@@ -208,7 +233,8 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
         return Answer("", done.usage, done.answers, False if task.check else None, ("no usable answer",))
     candidate, verdict = chosen
     findings = tuple(f"{f.check}: {f.message}" for f in verdict.findings if f.severity == "error")
-    return Answer(candidate.text, done.usage, done.answers, verdict.ok if task.check else None, findings, cell_id)
+    accepted = verdict.ok if task.check else None
+    return Answer(candidate.text, done.usage, done.answers, accepted, findings, cell_id, shown)
 
 
 def _cell_id(edit: CellEdit) -> str:
@@ -231,15 +257,7 @@ def plain(task: Task, notebook: Notebook) -> Prompt:
     """The raw model's prompt: what the user typed or has in the cell, in one turn, and nothing else."""
     if task.kind == "complete":
         return Prompt(text=task.target.source, suffix=task.instruction, answer="text")
-    if task.kind == "generate":
-        text = task.instruction
-    elif task.kind == "testgen":
-        text = f"Write pytest tests for this code:\n\n```python\n{task.target.source.rstrip()}\n```"
-    else:
-        cells = "\n\n".join(f"```python\n{cell.source.rstrip()}\n```" for cell in notebook.cells if cell.kind == "code")
-        error = notebook.error.traceback if notebook.error else ""
-        text = f"These cells of a notebook fail:\n\n{cells}\n\n{error}\n\nFix the bug. Answer with the corrected cell only."
-    return Prompt(messages=(Message("user", text),))
+    return Prompt(messages=(Message("user", wording(task, notebook)),))
 
 
 def benchmark_style(task: Task, notebook: Notebook) -> Prompt:

@@ -112,6 +112,8 @@ class Result:
     `ok` is the judge's word, `score` the same as a number (testgen: share of wrong variants caught, 0 when the tests
     are not valid). `accepted` is the system's own verdict (None: it did not check). Tokens count all attempts and
     candidates; `seconds` is the wall time of asking (shared with the rest of its batch), without the judging.
+    `shown_seconds` is when the first answer that passed its checks was shown (None: not measured, or there was none),
+    `label` what the system said of it and `features` what that was made from.
     `excluded` holds the reason when the question cannot be judged on this machine; it then counts nowhere.
     """
 
@@ -127,12 +129,15 @@ class Result:
     generations: int = 0
     seconds: float = 0.0
     excluded: str = ""
+    shown_seconds: float | None = None
+    label: str = ""
+    features: Mapping[str, float] = field(default_factory=dict)
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """One line of the journal."""
         fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return json.dumps({**fields, "detail": dict(self.detail)}, ensure_ascii=False)
+        return json.dumps({**fields, "features": dict(self.features), "detail": dict(self.detail)}, ensure_ascii=False)
 
     @classmethod
     def from_json(cls, line: str) -> Result:

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +68,9 @@ def test_failures_are_written_for_reading(data: Path, tmp_path: Path) -> None:
         (["generate", "--mode", ","], "--mode names no mode"),
         (["generate", "--limit", "0"], "--limit is 0"),
         (["generate", "--jobs", "0"], "--jobs is 0"),
+        (["generate", "--sample", "0"], "--sample is 0"),
+        (["generate", "--kinds", "fix"], "--kinds names fix"),
+        (["everyday"], "no folder"),
         (["fix"], "is no item of this suite"),
     ],
 )
@@ -74,3 +82,26 @@ def test_bad_usage_is_one_sentence_and_exit_2(
     assert sentence in err
     assert "Traceback" not in err
     assert len(err.strip().splitlines()) == 1
+
+
+def test_an_interrupted_run_prints_what_it_has_and_ends_at_once(tmp_path: Path) -> None:
+    slow = {**builders.DOUBLE, "id": "t/slow", "test": "import time\ntime.sleep(60)\n"}
+    data = builders.write(tmp_path / "items.jsonl", builders.DOUBLE, slow)
+    command = [sys.executable, "-m", "nbcopilot", "eval", "generate", "--data", str(data), "--mode", "reference"]
+    command += ["--jobs", "1", "--resume", str(tmp_path / "journal.jsonl")]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    journal = tmp_path / "journal.jsonl"
+    while not journal.is_file() or "t/double" not in journal.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    time.sleep(0.5)
+    sent = time.monotonic()
+    os.kill(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert time.monotonic() - sent < 5
+    assert child.returncode == 130
+    found = json.loads(out.splitlines()[-1])
+    assert (found["n"], found["pass_at_1"], found["interrupted"]) == (1, 1.0, True)
+    assert "1 answers were judged" in err
+    assert "Traceback" not in err

@@ -26,6 +26,7 @@ SUITES = {
     "testgen": "testgen",
     "complete": "complete",
     "stateful": "stateful",
+    "everyday": "everyday",
 }
 
 
@@ -63,12 +64,14 @@ class Question:
 class Suite:
     """A benchmark: `read` gives the items of a file, `questions` the questions of one item, in order.
 
-    Items are independent; the questions of one item are asked one after the other in one thread.
+    Items are independent; the questions of one item are asked one after the other in one thread. `close` ends what
+    the items share.
     """
 
     name: str
     read: Callable[[Path], list[Any]]
     questions: Callable[[Any], Iterator[Question]]
+    close: Callable[[list[Any]], None] = lambda items: None
 
 
 def find(name: str) -> Suite:
@@ -76,4 +79,5 @@ def find(name: str) -> Suite:
     if name not in SUITES:
         raise UsageError(f"unknown suite `{name}`", hint="it takes " + ", ".join(SUITES))
     module = import_module(f"nbcopilot.evaluation.suites.{SUITES[name]}")
-    return Suite(name, lambda path: list(module.read(path, name)), module.questions)
+    close = getattr(module, "close", lambda items: None)
+    return Suite(name, lambda path: list(module.read(path, name)), module.questions, close)
