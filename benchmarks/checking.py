@@ -18,7 +18,7 @@ from pathlib import Path
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
 from nbcopilot.notebook.document import read
-from nbcopilot.task import make_task, upstream
+from nbcopilot.task import make_task
 from nbcopilot.types import Candidate, Target
 
 LIMIT_SECONDS = 2.0
@@ -35,7 +35,7 @@ def added_seconds(path: Path, config: Config) -> list[tuple[float, float, str]]:
         task = make_task("generate", config, "the next cell", Target(position=position - 1))
         candidate = Candidate(cell.source)
         started = time.perf_counter()
-        _, verdict = judge.check(candidate, task, notebook, upstream(notebook, candidate, task))
+        _, verdict = judge.check(candidate, task, notebook)
         wall = time.perf_counter() - started
         run = float(verdict.evidence.get("seconds", 0.0))
         found.append((wall - run, run, str(verdict.checks.get("run", "not-run"))))

@@ -1,113 +1,179 @@
-"""Step 6: is this candidate any good? Code is checked and run, tests are weighed, prose is held against the notebook.
+"""Candidate -> Verdict: code is checked and run, tests are weighed, prose is held against the notebook.
 
-Puts the checks of `validate` and the grounding of `write` together for each kind of task; the pipeline repairs.
+One pass over one candidate for each kind of task. Tries no edits and asks for no other answers: `repair` does.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from nbcopilot.checker import Checker
-from nbcopilot.checks import next_cell
+from nbcopilot import examples, policy
+from nbcopilot.check_budget import CheckBudget
+from nbcopilot.checks import consensus, next_cell
+from nbcopilot.checks.check import OneCheck, check, known_names
 from nbcopilot.config import Config
-from nbcopilot.task import upstream as task_upstream
-from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.errors import SandboxUnavailableError
+from nbcopilot.fixes import autofix
+from nbcopilot.notebook import python as syntax
+from nbcopilot.sandbox.report import RunError, RunReport
+from nbcopilot.sandbox.runner import Runner, preload
+from nbcopilot.task import upstream
+from nbcopilot.testgen.offer import offer
+from nbcopilot.testgen.under_test import seeds
+from nbcopilot.types import Candidate, Finding, Judged, Notebook, Task, Verdict
 from nbcopilot.write import grounding
-
-Judged = tuple[Candidate, Verdict]
-# Runs of an answer with the edits that its errors ask for.
-REMEDY_RUNS = 6
 
 
 class Judge:
-    """Decides on candidates. `namespace` is the live one of a kernel (None: nothing but the notebook's cells)."""
+    """Decides on the candidates of one request; keeps what their runs showed, to choose among them.
+
+    namespace: the live one of a kernel (None: nothing but the notebook's cells). runs_code is False for a judge that
+    never runs anything.
+    """
+
+    runs_code = True
 
     def __init__(self, config: Config, *, namespace: Mapping[str, Any] | None = None) -> None:
-        self._config = config
-        self._checker = Checker(config, namespace=namespace)
+        self.config = config
+        self.namespace = namespace
+        self.budget = CheckBudget(config.check_total_seconds)
+        self._policy = policy.load(config.policy)
+        self._checks: dict[str, OneCheck] = {}  # those that ran, by the text
+        self._before: dict[str, Verdict] = {}
+        self._voted: dict[tuple[str, ...], dict[str, float]] = {}
+
+    def runner(self, notebook: Notebook) -> Runner:
+        """The Runner for a notebook: its folder readable, the live namespace where there is one."""
+        try:
+            folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
+        except OSError:  # the working folder is gone
+            folder = None
+        return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
 
     def warm(self, task: Task, notebook: Notebook) -> None:
-        """Get ready, in the background, while the model reads and writes: the first check of a session need not wait."""
-        if task.check and task.kind in ("generate", "fix", "testgen") and notebook.language == "python":
-            self._checker.warm(notebook, ["import pytest, coverage"] if task.kind == "testgen" else [])
+        """Start the sandbox and load what the notebook imports, in the background, while the model reads and writes."""
+        if not (task.check and task.kind in ("generate", "fix", "testgen") and notebook.language == "python"):
+            return
+        sources = ["import pytest, coverage"] if task.kind == "testgen" else []
+        sources += [cell.source for cell in notebook.cells if cell.kind == "code"]
+        threading.Thread(
+            target=self.runner(notebook).warm, args=(sources,), daemon=True, name="Thread-0 (warm)"
+        ).start()
 
-    def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
-        """The candidate as it may be shown (sentences or tests may have gone) and what is known of it."""
+    def check(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
+        """The candidate as it may be shown (a line or sentences may be added or gone) and what is known of it."""
         if not candidate.text.strip():
             return candidate, Verdict(False, (Finding("syntax", "error", "the answer holds nothing usable"),))
         if candidate.answer == "markdown":
             return ground(candidate, task, notebook)
         if task.kind == "testgen":
-            return self._checker.check_tests(candidate, task, notebook, upstream)
-        candidate = self._checker.mend(candidate, task, notebook, upstream)
-        inside = task.check and candidate.answer == "code" and next_cell.is_next_cell(task, notebook)
-        if inside:
-            candidate = next_cell.show(candidate, task, notebook.names)
-        judged = self._seen(candidate, task, notebook, upstream)
-        if task.check and task.repairs and not judged[1].ok:
-            judged = self._remedied(judged, task, notebook, upstream, [REMEDY_RUNS])
-        candidate, verdict = judged
-        copied = next_cell.repeated(candidate, task, notebook) if inside else None
-        if copied is not None:
-            return candidate, replace(verdict, ok=False, findings=(*verdict.findings, copied))
-        if not verdict.ok:
-            return judged
-        if inside and (doubts := next_cell.doubts(*judged, task)):
-            return candidate, replace(verdict, findings=(*verdict.findings, *doubts))
-        if task.kind == "fix" and task.check:
-            return self._checker.confirm(judged, task, notebook, upstream)
-        return judged
+            return self._check_tests(candidate, task, notebook)
+        return self._check_code(candidate, task, notebook)
 
-    def _seen(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str]) -> Judged:
-        """The candidate with what its run shows, and what of the request it does not do."""
-        verdict = self._checker.check(candidate, task, notebook, upstream)
-        broken = next_cell.unkept(candidate, verdict, task, notebook) if task.check else ()
-        return candidate, replace(verdict, ok=False, findings=(*verdict.findings, *broken)) if broken else verdict
+    def verdict(
+        self, candidate: Candidate, task: Task, notebook: Notebook, above: Sequence[str] | None = None
+    ) -> Verdict:
+        """What the checks and a run say of the candidate's text as it is.
 
-    def _remedied(
-        self, judged: Judged, task: Task, notebook: Notebook, upstream: Sequence[str], left: list[int]
-    ) -> Judged:
-        """The candidate with the edits that the errors of its runs ask for, when it is accepted then; else as it is.
-
-        left: how many runs that may take, counted down.
+        above: sources of the cells that it depends on, in order of execution (None: as the notebook shows).
         """
-        for remedy in self._checker.remedies(judged, notebook):
-            if not left[0]:
-                break
-            left[0] -= 1
-            mended = replace(judged[0], text=remedy.source, notes=(*judged[0].notes, remedy.change))
-            above = task_upstream(notebook, mended, task) or upstream  # the edit may have brought other names
-            mended = self._checker.mend(mended, task, notebook, above)
-            seen = self._seen(mended, task, notebook, above)
-            if not seen[1].ok:
-                seen = self._remedied(seen, task, notebook, above, left)
-            if seen[1].ok and seen[1].checks.get("run") == "passed":
-                said = "; ".join(seen[0].notes[len(judged[0].notes) :])
-                return seen[0], replace(seen[1], evidence={**seen[1].evidence, "mended": said})
-        return judged
+        runner = self.runner(notebook) if self.budget.left() > 0 else None
+        above = upstream(notebook, candidate, task) if above is None else above
+        work = OneCheck(candidate, task, notebook, self.config, above, runner, self.namespace)
+        with self.budget.measured():
+            verdict = work.verdict()
+        if runner is None and verdict.ok:
+            why = f"the {self.config.check_total_seconds:g} s for the checks of one request are used up"
+            verdict = replace(verdict, evidence={**verdict.evidence, "not_run": why})
+        if work.report is not None:
+            self._checks[candidate.text] = work
+        return verdict
 
-    def remedies(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> list[tuple[Candidate, bool]]:
-        """The cell to be mended with the edits that its error itself asks for, and whether the error names the edit.
+    def verdict_before(self, task: Task, notebook: Notebook) -> Verdict:
+        """The verdict on the cell to be mended as it is, found once."""
+        source = task.target.source
+        if source not in self._before:
+            self._before[source] = self.verdict(Candidate(source), task, notebook)
+        return self._before[source]
 
-        One that it does not name is worth something only when a run has shown that it helps.
-        """
-        found = self._checker.remedies_of(task, notebook, upstream)
-        return [(Candidate(remedy.source, notes=(remedy.change,)), remedy.sure) for remedy in found]
-
-    def near(self, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> tuple[list[Candidate], int]:
-        """Fixes that no model wrote, and how many were tried: the cell with one small edit, where what failed then holds.
-
-        The likeliest kind of edit first.
-        """
-        found, tried = self._checker.near(task, notebook, upstream)
-        return [Candidate(edit.source, notes=(f"found by search: {edit.change}",)) for edit in found], tried
+    def error_of(self, candidate: Candidate) -> RunError | None:
+        """What the run of the candidate raised; None when it raised nothing or was not run."""
+        work = self._checks.get(candidate.text)
+        return work.report.error if work is not None and work.report is not None else None
 
     def best(self, judged: Sequence[Judged]) -> Judged:
-        """The one to show: what the checks accept, then what most others agree with, then the earliest."""
-        return self._checker.best(judged)
+        """The one to show: what the checks accept, then what most others agree with, then the earliest.
+
+        Functions that tie are called with the same generated inputs.
+        """
+        reports: dict[str, RunReport] = {text: work.report for text, work in self._checks.items() if work.report}
+        return consensus.best(judged, reports, self._votes(judged))
+
+    def _check_code(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
+        if not task.check:
+            return candidate, self.verdict(candidate, task, notebook)
+        above = upstream(notebook, candidate, task)
+        if syntax.is_python(notebook.language):
+            candidate = autofix.mend(candidate, task, known_names(notebook, above, self.namespace))
+        is_next_cell = candidate.answer == "code" and next_cell.is_next_cell(task, notebook)
+        if is_next_cell:
+            candidate = next_cell.show(candidate, task, notebook.names)
+        verdict = self.verdict(candidate, task, notebook, above)
+        broken = list(next_cell.unkept(candidate, verdict, task, notebook))
+        if is_next_cell and (copied := next_cell.repeated(candidate, task, notebook)):
+            broken.append(copied)
+        if broken:
+            return candidate, replace(verdict, ok=False, findings=(*verdict.findings, *broken))
+        if verdict.ok and is_next_cell and (doubts := next_cell.doubts(candidate, verdict, task)):
+            verdict = replace(verdict, findings=(*verdict.findings, *doubts))
+        return candidate, verdict
+
+    def _check_tests(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
+        """The tests of the candidate that hold, strengthened, as a new candidate with their evidence."""
+        above = upstream(notebook, candidate, task)
+        if not task.check or not syntax.is_python(notebook.language):
+            return candidate, check(candidate, task, notebook, self.config, upstream=above)
+        return offer(candidate, task, notebook, self.config, upstream=above, runner=self.runner(notebook))
+
+    def _votes(self, judged: Sequence[Judged]) -> dict[str, float]:
+        """Agreement on generated inputs of the candidates that the checks cannot tell apart (three at least)."""
+        tied = [candidate for candidate, verdict in consensus.tied(judged) if verdict.checks.get("run") == "passed"]
+        works = [self._checks[candidate.text] for candidate in tied if candidate.text in self._checks]
+        if len(works) < 3 or works[0].runner is None:
+            return {}
+        key = tuple(work.candidate.text for work in works)
+        if key not in self._voted:
+            self._voted[key] = _vote(works, works[0].runner, self.budget.vote_seconds)
+        return self._voted[key]
+
+
+def _vote(works: Sequence[OneCheck], runner: Runner, seconds: float) -> dict[str, float]:
+    """How much each candidate agrees with the others on generated inputs; {} when they have no function in common."""
+    tables = [examples.functions_of(work.candidate.text) for work in works]
+    common = [name for name in tables[0] if all(name in table for table in tables)]
+    promised = examples.promised_names(works[0].task.instruction, frozenset())
+    name = next((n for n in common if n in promised), common[-1] if common else "")
+    if not name:
+        return {}
+    sources = [syntax.transform(work.candidate.text) for work in works]
+    payload = {
+        "setup": [syntax.transform(cell) for cell in works[0].upstream], "sources": sources, "function": name,
+        "seeds": seeds(name, [works[0].task.instruction]), "seconds": seconds, "limit": 60,
+    }  # fmt: skip
+    try:
+        answer = runner.call("vote.outcomes", payload, seconds=60, preload=preload(sources))
+    except (SandboxUnavailableError, SyntaxError):
+        return {}
+    found = answer.get("outcomes") if isinstance(answer, dict) else None
+    if not isinstance(found, list) or len(found) != len(works):
+        return {}
+    shares = consensus.agree_on([[str(text) for text in some] if isinstance(some, list) else [] for some in found])
+    return {work.candidate.text: share for work, share in zip(works, shares, strict=False)}
 
 
 def harmless(text: str) -> str:

@@ -345,6 +345,9 @@ class Verdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+Judged = tuple[Candidate, Verdict]
+
+
 # --------------------------------------------------------------------------- what is written
 
 

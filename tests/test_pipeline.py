@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from nbcopilot.config import Config
-from nbcopilot.draws import is_looping
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EmptyPromptError, EngineUnavailableError, PromptTooLargeError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
-from nbcopilot.judge import Judge, Judged
+from nbcopilot.judge import Judge
 from nbcopilot.pipeline import Copilot
+from nbcopilot.sampling_plan import is_looping
 from nbcopilot.task import make_task
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Judged, Notebook, Target, Task
 from nbcopilot.write.provenance import checked
 
 CONFIG = Config(check_seconds=30, redraws=0)
@@ -76,9 +76,9 @@ def test_the_second_round_draws_more_and_an_equal_answer_is_judged_once() -> Non
     checks: list[str] = []
 
     class Counting(Judge):
-        def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
+        def check(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
             checks.append(candidate.text)
-            return super().check(candidate, task, notebook, upstream)
+            return super().check(candidate, task, notebook)
 
     config = Config(**{**CONFIG.__dict__, "redraws": 3, "repairs": 2})
     seen = list(made.stream(make_task("generate", config, "set x"), Notebook(), judge=Counting(config)))

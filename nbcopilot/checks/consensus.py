@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from nbcopilot.sandbox.report import RunReport
-from nbcopilot.types import Candidate, Verdict
+from nbcopilot.types import Judged, Verdict
 
-Judged = tuple[Candidate, Verdict]
 # What the agreement on a value is worth for each doubt about it.
 DOUBTED = 0.5
 

@@ -17,13 +17,13 @@ from nbcopilot import config as settings
 from nbcopilot.answers.extract import extract
 from nbcopilot.batch.discover import discover
 from nbcopilot.cli import terminal
-from nbcopilot.draws import is_looping
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ModelNotFoundError, NbcopilotError, UnknownModelError
 from nbcopilot.events import PromptReady
 from nbcopilot.notebook import document
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
+from nbcopilot.sampling_plan import is_looping
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, Completion, Notebook, Prompt, Sampling, Target, TaskKind, text_hash

@@ -21,11 +21,11 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS, wording
 from nbcopilot.events import Done, EditReady
-from nbcopilot.judge import Judge, Judged
+from nbcopilot.judge import Judge
 from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
-from nbcopilot.task import make_task
-from nbcopilot.types import Candidate, CellEdit, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
+from nbcopilot.task import make_task, upstream
+from nbcopilot.types import Candidate, CellEdit, Judged, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
 
 # A fenced block, closed or cut off at the end of the answer; and one that is closed for certain.
 BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -211,9 +211,11 @@ class Nbcopilot:
 class Unrun(Judge):
     """A judge that looks at code and never runs it."""
 
-    def check(self, candidate: Candidate, task: Task, notebook: Notebook, upstream: Sequence[str] = ()) -> Judged:
+    runs_code = False
+
+    def check(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
         """The candidate as it is, with its syntax, names and imports checked."""
-        return candidate, check(candidate, task, notebook, self._config, upstream=upstream)
+        return candidate, check(candidate, task, notebook, self.config, upstream=upstream(notebook, candidate, task))
 
 
 def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> Answer:

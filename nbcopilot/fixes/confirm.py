@@ -12,9 +12,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from nbcopilot.fixes.minimal import same_program, smallest
-from nbcopilot.types import Candidate, Finding, Verdict
+from nbcopilot.types import Candidate, Finding, Judged, Verdict
 
-Judged = tuple[Candidate, Verdict]
 Check = Callable[[Candidate], Verdict]
 
 

@@ -14,12 +14,12 @@ from nbcopilot.batch.opened import Documented, Progress, document_open
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CheckDone, Done, EditReady, Event, PromptReady
-from nbcopilot.judge import Judge, Judged
+from nbcopilot.judge import Judge
 from nbcopilot.notebook import live, targets
 from nbcopilot.pipeline import Copilot
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
-from nbcopilot.types import CellEdit, Notebook, Prompt, Target, Task, TaskKind
+from nbcopilot.types import CellEdit, Judged, Notebook, Prompt, Target, Task, TaskKind
 
 Heard = Event | NbcopilotError | Progress | Documented
 Listener = Callable[[Heard], None]

@@ -12,12 +12,11 @@ from typing import Any, cast
 
 from nbcopilot.batch.opened import Progress, document_open
 from nbcopilot.events import CheckDone, Done, EditReady, Notice, PromptReady
-from nbcopilot.judge import Judged
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
 from nbcopilot.task import aim
-from nbcopilot.types import Candidate, Notebook, Prompt, Task, Verdict
+from nbcopilot.types import Candidate, Judged, Notebook, Prompt, Task, Verdict
 
 
 def answer(copilot: Copilot, task: Task, notebook: Notebook, stopped: threading.Event) -> Iterator[Json]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nbcopilot.checker import Checker
 from nbcopilot.checks.check import check
 from nbcopilot.config import Config
+from nbcopilot.judge import Judge
 from nbcopilot.policy import load
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.testgen.offer import offer
@@ -22,7 +22,7 @@ NONE = Notebook()
 def verdict(
     code: str, instruction: str = "do it", *upstream: str, notebook: Notebook = NONE, config: Config = CONFIG
 ) -> Verdict:
-    return Checker(config).check(Candidate(code), Task("generate", instruction), notebook, upstream)
+    return Judge(config).verdict(Candidate(code), Task("generate", instruction), notebook, upstream)
 
 
 def errors(found: Verdict) -> list[str]:
@@ -154,7 +154,7 @@ def test_a_wrong_column_is_answered_with_the_columns() -> None:
 
 
 def test_other_languages_and_cell_magics_are_not_run() -> None:
-    found = Checker(CONFIG).check(Candidate("x <- 1"), Task("generate", "x"), Notebook(language="R"), ())
+    found = Judge(CONFIG).verdict(Candidate("x <- 1"), Task("generate", "x"), Notebook(language="R"), ())
     assert found.ok and found.checks == {"syntax": "not-run", "run": "not-run"}
     assert verdict("%%bash\nls").checks["syntax"] == "ok"
 
@@ -183,33 +183,33 @@ def test_without_a_runner_nothing_runs() -> None:
 
 
 def test_a_task_that_wants_no_check_gets_none() -> None:
-    found = Checker(CONFIG).check(Candidate("1 / 0 ("), Task("generate", "x", check=False), NONE, ())
+    found = Judge(CONFIG).verdict(Candidate("1 / 0 ("), Task("generate", "x", check=False), NONE, ())
     assert found.ok and found.checks == {"run": "not-run"}
 
 
 def test_live_variables_are_known_and_kept() -> None:
     live = {"values": [3, 1, 2], "unused": object()}
-    checker = Checker(CONFIG, namespace=live)
-    found = checker.check(Candidate("values.sort()\nvalues[0]"), Task("generate", "sort"), NONE, ())
+    judge = Judge(CONFIG, namespace=live)
+    found = judge.verdict(Candidate("values.sort()\nvalues[0]"), Task("generate", "sort"), NONE, ())
     assert found.ok and found.evidence["changes"] == ["values"]
     assert live["values"] == [3, 1, 2]
 
 
 def test_notes_of_the_extraction_are_passed_on() -> None:
-    found = Checker(CONFIG).check(Candidate("1", notes=("the answer was cut",)), Task("generate", "x"), NONE, ())
+    found = Judge(CONFIG).verdict(Candidate("1", notes=("the answer was cut",)), Task("generate", "x"), NONE, ())
     assert [(f.severity, f.message) for f in found.findings] == [("info", "the answer was cut")]
 
 
 def test_the_best_of_several_is_the_one_that_most_agree_with() -> None:
-    checker = Checker(CONFIG)
+    judge = Judge(CONFIG)
     task = Task("generate", "x")
     candidates = [Candidate("v = 1\nv"), Candidate("w = 2\nw"), Candidate("u = 1 + 1\nu"), Candidate("1 / 0")]
-    judged = [(c, checker.check(c, task, NONE, ())) for c in candidates]
-    assert checker.best(judged)[0].text == "w = 2\nw"
+    judged = [(c, judge.verdict(c, task, NONE, ())) for c in candidates]
+    assert judge.best(judged)[0].text == "w = 2\nw"
 
 
 def test_functions_that_tie_are_called_with_the_same_inputs() -> None:
-    checker = Checker(CONFIG)
+    judge = Judge(CONFIG)
     task = Task("generate", "Write a function. Your code should satisfy: assert total([1]) == 1")
     codes = [
         "def total(xs):\n    return xs[0]",
@@ -217,9 +217,9 @@ def test_functions_that_tie_are_called_with_the_same_inputs() -> None:
         "def total(xs):\n    t = 0\n    for x in xs:\n        t += x\n    return t",
         "def total(xs):\n    return max(xs)",
     ]
-    judged = [(Candidate(c), checker.check(Candidate(c), task, NONE, ())) for c in codes]
+    judged = [(Candidate(c), judge.verdict(Candidate(c), task, NONE, ())) for c in codes]
     assert all(v.ok for _, v in judged)
-    assert checker.best(judged)[0].text == codes[1]
+    assert judge.best(judged)[0].text == codes[1]
 
 
 SOURCE = "def clamp(x, low, high):\n    return max(low, min(x, high))\n"
@@ -227,7 +227,7 @@ SOURCE = "def clamp(x, low, high):\n    return max(low, min(x, high))\n"
 
 def made(tests: str, notebook: Notebook = NONE, source: str = SOURCE) -> tuple[Candidate, Verdict]:
     task = Task("testgen", target=Target(source, "c1", ("clamp",)))
-    return Checker(replace(CONFIG, check_total_seconds=120.0)).check_tests(Candidate(tests), task, notebook, ())
+    return Judge(replace(CONFIG, check_total_seconds=120.0)).check(Candidate(tests), task, notebook)
 
 
 def test_tests_come_back_with_their_evidence() -> None:
@@ -280,15 +280,15 @@ def test_tests_that_all_disagree_are_reasons_for_a_repair() -> None:
 
 
 def test_the_sandbox_can_be_warmed_while_the_model_writes() -> None:
-    checker = Checker(CONFIG)
-    checker.warm(Notebook(cells=(Cell("c", "code", "import json\n%matplotlib inline"),)))
-    assert checker.check(Candidate("1"), Task("generate", "x"), NONE, ()).checks["run"] == "passed"
+    judge = Judge(CONFIG)
+    judge.warm(Task("generate", "x"), Notebook(cells=(Cell("c", "code", "import json\n%matplotlib inline"),)))
+    assert judge.verdict(Candidate("1"), Task("generate", "x"), NONE, ()).checks["run"] == "passed"
 
 
 def test_a_request_has_a_budget_for_all_its_checks() -> None:
-    checker = Checker(replace(CONFIG, check_seconds=0.5, check_total_seconds=0.4), namespace={"live": 1})
-    first = checker.check(Candidate("while True: pass"), Task("generate", "x"), NONE, ())
-    second = checker.check(Candidate("live"), Task("generate", "x"), NONE, ())
+    judge = Judge(replace(CONFIG, check_seconds=0.5, check_total_seconds=0.4), namespace={"live": 1})
+    first = judge.verdict(Candidate("while True: pass"), Task("generate", "x"), NONE, ())
+    second = judge.verdict(Candidate("live"), Task("generate", "x"), NONE, ())
     assert first.checks["run"] == second.checks["run"] == "not-run"
     assert second.ok and second.evidence["not_run"] == "the 0.4 s for the checks of one request are used up"
 
@@ -296,7 +296,7 @@ def test_a_request_has_a_budget_for_all_its_checks() -> None:
 def test_in_a_file_without_a_kernel_what_another_cell_made_is_changed_and_not_created() -> None:
     cells = (Cell("a", "code", "total = 1\nimport os"), Cell("b", "code", "rows = [1]"), Cell("c", "code", "total = 0"))
     book, task = Notebook(cells), Task("fix", target=Target("total = 0", "c", position=2))
-    found = Checker(CONFIG).check(Candidate("total = 2\nmade = 3"), task, book, ())
+    found = Judge(CONFIG).verdict(Candidate("total = 2\nmade = 3"), task, book, ())
     assert found.evidence["changes"] == ["total"] and found.evidence["creates"] == ["made"]
     first = Task("fix", target=Target("total = 1", "a", position=0))
-    assert Checker(CONFIG).check(Candidate("total = 2"), first, book, ()).evidence["creates"] == ["total"]
+    assert Judge(CONFIG).verdict(Candidate("total = 2"), first, book, ()).evidence["creates"] == ["total"]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from nbcopilot.config import Config
+from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.fixes.confirm import confirm
-from nbcopilot.judge import Judge
-from nbcopilot.task import upstream
+from nbcopilot.pipeline import Copilot
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
 
 CONFIG = Config(check_seconds=60.0, check_total_seconds=300.0)
@@ -22,9 +22,13 @@ def mended(
     before: str, answer: str, *, error: ErrorInfo | None = None, config: Config = CONFIG, **more: Any
 ) -> tuple[str, Verdict]:
     notebook = Notebook(cells=(Cell("c", "code", before),), error=error, **more)
-    task = Task("fix", target=Target(before, "c", position=0))
-    candidate, verdict = Judge(config).check(Candidate(answer), task, notebook)
-    return candidate.text, verdict
+    return answered(answer, Task("fix", target=Target(before, "c", position=0), repairs=0), notebook, config)
+
+
+def answered(answer: str, task: Task, notebook: Notebook, config: Config = CONFIG) -> tuple[str, Verdict]:
+    result = Copilot(FakeEngine([f"```python\n{answer}\n```"]), config).run(task, notebook)
+    assert result.candidate is not None and result.verdict is not None
+    return result.candidate.text, result.verdict
 
 
 def shown_by(source: str) -> ErrorInfo:
@@ -90,7 +94,6 @@ def test_cells_between_the_mended_and_the_failed_one_run_again(names: tuple[str,
     cells = tuple(Cell(f"c{i}", "code", source, executed=i + 1) for i, source in enumerate(sources))
     book = Notebook(cells=cells, error=ErrorInfo("AssertionError", "", "", "c2", sources[2]))
     source = "def area(r):\n    return half(r) * r" if names else CELLS[0]
-    task = Task("fix", target=Target(source, "c0", names, 0))
-    answer = Candidate(source.replace("half(r) * r", "half(r) * r / 2"))
-    _, found = Judge(CONFIG).check(answer, task, book, upstream(book, answer, task))
+    task = Task("fix", target=Target(source, "c0", names, 0), repairs=0)
+    _, found = answered(source.replace("half(r) * r", "half(r) * r / 2"), task, book)
     assert found.ok and found.evidence["verified"] is True, found

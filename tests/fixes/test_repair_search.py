@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
+from nbcopilot.proposed_edits import by_search
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Target, Task
 
 CONFIG = Config(check_seconds=30)
@@ -14,7 +15,7 @@ def near(*sources: str, name: str = "AssertionError") -> list[str]:
     cells = tuple(Cell(f"c{i}", "code", source, executed=i + 1) for i, source in enumerate(sources))
     book = Notebook(cells=cells, error=ErrorInfo(name, "", "", cells[-1].id, sources[-1]))
     task = Task("fix", target=Target(sources[0], "c0", position=0))
-    return [candidate.text for candidate in Judge(CONFIG).near(task, book)[0]]
+    return [candidate.text for candidate in by_search(Judge(CONFIG), task, book)[0]]
 
 
 BITS = "def bits(n):\n    count = 0\n    while n:\n        n ^= n - 1\n        count += 1\n    return count"
@@ -29,7 +30,7 @@ def test_an_edit_sees_nothing_of_those_before_it() -> None:
     cells = (Cell("s", "code", "seen = [1]", executed=1), Cell("c", "code", cell, executed=2))
     last = Cell("a", "code", "assert total == 3 and seen == [1, 2]", executed=3)
     book = Notebook(cells=(*cells, last), error=ErrorInfo("AssertionError", "", "", "a", last.source))
-    found = Judge(CONFIG).near(Task("fix", target=Target(cell, "c", position=1)), book, ["seen = [1]"])[0]
+    found = by_search(Judge(CONFIG), Task("fix", target=Target(cell, "c", position=1)), book)[0]
     assert "seen.append(2)\ntotal = sum(seen)" in [candidate.text for candidate in found]
     assert all("found by search" in candidate.notes[0] and not candidate.answer_sha256 for candidate in found)
 

@@ -1,6 +1,6 @@
-"""How many answers are asked for, in which words and at which temperature: the draws of each round of a request.
+"""How many answers are asked for, in which words and at which temperature: the batches of each round of a request.
 
-Decides nothing about answers: `judge` does, and `pipeline` asks.
+Decides nothing about answers and asks for none: `judge` decides, `generation` asks, `repair` says when.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 from nbcopilot.checks import next_cell
 from nbcopilot.examples import functions_of
-from nbcopilot.judge import Judged
 from nbcopilot.prompts.render import render, render_plainly
-from nbcopilot.types import Context, Notebook, Prompt, Sampling, Task
+from nbcopilot.types import Context, Judged, Notebook, Prompt, Sampling, Task
 
 # Temperature of answers that are to differ from the greedy one.
 SPREAD = 0.8
-# How many times as many are drawn in the second round (what four answers did not hit is hard), and about how many
+# How many times as many are sampled in the second round (what four answers did not hit is hard), and about how many
 # tokens these may take together.
 MORE = 4
 ROUND_TOKENS = 1536
@@ -31,7 +30,7 @@ LOOP = 200
 
 
 @dataclass(frozen=True)
-class Draw:
+class SampleBatch:
     """`count` answers to one prompt."""
 
     prompt: Prompt
@@ -39,7 +38,7 @@ class Draw:
     count: int
 
 
-def draws_of(context: Context, task: Task, failed: Judged | None, attempt: int, length: int) -> list[Draw]:
+def sample_batches(context: Context, task: Task, failed: Judged | None, attempt: int, length: int) -> list[SampleBatch]:
     """What is asked of the engine in this attempt; `length` are the tokens that an answer has had so far.
 
     First the candidates: a greedy one and the others spread, so that there is something to choose from. Then repairs:
@@ -48,23 +47,23 @@ def draws_of(context: Context, task: Task, failed: Judged | None, attempt: int, 
     (docs/measuring.md), and four rows take hardly longer than one.
     """
     if failed is None:
-        first = Draw(render(context), task.sampling, task.candidates)
+        first = SampleBatch(render(context), task.sampling, task.candidates)
         if task.candidates == 1 or task.sampling.temperature > 0 or task.sampling.beams > 1:
             return [first]
-        return [replace(first, count=1), Draw(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
-    repair = Draw(render(context, failed=[failed]), task.sampling, 1)
+        return [replace(first, count=1), SampleBatch(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
+    repair = SampleBatch(render(context, failed=[failed]), task.sampling, 1)
     if not task.redraws or task.kind not in ("generate", "fix"):
         return [repair]
     more = min(task.redraws * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
     count = max(task.redraws, more)
     plain = -(-count // 3) if task.kind == "generate" and not task.think else 0
     spread = _spread(task.sampling, attempt)
-    draws = [
+    batches = [
         repair,
-        Draw(render_plainly(context), task.sampling if plain == 1 else spread, plain),
-        Draw(render(context), spread, count - plain),
+        SampleBatch(render_plainly(context), task.sampling if plain == 1 else spread, plain),
+        SampleBatch(render(context), spread, count - plain),
     ]
-    return [draw for draw in draws if draw.count]
+    return [batch for batch in batches if batch.count]
 
 
 def _spread(sampling: Sampling, attempt: int) -> Sampling:
@@ -75,7 +74,9 @@ def _spread(sampling: Sampling, attempt: int) -> Sampling:
     return replace(sampling, temperature=SPREAD, top_p=0.95, beams=1, seed=seed)
 
 
-def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[Judged], length: int) -> list[Draw]:
+def consensus_batches(
+    context: Context, task: Task, notebook: Notebook, judged: Sequence[Judged], length: int
+) -> list[SampleBatch]:
     """More answers to a short request for a next cell that nothing in it proves, so that the choice is by agreement.
 
     A wrong cell that runs shows nothing of it; of several answers the value that most of them give is right more often
@@ -100,7 +101,7 @@ def opinions(context: Context, task: Task, notebook: Notebook, judged: Sequence[
         return []
     # One that rambles would be waited for, and it agrees with nobody.
     sampling = replace(_spread(task.sampling, 0), max_tokens=min(task.sampling.max_tokens, 2 * length + ROOM_TOKENS))
-    return [Draw(render(context), sampling, wanted)]
+    return [SampleBatch(render(context), sampling, wanted)]
 
 
 def is_looping(text: str) -> bool:

@@ -1,0 +1,278 @@
+"""The only loop that asks again, mends or searches: strategies are tried in turn until one brings an accepted answer.
+
+    strategy ──▶ candidates ──▶ check, once each ──▶ accepted? ──▶ consensus samples ──▶ the best is chosen
+       ▲                          │      ▲               │
+       │                          └──────┘ quick fixes   │ no
+       └─────────────────────────────────────────────────┘
+
+A strategy proposes; only the loop has candidates checked, and keeps all that was judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from nbcopilot import proposed_edits
+from nbcopilot.answers.extract import extract
+from nbcopilot.engine.likelihood import likeliest
+from nbcopilot.engine.protocol import Engine
+from nbcopilot.errors import EngineError
+from nbcopilot.events import CandidateReady, CheckDone, Event, PromptReady
+from nbcopilot.fixes.confirm import confirm
+from nbcopilot.generation import Answers, add_usage, generate
+from nbcopilot.judge import Judge
+from nbcopilot.notebook import python as syntax
+from nbcopilot.sampling_plan import SampleBatch, consensus_batches, sample_batches
+from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task, Usage, Verdict
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A candidate to be checked.
+
+    batch: how it was asked for; of an edit, the prompt that it stands in for. completion: None for an edit, which no
+    model wrote. quiet: no event when an equal answer was told before. named: of a quick fix, whether the error names
+    it: kept when it is accepted; one that it does not name must be verified. tried: of a small edit, how many were.
+    """
+
+    candidate: Candidate
+    batch: SampleBatch
+    origin: Literal["model", "quick fix", "search"] = "model"
+    completion: Completion | None = None
+    quiet: bool = False
+    named: bool = True
+    tried: int = 0
+
+    def is_worth_keeping(self, verdict: Verdict) -> bool:
+        """A rejected quick fix of a cell is not shown to anybody."""
+        helps = verdict.ok and (self.named or bool(verdict.evidence.get("verified")))
+        return self.origin != "quick fix" or helps
+
+    def marked(self, judged: Judged) -> Judged:
+        """The judgement with what is to be said of where the candidate comes from."""
+        if self.origin == "quick fix":
+            return _with_evidence(judged, mended="; ".join(judged[0].notes))
+        return _with_evidence(judged, searched=self.tried) if self.origin == "search" else judged
+
+
+@dataclass
+class History:
+    """What was judged so far.
+
+    known: judgements by the text that was extracted (the candidate that is shown may have been mended). batches: how
+    each shown text was asked for. rounds: the round of each answer of the model.
+    """
+
+    judged: list[Judged] = field(default_factory=list)
+    known: dict[str, Judged] = field(default_factory=dict)
+    batches: dict[str, SampleBatch] = field(default_factory=dict)
+    rounds: list[int] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the checks accept one of them."""
+        return any(verdict.ok for _, verdict in self.judged)
+
+    @property
+    def answers(self) -> int:
+        """How many answers the model gave."""
+        return len(self.rounds)
+
+    @property
+    def mean_length(self) -> int:
+        """Tokens of an answer, rounded up."""
+        return -(-self.usage.completion_tokens // max(1, self.answers))
+
+    def add(self, key: str, judged: Judged, batch: SampleBatch) -> None:
+        """Keep one judgement; what is sampled again counts again."""
+        self.judged.append(judged)
+        self.known.setdefault(key, judged)
+        self.batches.setdefault(judged[0].text, batch)
+
+
+class Repair:
+    """One request on its way to an answer: `run` is the loop, `history` what it has found."""
+
+    def __init__(self, engine: Engine, judge: Judge, context: Context, task: Task, notebook: Notebook) -> None:
+        self.engine, self.judge = engine, judge
+        self.context, self.task, self.notebook = context, task, notebook
+        self.history = History()
+        self.round = 0
+        self.first = sample_batches(context, task, None, 0, 0)
+
+    @property
+    def prompt(self) -> SampleBatch:
+        """The first prompt: edits that no model wrote are filed under it."""
+        return self.first[0]
+
+    def run(self) -> Iterator[Event]:
+        """The events from PromptReady to the last CheckDone (events.py). Raises EngineError."""
+        yield PromptReady(self.prompt.prompt, 0)
+        for strategy in strategies(self.task):
+            if self.history.accepted is not strategy.on_accepted or not strategy.applies(self):
+                continue
+            for step in strategy.propose(self):
+                if not isinstance(step, Proposal):
+                    yield step
+                    continue
+                yield from self._judge(step)
+                if strategy.first_wins and self.history.accepted:
+                    break
+
+    def best(self) -> Judged:
+        """The candidate to show: of those that were judged."""
+        return self.judge.best(self.history.judged)
+
+    def sample(self, batches: Sequence[SampleBatch], *, quiet: bool = False) -> Iterator[Event | Proposal]:
+        """Ask for the answers of all batches: the tokens (not when quiet), then a proposal for each answer."""
+        first = self.history.rounds.count(self.round)
+        answers: Answers = []
+        for token in generate(self.engine, batches, self.round, answers):
+            if not quiet:
+                yield token
+        self.history.usage = add_usage(self.history.usage, answers)
+        self.history.rounds += [self.round] * len(answers)
+        for batch, completion in answers:
+            candidate = extract(replace(completion, index=first + completion.index), batch.prompt)
+            yield Proposal(candidate, batch, completion=completion, quiet=quiet)
+
+    def _judge(self, proposal: Proposal) -> Iterator[Event]:
+        """Check a proposal and keep the verdict: an equal answer is checked once, and counted again for consensus."""
+        candidate, completion = proposal.candidate, proposal.completion
+        known = self.history.known.get(candidate.text) if completion is not None else None
+        told = not (proposal.quiet and known)
+        if told and completion is not None:
+            yield CandidateReady(candidate, completion)
+        judged = (replace(known[0], index=candidate.index), known[1]) if known else self._checked(candidate)
+        if not proposal.is_worth_keeping(judged[1]):
+            return
+        judged = proposal.marked(judged)
+        self.history.add(candidate.text if completion is not None else judged[0].text, judged, proposal.batch)
+        if completion is None:
+            yield CandidateReady(judged[0], Completion(judged[0].text, judged[0].index))
+        if told:
+            yield CheckDone(*judged)
+
+    def _checked(self, candidate: Candidate) -> Judged:
+        """The candidate with its verdict; rejected, with the quick fixes that help; an accepted fix, confirmed."""
+        judged = self.judge.check(candidate, self.task, self.notebook)
+        if not judged[1].ok and self.task.check and self.task.repairs:
+            judged = self._quick_fixed(judged)
+        if judged[1].ok and self.task.check and self.task.kind == "fix" and self.judge.runs_code:
+            judged = self._confirmed(judged)
+        return judged
+
+    def _quick_fixed(self, rejected: Judged) -> Judged:
+        """The rejected answer with the edits that the errors of its runs ask for, when it passes then; else as it is.
+
+        Depth first: an edit may uncover the next error.
+        """
+        waiting = list(reversed(proposed_edits.of_answer(rejected, self.judge, self.notebook)))
+        for _ in range(self.judge.budget.quick_fix_runs):
+            if not waiting:
+                break
+            judged = self.judge.check(waiting.pop().candidate, self.task, self.notebook)
+            if judged[1].ok and judged[1].checks.get("run") == "passed":
+                said = judged[0].notes[len(rejected[0].notes) :]
+                return _with_evidence(judged, mended="; ".join(said))
+            if not judged[1].ok:
+                waiting += reversed(proposed_edits.of_answer(judged, self.judge, self.notebook))
+        return rejected
+
+    def _confirmed(self, accepted: Judged) -> Judged:
+        """The accepted fix, as small as it can be, and whether the cell fails without it; see `confirm`."""
+        task, notebook = self.task, self.notebook
+        before = task.target.source
+        if not before.strip() or not syntax.is_python(notebook.language):
+            return accepted
+        was = self.judge.verdict_before(task, notebook)
+        may_shrink = self.judge.budget.has_spare()
+
+        def verdict(candidate: Candidate) -> Verdict:
+            return self.judge.verdict(candidate, task, notebook)
+
+        return confirm(accepted, before, was, verdict, may_shrink=may_shrink)
+
+
+# ---------------------------------------------------------------- the strategies
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to come by an answer.
+
+    applies: whether it has anything to propose for the request. propose: its candidates, between the events of coming
+    by them. on_accepted: it is tried when there is an accepted answer, else when there is none. first_wins: it ends
+    with its first accepted candidate; of the others all are judged, and the best is chosen.
+    """
+
+    name: str
+    applies: Callable[[Repair], bool]
+    propose: Callable[[Repair], Iterator[Event | Proposal]]
+    on_accepted: bool = False
+    first_wins: bool = False
+
+
+def strategies(task: Task) -> tuple[Strategy, ...]:
+    """What is tried for a task, in this order."""
+    again = task.repairs if task.check else 0
+    return (CELL_QUICK_FIXES, FIRST_ANSWERS, SMALL_EDITS, *(ASK_AGAIN,) * again, CONSENSUS)
+
+
+def _mends_a_cell(repair: Repair) -> bool:
+    return repair.task.kind == "fix" and repair.task.check and repair.task.repairs > 0
+
+
+def _cell_quick_fixes(repair: Repair) -> Iterator[Proposal]:
+    """The failing cell with the edits that its error names: the first that is verified, or that the error is sure of."""
+    for edited in proposed_edits.of_cell(repair.judge, repair.task, repair.notebook):
+        yield Proposal(edited.candidate, repair.prompt, "quick fix", named=edited.named)
+
+
+def _small_edits(repair: Repair) -> Iterator[Proposal]:
+    """The small edits of the failing cell after which what failed holds, those that the model finds likeliest first."""
+    passing, tried = proposed_edits.by_search(repair.judge, repair.task, repair.notebook)
+    for candidate in likeliest(repair.engine, passing)[: repair.judge.budget.small_edits]:
+        candidate = replace(candidate, index=len(repair.history.judged))
+        yield Proposal(candidate, repair.prompt, "search", tried=tried)
+
+
+def _ask_again(repair: Repair) -> Iterator[Event | Proposal]:
+    """One answer to what the checks found in the best one so far, and beside it new answers."""
+    repair.round += 1
+    batches = sample_batches(repair.context, repair.task, repair.best(), repair.round, repair.history.mean_length)
+    yield PromptReady(batches[0].prompt, repair.round)
+    yield from repair.sample(batches)
+
+
+def _consensus(repair: Repair) -> Iterator[Event | Proposal]:
+    """More answers to a short request, to choose what most of them agree on."""
+    history = repair.history
+    batches = consensus_batches(repair.context, repair.task, repair.notebook, history.judged, history.mean_length)
+    with suppress(EngineError):  # there is an answer already
+        yield from repair.sample(batches, quiet=True)
+
+
+def _always(repair: Repair) -> bool:
+    return True
+
+
+CELL_QUICK_FIXES = Strategy(
+    "quick fixes of the failing cell",
+    lambda repair: _mends_a_cell(repair) and not repair.task.instruction.strip(),
+    _cell_quick_fixes,
+    first_wins=True,
+)
+FIRST_ANSWERS = Strategy("first answers", _always, lambda repair: repair.sample(repair.first))
+SMALL_EDITS = Strategy("search among small edits", _mends_a_cell, _small_edits, first_wins=True)
+ASK_AGAIN = Strategy("ask again with what was found", _always, _ask_again)
+CONSENSUS = Strategy("consensus samples", _always, _consensus, on_accepted=True)
+
+
+def _with_evidence(judged: Judged, **evidence: Any) -> Judged:
+    candidate, verdict = judged
+    return candidate, replace(verdict, evidence={**verdict.evidence, **evidence})
