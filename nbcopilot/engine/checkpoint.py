@@ -6,7 +6,7 @@ knows nothing of precision or of our store.
 
 from __future__ import annotations
 
-import json
+import pickle
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -17,7 +17,22 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nbcopilot.engine.gguf_file import FourBits, GGUFFile
+from nbcopilot.engine.layout import TensorSize
+from nbcopilot.engine.shape import json_object
 from nbcopilot.errors import ModelCorruptError, UnknownModelError
+
+_UNREADABLE = (
+    SafetensorError,
+    RuntimeError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    EOFError,
+    pickle.UnpicklingError,
+)
+# torch's types as safetensors names them.
+_KINDS = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 class Checkpoint(Protocol):
@@ -27,6 +42,10 @@ class Checkpoint(Protocol):
 
     def names(self) -> Iterable[str]:
         """The names that `tensor` knows."""
+        ...
+
+    def size(self, name: str) -> TensorSize:
+        """What the file says about a tensor, without reading it. Raises ModelCorruptError when it is missing."""
         ...
 
     def tensor(self, name: str) -> Tensor:
@@ -48,45 +67,58 @@ class FolderCheckpoint:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            self.config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as exc:
-            raise ModelCorruptError(
-                f"{path}/config.json cannot be read: {exc}", hint="name a transformers folder"
-            ) from exc
+        self.config = json_object(path / "config.json")
         self._readers: dict[str, Callable[[str], Tensor]] = {}
+        self._sizes: dict[str, TensorSize] = {}
         try:
             for file in sorted(path.glob("*.safetensors")):
-                names, read = open_tensors(file)
-                self._readers |= dict.fromkeys(names, read)
+                sizes, read = open_tensors(file)
+                self._sizes |= sizes
+                self._readers |= dict.fromkeys(sizes, read)
             if not self._readers:
                 for file in sorted(path.glob("pytorch_model*.bin")):
-                    state: Mapping[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-                    self._readers |= dict.fromkeys(state, state.__getitem__)
-        except (SafetensorError, RuntimeError, OSError, ValueError) as exc:
+                    self._add_old(torch.load(file, map_location="cpu", weights_only=True, mmap=True))
+        except _UNREADABLE as exc:
             raise ModelCorruptError(
                 f"the weights in {path} cannot be read: {exc}", hint="pull the model again"
             ) from exc
+
+    def _add_old(self, state: object) -> None:
+        if not isinstance(state, Mapping):
+            raise ValueError(f"a pytorch_model file holds {type(state).__name__}, not tensors by name")
+        for name, value in state.items():
+            if isinstance(name, str) and isinstance(value, Tensor):
+                self._sizes[name] = TensorSize(tuple(value.shape), _KINDS.get(value.dtype, str(value.dtype)))
+                self._readers[name] = state.__getitem__
 
     def names(self) -> Iterable[str]:
         """All tensor names of all files."""
         return self._readers
 
+    def size(self, name: str) -> TensorSize:
+        """Shape and type as the file's header has them. Raises ModelCorruptError when it is missing."""
+        if name not in self._sizes:
+            raise ModelCorruptError(f"{self._path} has no tensor {name}", hint="pull the model again")
+        return self._sizes[name]
+
     def tensor(self, name: str) -> Tensor:
         """One tensor, memory-mapped where the file allows. Raises ModelCorruptError when it is missing."""
-        try:
-            return self._readers[name](name)
-        except KeyError:
-            raise ModelCorruptError(f"{self._path} has no tensor {name}", hint="pull the model again") from None
+        self.size(name)
+        return self._readers[name](name)
 
     def four_bits(self, name: str) -> None:
         """None: transformers folders hold floats."""
 
 
-def open_tensors(path: Path) -> tuple[frozenset[str], Callable[[str], Tensor]]:
-    """The names in a safetensors file, and a reader that gives a memory-mapped tensor. Raises SafetensorError."""
+def open_tensors(path: Path) -> tuple[dict[str, TensorSize], Callable[[str], Tensor]]:
+    """What a safetensors file holds, and a reader that gives a memory-mapped tensor. Raises SafetensorError.
+
+    The file's offsets are held against its shapes and its length by the safetensors library as it opens.
+    """
     file: Any = safe_open(path, framework="pt")
-    return frozenset(file.keys()), file.get_tensor
+    slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    sizes = {name: TensorSize(tuple(part.get_shape()), str(part.get_dtype())) for name, part in slices.items()}
+    return sizes, file.get_tensor
 
 
 # (pattern in a .gguf, name in transformers)
@@ -122,12 +154,15 @@ class GGUFCheckpoint:
         """All tensor names, as transformers has them."""
         return self._names
 
+    def size(self, name: str) -> TensorSize:
+        """Shape as torch has it; what the file quantised comes out as float32. Raises ModelCorruptError."""
+        if name not in self._names:
+            raise ModelCorruptError(f"{self.file.path.name} has no tensor {name}", hint="pull it again")
+        return TensorSize(self.file.tensors[self._names[name]].shape, "F32")
+
     def tensor(self, name: str) -> Tensor:
         """One tensor in float32. Raises ModelCorruptError when it is missing."""
-        if name not in self._names:
-            raise ModelCorruptError(
-                f"{self.file.path.name} has no tensor {self._names.get(name, name)}", hint="pull it again"
-            )
+        self.size(name)
         weight = torch.from_numpy(self.file.tensor(self._names[name]).copy())
         heads = self._interleaved_heads(name)
         return _unpermute(weight, heads) if heads else weight
@@ -159,22 +194,21 @@ def _config(file: GGUFFile, family: str, *, tied: bool) -> dict[str, Any]:
     def value(key: str, default: Any = None) -> Any:
         return file.metadata.get(f"{family}.{key}", default)
 
-    try:
-        hidden, heads = value("embedding_length"), value("attention.head_count")
-        return {
-            "model_type": family,
-            "hidden_size": hidden,
-            "num_hidden_layers": value("block_count"),
-            "num_attention_heads": heads,
-            "num_key_value_heads": value("attention.head_count_kv", heads),
-            "head_dim": value("attention.key_length", hidden // heads),
-            "intermediate_size": value("feed_forward_length"),
-            "vocab_size": file.tensors["token_embd.weight"].shape[0],
-            "max_position_embeddings": value("context_length"),
-            "rms_norm_eps": value("attention.layer_norm_rms_epsilon", 1e-6),
-            "rope_theta": value("rope.freq_base", 10000.0),
-            "rope_scaling": {"rope_type": value("rope.scaling.type")} if value("rope.scaling.type") else None,
-            "tie_word_embeddings": tied,
-        }
-    except (KeyError, TypeError) as exc:
-        raise ModelCorruptError(f"{file.path.name} lacks {exc} in its header", hint="pull it again") from exc
+    embed = file.tensors.get("token_embd.weight")
+    if embed is None:
+        raise ModelCorruptError(f"{file.path.name} has no tensor token_embd.weight", hint="pull it again")
+    return {
+        "model_type": family,
+        "hidden_size": value("embedding_length"),
+        "num_hidden_layers": value("block_count"),
+        "num_attention_heads": value("attention.head_count"),
+        "num_key_value_heads": value("attention.head_count_kv"),
+        "head_dim": value("attention.key_length"),
+        "intermediate_size": value("feed_forward_length"),
+        "vocab_size": embed.shape[0],
+        "max_position_embeddings": value("context_length"),
+        "rms_norm_eps": value("attention.layer_norm_rms_epsilon", 1e-6),
+        "rope_theta": value("rope.freq_base", 10000.0),
+        "rope_scaling": {"rope_type": value("rope.scaling.type")} if value("rope.scaling.type") else None,
+        "tie_word_embeddings": tied,
+    }

@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nbcopilot.engine.checkpoint import Checkpoint, open_checkpoint
+from nbcopilot.engine.device import require_memory
+from nbcopilot.engine.layout import check_published
 from nbcopilot.engine.quantize import quantize_rows
 from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokenizer_file import write_tokenizer
@@ -36,6 +38,9 @@ def convert(source: Path, folder: Path, precision: str, progress: Progress | Non
         raise UnknownModelError(
             f"{checkpoint.config.get('model_type')} models are not converted", hint="load it as a folder"
         )
+    check_published(checkpoint.size, shape)
+    require_memory(4 * shape.vocab * shape.hidden, source.name, "cpu")
+    write_tokenizer(source, folder)
     report = progress or (lambda done, total, note: None)
     total = shape.layers + 1
     for number in range(shape.layers):
@@ -43,7 +48,6 @@ def convert(source: Path, folder: Path, precision: str, progress: Progress | Non
         save_file(_layer(checkpoint, shape, number, precision), folder / layer_file(number))
     report(shape.layers, total, f"converting to {precision}")
     save_file(_outer(checkpoint, shape, precision), folder / "outer.safetensors")
-    write_tokenizer(source, folder)
     (folder / "config.json").write_text(json.dumps(shape.as_dict(), indent=1), encoding="utf-8")
     report(total, total, f"converted to {precision}")
 

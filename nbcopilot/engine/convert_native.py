@@ -15,7 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from nbcopilot.engine.checkpoint import Checkpoint, open_checkpoint
+from nbcopilot.engine.device import require_memory
 from nbcopilot.engine.gguf_file import FourBits
+from nbcopilot.engine.layout import check_finite, check_published
 from nbcopilot.engine.model import Array
 from nbcopilot.engine.native.pack import BLOCK, fits, group_size, pack4, pack8
 from nbcopilot.engine.shape import Shape
@@ -35,6 +37,9 @@ def convert_native(source: Path, folder: Path, progress: Progress | None = None)
     shape = Shape.read(checkpoint.config)
     if shape is None or not fits(shape):
         raise UnknownModelError(f"the kernels do not compute {source.name}", hint='set `precision = "float32"`')
+    check_published(checkpoint.size, shape)
+    require_memory(4 * shape.vocab * shape.hidden, source.name, "cpu")
+    write_tokenizer(source, folder)
     report = progress or (lambda done, total, note: None)
     with (folder / "weights.bin").open("wb") as file:
         out = _Writer(file)
@@ -47,7 +52,6 @@ def convert_native(source: Path, folder: Path, progress: Progress | None = None)
         out.add("norm", _read(checkpoint, "model.norm.weight"))
         out.linear("head", embed if shape.tied else _read(checkpoint, "lm_head.weight"))
         size = file.tell()
-    write_tokenizer(source, folder)
     index = {"shape": shape.as_dict(), "bytes": size, "tensors": out.index}
     (folder / "weights.json").write_text(json.dumps(index), encoding="utf-8")
     report(shape.layers + 1, shape.layers + 1, "converted to int8")
@@ -68,12 +72,15 @@ class _Writer:
         self.index: dict[str, dict[str, Any]] = {}
 
     def add(self, name: str, values: Array, **entry: Any) -> None:
+        if values.dtype.kind == "f":
+            check_finite(name, values)
         self._file.write(b"\0" * (-self._file.tell() % ALIGN))
         self.index[name] = {"offset": self._file.tell(), **entry}
         self._file.write(np.ascontiguousarray(values).data)
 
     def linear(self, name: str, weight: Array, bias: Array | None = None) -> None:
         """A float matrix, rounded to 8 bits."""
+        check_finite(name, weight)
         values, scales = pack8(weight)
         outputs, inputs = values.shape[0] * BLOCK, weight.shape[1]
         self.add(name, values, bits=8, n=outputs, k=inputs, group=group_size(inputs))

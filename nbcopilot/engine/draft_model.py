@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 
 from nbcopilot.engine.model import Cache, Model, Segment
-from nbcopilot.errors import OutOfMemoryError
+from nbcopilot.errors import ModelCorruptError, OutOfMemoryError
 
 # What it reads in one step: a tenth of a second or so, that the next token waits.
 PIECE = 64
@@ -52,8 +52,8 @@ class Follower:
             return []
         try:
             return self._guess(ids, same, count)
-        except (OutOfMemoryError, MemoryError):
-            self._room = 0  # from now on without
+        except (OutOfMemoryError, MemoryError, ModelCorruptError):
+            self._room = 0  # from now on without; an id beyond its own rows is the larger model's alone
             return []
 
     def _guess(self, ids: Sequence[int], same: int, count: int) -> list[int]:

@@ -6,18 +6,23 @@ Sequences are computed one after the other; the past is transformers' own cache 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from nbcopilot.engine.convert import DTYPES
 from nbcopilot.engine.device import Placement
+from nbcopilot.engine.layout import check_ids
 from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.quantize import int8_linear, quantize_rows
+from nbcopilot.engine.shape import LIMITS, MOST_CONTEXT, bounded, json_object, wrong
 from nbcopilot.errors import ModelCorruptError
+from nbcopilot.models.files import tree_bytes
 
 
 class GenericCache:
@@ -56,31 +61,40 @@ class GenericModel:
     token_bytes = 0  # every family keeps something else
 
     def __init__(self, folder: Path, placement: Placement) -> None:
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoConfig, AutoModelForCausalLM
         from transformers.utils import logging as reports
 
         quiet: Any = reports.disable_progress_bar
         quiet()
         dtype = DTYPES.get(placement.precision, torch.float32)
+        _check_sizes(json_object(folder / "config.json"), folder.name)
         try:
+            settings: Any = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            build: Any = AutoModelForCausalLM.from_config
+            with torch.device("meta"):  # its parameters without memory for them
+                planned = build(settings, trust_remote_code=False)
+            _check_parameters(sum(part.numel() for part in planned.parameters()), folder)
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder, dtype=dtype, local_files_only=True, trust_remote_code=False
             )
-        except (OSError, ValueError, KeyError, RuntimeError) as exc:
+        except ModelCorruptError:
+            raise
+        except Exception as exc:  # whatever transformers raises about files that do not fit together
             if "trust_remote_code" in str(exc):
                 raise ModelCorruptError(
                     f"{folder} brings Python code of its own, which is not run",
                     hint="name a model whose architecture transformers has itself",
                 ) from exc
-            raise ModelCorruptError(
-                f"{folder} cannot be loaded: {str(exc).splitlines()[0]}", hint="name a transformers folder"
-            ) from exc
+            fact = (str(exc).splitlines() or [type(exc).__name__])[0]
+            raise ModelCorruptError(f"{folder} cannot be loaded: {fact}", hint="name a transformers folder") from exc
         if placement.precision == "int8":
             _quantize(model)
         self._model = model.to(placement.device).eval()
         self._device = placement.device
         config = model.config
-        self.context = int(getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 2048)
+        context = getattr(config, "max_position_embeddings", 0) or getattr(config, "n_positions", 0) or 2048
+        self.context = min(bounded("the model's context", context, 1), MOST_CONTEXT)
+        self.vocab: int = model.get_input_embeddings().weight.shape[0]
 
     def new_cache(self, capacity: int) -> GenericCache:
         """An empty past; transformers lets it grow."""
@@ -103,7 +117,9 @@ class GenericModel:
 
     def _one(self, segment: Segment) -> Tensor:
         cache = segment.cache
-        ids = torch.tensor([list(segment.ids)], device=self._device)
+        flat = np.array(segment.ids, np.int64)
+        check_ids(flat, self.vocab)
+        ids = torch.from_numpy(flat)[None].to(self._device)
         out = self._model(input_ids=ids, past_key_values=cache.past, use_cache=True)
         cache.past = out.past_key_values
         cache.length += len(segment.ids)
@@ -129,3 +145,26 @@ def _quantize(model: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, nn.Linear):
                 setattr(module, name, _Replacement(child))
+
+
+# What families call the number of their layers, and their sizes: transformers builds all that these say.
+_LAYERS = re.compile(r"(num|n)_(\w+_)?layers?|\w+_layers|depth")
+_SIZES = re.compile(r"\w+_(size|dim|inner|embd|heads?|experts\w*)|(n|num|d)_\w+|\w*rank")
+
+
+def _check_sizes(config: Mapping[str, Any], name: str) -> None:
+    """Bound what transformers is to build before it builds it. Raises ModelCorruptError."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            _check_sizes(value, name)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            most = LIMITS["layers"][1] if _LAYERS.fullmatch(key) else LIMITS["vocab"][1]
+            if _LAYERS.fullmatch(key) or _SIZES.fullmatch(key):
+                bounded(f"{key} in the config of {name}", value, -1, most)
+
+
+def _check_parameters(count: int, folder: Path) -> None:
+    """What is built comes out of the folder's files, where a parameter has half a byte or more. Raises ModelCorruptError."""
+    held = tree_bytes(folder)
+    if count > 2 * held:
+        raise wrong(f"the config of {folder.name} asks for {count} parameters, its files have {held} bytes")

@@ -6,6 +6,7 @@ dequantisation is that package's. Format: github.com/ggml-org/ggml/blob/master/d
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, cast
 import gguf
 import numpy as np
 
+from nbcopilot.engine.shape import bounded
 from nbcopilot.errors import ModelCorruptError
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -27,12 +29,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """One tensor: `shape` as torch has it (rows first), `kind` the ggml quantisation type, `offset` in bytes of the file."""
+    """One tensor: `shape` as torch has it (rows first), `kind` the ggml quantisation type, its place in bytes of the file."""
 
     name: str
     shape: tuple[int, ...]
     kind: gguf.GGMLQuantizationType
     offset: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -53,39 +56,44 @@ class GGUFFile:
         try:
             self._bytes = np.memmap(path, dtype=np.uint8, mode="r")
             self.metadata, self.tensors = self._header()
-        except (struct.error, UnicodeDecodeError, ValueError, KeyError, IndexError) as exc:
+        except (struct.error, ValueError, KeyError, IndexError, OSError, RecursionError) as exc:
             raise ModelCorruptError(f"{path.name} is not a readable GGUF file: {exc}", hint="pull it again") from exc
 
     def rows(self, name: str) -> Iterator[Array]:
         """The tensor's rows in float32, a few thousand at a time."""
         info = self.tensors[name]
-        width = info.shape[-1]
-        count = int(np.prod(info.shape[:-1], dtype=np.int64)) if len(info.shape) > 1 else 1
-        block, size = gguf.GGML_QUANT_SIZES[info.kind]
-        row_bytes = width // block * size
+        width, count = info.shape[-1], math.prod(info.shape[:-1])
+        row_bytes = info.bytes // count
         for start in range(0, count, ROWS):
             rows = min(ROWS, count - start)
             at = info.offset + start * row_bytes
             raw = self._bytes[at : at + rows * row_bytes]
-            if raw.size != rows * row_bytes:
-                raise ModelCorruptError(f"{self.path.name} ends inside {name}", hint="pull it again")
-            yield _dequantize(raw.reshape(rows, row_bytes), info.kind).reshape(rows, width)
+            yield self._floats(raw.reshape(rows, row_bytes), info).reshape(rows, width)
 
     def tensor(self, name: str) -> Array:
         """The whole tensor in float32."""
         return np.concatenate(list(self.rows(name))).reshape(self.tensors[name].shape)
 
     def four_bits(self, name: str) -> FourBits | None:
-        """The tensor as published when it is of type Q4_K, else None."""
+        """The tensor as published when it is a matrix of type Q4_K, else None."""
         info = self.tensors[name]
-        if info.kind != gguf.GGMLQuantizationType.Q4_K:
+        if info.kind != gguf.GGMLQuantizationType.Q4_K or len(info.shape) != 2:
             return None
-        outputs, inputs = info.shape
-        size = outputs * inputs // 256 * 144
-        raw = self._bytes[info.offset : info.offset + size]
-        if raw.size != size:
-            raise ModelCorruptError(f"{self.path.name} ends inside {name}", hint="pull it again")
-        return _four_bits(raw.reshape(-1, 144), outputs)
+        raw = self._bytes[info.offset : info.offset + info.bytes]
+        return _four_bits(raw.reshape(-1, 144), info.shape[0])
+
+    def _floats(self, raw: Array, info: TensorInfo) -> Array:
+        if info.kind == gguf.GGMLQuantizationType.F32:
+            return raw.view(np.float32)
+        if info.kind == gguf.GGMLQuantizationType.F16:
+            return raw.view(np.float16).astype(np.float32)
+        try:
+            return cast(Array, gguf.dequantize(raw, info.kind))
+        except NotImplementedError as exc:
+            raise ModelCorruptError(
+                f"{info.name} in {self.path.name} is of type {info.kind.name}, which is not read here",
+                hint="use another quantisation, such as Q8_0 or Q4_K_M",
+            ) from exc
 
     # ---------------------------------------------------------------- the header
 
@@ -102,24 +110,38 @@ class GGUFFile:
             metadata[key] = self._value(self._read("I"))
         found = []
         for _ in range(tensor_count):
-            name, dimensions = self._string(), self._read("I")
+            name, dimensions = self._string(), bounded("a tensor's number of dimensions", self._read("I"), 1, 4)
             shape = tuple(self._read("Q") for _ in range(dimensions))[::-1]
             found.append((name, shape, gguf.GGMLQuantizationType(self._read("I")), self._read("Q")))
-        align = int(metadata.get("general.alignment", 32))
+        align = bounded("general.alignment", metadata.get("general.alignment", 32), 1, 1 << 20)
         start = -(-self._at // align) * align
-        return metadata, {n: TensorInfo(n, shape, kind, start + offset) for n, shape, kind, offset in found}
+        return metadata, {name: self._info(name, shape, kind, start + offset) for name, shape, kind, offset in found}
+
+    def _info(self, name: str, shape: tuple[int, ...], kind: gguf.GGMLQuantizationType, offset: int) -> TensorInfo:
+        """A tensor whose rows are whole blocks of its type and lie in the file, or ValueError."""
+        block, size = gguf.GGML_QUANT_SIZES[kind]
+        text = " x ".join(map(str, shape))
+        if 0 in shape or shape[-1] % block:
+            raise ValueError(f"{name} has the shape {text}, {kind.name} has rows of {block} values or a multiple")
+        length = math.prod(shape) // block * size
+        if offset + length > self._bytes.size:
+            raise ValueError(f"{name} ({text}) ends at byte {offset + length}, the file has {self._bytes.size}")
+        return TensorInfo(name, shape, kind, offset, length)
+
+    def _take(self, size: int) -> bytes:
+        """The next `size` bytes, or ValueError at the end of the file: whatever count a header claims, it stops here."""
+        if size > self._bytes.size - self._at:
+            raise ValueError(f"its header ends at byte {self._bytes.size}, inside a value of {size} bytes")
+        taken = self._bytes[self._at : self._at + size].tobytes()
+        self._at += size
+        return taken
 
     def _read(self, code: str) -> Any:
-        size = struct.calcsize("<" + code)
-        (value,) = struct.unpack("<" + code, self._bytes[self._at : self._at + size].tobytes())
-        self._at += size
+        (value,) = struct.unpack("<" + code, self._take(struct.calcsize("<" + code)))
         return value
 
     def _string(self) -> str:
-        length = self._read("Q")
-        text = self._bytes[self._at : self._at + length].tobytes().decode("utf-8")
-        self._at += length
-        return text
+        return self._take(self._read("Q")).decode("utf-8")
 
     def _value(self, kind: int) -> Any:
         if kind == _STRING:
@@ -129,18 +151,8 @@ class GGUFFile:
         inner, count = self._read("I"), self._read("Q")
         if inner in (_STRING, _ARRAY):
             return [self._value(inner) for _ in range(count)]
-        size = struct.calcsize("<" + _SCALARS[inner]) * count
-        values = np.frombuffer(self._bytes[self._at : self._at + size].tobytes(), dtype="<" + _SCALARS[inner])
-        self._at += size
-        return cast("list[Any]", values.tolist())
-
-
-def _dequantize(raw: Array, kind: gguf.GGMLQuantizationType) -> Array:
-    if kind == gguf.GGMLQuantizationType.F32:
-        return raw.view(np.float32)
-    if kind == gguf.GGMLQuantizationType.F16:
-        return raw.view(np.float16).astype(np.float32)
-    return cast(Array, gguf.dequantize(raw, kind))
+        raw = self._take(struct.calcsize("<" + _SCALARS[inner]) * count)
+        return cast("list[Any]", np.frombuffer(raw, dtype="<" + _SCALARS[inner]).tolist())
 
 
 def _four_bits(blocks: Array, outputs: int) -> FourBits:

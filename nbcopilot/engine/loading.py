@@ -8,7 +8,6 @@ compiler), transformers for shapes that neither knows.
 from __future__ import annotations
 
 import filecmp
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from nbcopilot.engine.model import Model
 from nbcopilot.engine.native.binding import Library
 from nbcopilot.engine.native.pack import fits
 from nbcopilot.engine.native_model import NativeModel
-from nbcopilot.engine.shape import Shape
+from nbcopilot.engine.shape import Shape, json_object
 from nbcopilot.engine.tokens import Tokens
 from nbcopilot.errors import EngineError, ModelCorruptError
 from nbcopilot.models.fetch import Progress
@@ -125,7 +124,7 @@ def _with_torch(source: LocalModel, placement: Placement, progress: Progress | N
     weight_bytes = tree_bytes(folder)
     require_memory(weight_bytes + OVERHEAD_BYTES, source.ref.id, placement.device)
     try:
-        shape = Shape(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        shape = Shape.stored(json_object(folder / "config.json"))
         return Loaded(Transformer(folder, shape, placement), Tokens(folder), weight_bytes, reason)
     except (SafetensorError, KeyError, ValueError, TypeError) as exc:
         raise _damaged(source, exc) from exc
@@ -142,10 +141,7 @@ def _with_transformers(source: LocalModel, placement: Placement, progress: Progr
 
 def _folder_shape(path: Path) -> Shape | None:
     """The shape of a transformers folder, or None when only transformers computes it."""
-    try:
-        return Shape.read(json.loads((path / "config.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise ModelCorruptError(f"{path}/config.json cannot be read: {exc}", hint="name a transformers folder") from exc
+    return Shape.read(json_object(path / "config.json"))
 
 
 def _damaged(source: LocalModel, exc: Exception) -> ModelCorruptError:

@@ -10,12 +10,15 @@ import queue
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 
+import numpy as np
+
 from nbcopilot.config import Config
 from nbcopilot.engine.beam import BeamSearch
 from nbcopilot.engine.device import Placement, follow_load, free_threads, place
 from nbcopilot.engine.draft_model import DraftModel
 from nbcopilot.engine.drafting import Pace
 from nbcopilot.engine.jobs import Candidates, Job, Shared
+from nbcopilot.engine.layout import check_ids
 from nbcopilot.engine.loading import Loaded, load_draft, load_model
 from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.request import Request
@@ -148,6 +151,7 @@ class LocalEngine:
                 f"the prompt is {len(ids)} tokens, {self._source.ref.id} takes {limit}",
                 hint="set `context_tokens` lower, or shorten the text",
             )
+        check_ids(np.array(ids, np.int64), self._loaded.model.vocab)  # now: others are computed together with it
         ids, begins = self._healed(ids, prompt, sampling)
         rows, used = max(candidates, sampling.beams), len(ids) + len(begins)
         room = rows * (used + min(sampling.max_tokens, limit - used))

@@ -50,10 +50,11 @@ class Model(Protocol):
 
     `reuses`: caches can be cut and their blocks kept, so drafting and prefix reuse are possible.
     `kind` says which code computes ("native avx512-vnni", "torch", "transformers").
-    `token_bytes`: what a cache holds for one token; 0 when not known.
+    `token_bytes`: what a cache holds for one token; 0 when not known. `vocab`: rows of the embedding, ids are below.
     """
 
     context: int
+    vocab: int
     token_bytes: int
     reuses: bool
     kind: str

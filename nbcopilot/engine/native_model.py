@@ -6,20 +6,21 @@ Reads what `convert_native` wrote. No torch; the arithmetic is in native/*.c.
 from __future__ import annotations
 
 import ctypes
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from nbcopilot.engine.layout import check_ids, check_packed
 from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.native import binding
 from nbcopilot.engine.native.pack import BLOCK
-from nbcopilot.engine.shape import Shape
-from nbcopilot.errors import ModelCorruptError, OutOfMemoryError
+from nbcopilot.engine.shape import Shape, json_object
+from nbcopilot.errors import InternalError, OutOfMemoryError
 
 KEYS = 16
+# Positions by which the table of angles grows.
+POSITIONS = 4096
 
 
 class NativeCache:
@@ -73,20 +74,16 @@ class NativeModel:
         most_ids: int = 0,
         beside: NativeModel | None = None,
     ) -> None:
-        index = json.loads((folder / "weights.json").read_text(encoding="utf-8"))
         weights = np.memmap(folder / "weights.bin", dtype=np.uint8, mode="r")
         self._map: Array | None = weights
-        if weights.size != index["bytes"]:
-            raise ModelCorruptError(f"{folder.name} is cut short", hint="`nbcopilot models verify` says which model")
-        self.shape = Shape(**index["shape"])
-        self.context = self.shape.context
+        self.shape, self._index = check_packed(json_object(folder / "weights.json"), weights.size)
+        self.context, self.vocab = self.shape.context, self.shape.vocab
         self.kind = f"native {library.isa}"
         self._library = library
         self._owns_pool = beside is None
         self._pool: int | None = library.pool_new(threads) if beside is None else beside._pool
         self._address = weights.ctypes.data
-        self._index: dict[str, dict[str, Any]] = index["tensors"]
-        self._rotary = _rotary(self.shape, self.context)
+        self._rotary = _rotary(self.shape, 0)
         self._layers = (binding.Layer * self.shape.layers)(*map(self._layer, range(self.shape.layers)))
         self._head = self._linear("head")
         if most_ids:
@@ -111,6 +108,8 @@ class NativeModel:
         ends = np.cumsum(counts)
         wanted = np.concatenate([np.arange(end - s.wanted, end) for end, s in zip(ends, segments, strict=True)])
         wanted = wanted.astype(np.int32)
+        check_ids(ids, self.shape.vocab)
+        self._reach(max(segment.cache.length + count for segment, count in zip(segments, counts, strict=True)))
         parts = (binding.Segment * len(segments))()
         for number, segment in enumerate(segments):
             cache, count = segment.cache, counts[number]
@@ -124,6 +123,8 @@ class NativeModel:
             ctypes.byref(self._model), self._pool, len(ids), ids.ctypes.data, owner.ctypes.data,
             len(segments), parts, len(wanted), wanted.ctypes.data, logits.ctypes.data,
         )  # fmt: skip
+        if failed == binding.UNFIT:
+            raise InternalError("the kernels refuse sizes that do not fit together", hint="please report it")
         if failed:
             raise OutOfMemoryError("not enough memory for this request", hint="ask for fewer candidates")
         for segment, count in zip(segments, counts, strict=True):
@@ -159,14 +160,20 @@ class NativeModel:
         norms = {name: self._at(f"{number}.{name}") for name in ("norm1", "norm2", "query_norm", "key_norm")}
         return binding.Layer(**linears, **norms)
 
+    def _reach(self, positions: int) -> None:
+        """Angles for so many positions; the tables grow by pieces, for a context may be long and is seldom filled."""
+        if positions > len(self._rotary[0]):
+            self._rotary = cosine, sine = _rotary(self.shape, -(-positions // POSITIONS) * POSITIONS)
+            self._model.cosine, self._model.sine = cosine.ctypes.data, sine.ctypes.data
+            self._model.positions = len(cosine)
+
     def _struct(self) -> binding.Model:
         shape = self.shape
-        cosine, sine = self._rotary
         return binding.Model(
             hidden=shape.hidden, layers=shape.layers, heads=shape.heads, kv_heads=shape.kv_heads,
             dim=shape.head_dim, inner=shape.inner, vocab=shape.vocab, epsilon=shape.epsilon,
             embed=self._at("embed"), norm=self._at("norm"),
-            cosine=cosine.ctypes.data, sine=sine.ctypes.data, parts=self._layers, head=self._head,
+            cosine=None, sine=None, positions=0, parts=self._layers, head=self._head,
         )  # fmt: skip
 
 

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from nbcopilot.engine.gguf_file import GGUFFile
-from nbcopilot.errors import ModelCorruptError
+from nbcopilot.engine.shape import bounded, json_object, wrong
+from nbcopilot.errors import EngineError, ModelCorruptError
 
 _GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -27,18 +30,58 @@ _SPLITS = {
 }
 # What a tokenizer without tokenizer.json is kept in; transformers reads these.
 _OLD_FILES = ("tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tekken.json")
+# Bytes of a tokenizer.json; 250,000 tokens take some 30 MB.
+TOKENIZER_BYTES = 256 << 20
+_CHAT: dict[str, tuple[type, ...]] = {
+    "template": (str, type(None)), "end_ids": (list,), "bos": (str,), "eos": (str,), "add_bos": (bool,),
+}  # fmt: skip
 _CONTROL, _USER_DEFINED, _UNUSED = 3, 4, 5
 
 
 def write_tokenizer(source: Path, folder: Path) -> None:
     """Write tokenizer.json and chat.json (eos ids, chat template) into `folder`. Raises ModelCorruptError."""
-    try:
+    with _readable(f"the tokenizer of {source.name}", "the folder needs a tokenizer.json"):
         chat = _from_gguf(source, folder) if source.is_file() else _from_folder(source, folder)
-    except (OSError, ValueError, KeyError, ImportError) as exc:
-        raise ModelCorruptError(
-            f"the tokenizer of {source.name} cannot be read: {exc}", hint="the folder needs a tokenizer.json"
-        ) from exc
-    (folder / "chat.json").write_text(json.dumps(chat, ensure_ascii=False, indent=1), encoding="utf-8")
+    (folder / "chat.json").write_text(json.dumps(chat, indent=1), encoding="utf-8")
+    open_tokenizer(folder / "tokenizer.json")
+    read_chat(folder / "chat.json")
+
+
+def open_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in a tokenizer.json of up to TOKENIZER_BYTES. Raises ModelCorruptError."""
+    with _readable(str(path), "the model's tokenizer is damaged: pull the model again"):
+        if (size := path.stat().st_size) > TOKENIZER_BYTES:
+            raise ValueError(f"it has {size} bytes, {TOKENIZER_BYTES} are allowed")
+        return Tokenizer.from_file(str(path))
+
+
+def read_chat(path: Path) -> dict[str, Any]:
+    """What `write_tokenizer` says of conversations, each value of its kind. Raises ModelCorruptError.
+
+    Keys: template (str or None), end_ids (whole numbers), bos and eos (str), add_bos (bool).
+    """
+    chat = json_object(path)
+    for key, kinds in _CHAT.items():
+        if not isinstance(chat.get(key), kinds):
+            raise wrong(f"{key} in {path.name} is {chat.get(key)!r:.40}")
+    chat["end_ids"] = [bounded(f"an end id in {path.name}", id, 0) for id in chat["end_ids"]]
+    return chat
+
+
+@contextmanager
+def _readable(what: str, hint: str) -> Iterator[None]:
+    """Whatever tokenizers and transformers raise about a file becomes one sentence."""
+    try:
+        yield
+    except EngineError:
+        raise
+    except Exception as exc:
+        fact = (str(exc).splitlines() or [type(exc).__name__])[0]
+        raise ModelCorruptError(f"{what} cannot be read: {fact[:300]}", hint=hint) from exc
+    except BaseException as exc:  # a panic of the Rust library is no Exception
+        if type(exc).__name__ != "PanicException":
+            raise
+        raise ModelCorruptError(f"{what} cannot be read: {exc}", hint=hint) from exc
 
 
 def _from_folder(source: Path, folder: Path) -> dict[str, Any]:
@@ -113,7 +156,7 @@ def _byte_level(values: dict[str, Any], split: list[str]) -> Tokenizer:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    return json_object(path) if path.is_file() else {}
 
 
 def _text(token: Any) -> str:

@@ -5,20 +5,16 @@ Reads tokenizer.json and chat.json of a converted folder. Knows nothing of weigh
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from jinja2 import TemplateError
-from jinja2.ext import loopcontrols
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 from tokenizers import Tokenizer, decoders
 
 from nbcopilot.engine.healing import MOST_BACK, Vocabulary, spelled
+from nbcopilot.engine.templating import Template, TemplateRefused
+from nbcopilot.engine.tokenizer_file import open_tokenizer, read_chat
 from nbcopilot.errors import EmptyPromptError, EngineError
 from nbcopilot.types import Message, Prompt
 
@@ -42,15 +38,14 @@ _PLAIN = """{% for m in messages %}{{ m['role'] | capitalize }}: {{ m['content']
 
 
 class Tokens:
-    """The tokenizer of one model. Thread-safe."""
+    """The tokenizer of one model. Thread-safe. Raises ModelCorruptError for files that are none."""
 
     def __init__(self, folder: Path) -> None:
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer: Tokenizer = open_tokenizer(folder / "tokenizer.json")
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        chat = json.loads((folder / "chat.json").read_text(encoding="utf-8"))
-        self._chat: dict[str, Any] = chat
-        self._template = _environment().from_string(chat["template"] or _PLAIN)
+        self._chat = chat = read_chat(folder / "chat.json")
+        self._template = Template(chat["template"] or _PLAIN)
         known = {token.content: id for id, token in self._tokenizer.get_added_tokens_decoder().items()}
         added = self._tokenizer.get_added_tokens_decoder().items()
         self.special = frozenset(i for i, token in added if token.special or re.fullmatch(r"<\|.*\|>", token.content))
@@ -149,19 +144,9 @@ class Tokens:
         return text
 
     def _with_template(self, turns: list[dict[str, str]]) -> str:
-        def render(turns: list[dict[str, str]]) -> str:
-            return self._template.render(
-                messages=turns,
-                add_generation_prompt=True,
-                bos_token=self._chat["bos"],
-                eos_token=self._chat["eos"],
-                tools=None,
-                enable_thinking=False,
-            )
-
         try:
-            return render(turns)
-        except TemplateError as exc:
+            return self._template.render(turns, self._chat["bos"], self._chat["eos"])
+        except TemplateRefused as exc:
             if turns[0]["role"] == "system" and len(turns) > 1:
                 # Some templates know no system turn: its text goes before the first question.
                 first, second, *rest = turns
@@ -199,15 +184,3 @@ class TextStream:
         new = self._tokens.decode(self._ids)[len(self._shown) :]
         self._shown += new
         return new
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    environment.globals["raise_exception"] = refuse
-    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
-    environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
-    return environment

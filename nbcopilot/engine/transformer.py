@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
@@ -18,6 +19,7 @@ from nbcopilot.engine.cache import KVCache
 from nbcopilot.engine.checkpoint import open_tensors
 from nbcopilot.engine.convert import DTYPES, layer_file
 from nbcopilot.engine.device import Placement
+from nbcopilot.engine.layout import check_converted, check_ids, converted
 from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.quantize import FloatLinear, Linear, int8_linear
 from nbcopilot.engine.shape import Shape
@@ -33,14 +35,20 @@ class Transformer:
         # int8 weights are multiplied by inputs that come and go in float32.
         device, dtype = torch.device(placement.device), DTYPES.get(placement.precision, torch.float32)
         self.shape, self.device, self.dtype = shape, device, dtype
-        self.context = shape.context
+        self.context, self.vocab = shape.context, shape.vocab
         self.token_bytes = shape.kv_floats_per_token * dtype.itemsize
+        layer, outside = converted(shape)
         outer = _Reader(folder / "outer.safetensors", device, dtype)
+        check_converted("outer.safetensors", outer.sizes, outside, bias=False)
         # Kept as stored, on the CPU memory-mapped: rows become the working type when they are looked up.
         self._embed = outer.raw("embed")
         self._norm = outer.vector("norm")
         self._head = outer.linear("head") if outer.has("head.weight") else FloatLinear(self._embed.to(dtype))
-        self._layers = [_Layer(_Reader(folder / layer_file(i), device, dtype), shape) for i in range(shape.layers)]
+        self._layers = []
+        for number in range(shape.layers):
+            reader = _Reader(folder / layer_file(number), device, dtype)
+            check_converted(layer_file(number), reader.sizes, layer, bias=shape.bias)
+            self._layers.append(_Layer(reader, shape))
         self._cos, self._sin = torch.empty(0), torch.empty(0)
         # All but the embedding, of which a token reads one row, unless it is the head as well.
         embed = self._embed.nbytes if outer.has("head.weight") else 0
@@ -53,7 +61,9 @@ class Transformer:
     @torch.inference_mode()
     def forward(self, segments: Sequence[Segment]) -> Array:
         """Logits (rows wanted of all segments in order, vocab), float32; every cache grows by its segment's ids."""
-        ids = torch.tensor([i for segment in segments for i in segment.ids], device=self._embed.device)
+        flat = np.fromiter((i for segment in segments for i in segment.ids), np.int64)
+        check_ids(flat, len(self._embed))
+        ids = torch.from_numpy(flat).to(self._embed.device)
         hidden = self._embed[ids].to(self.device, self.dtype)
         rotary = self._rotary(segments)
         masks = [_mask(segment, self.device, self.dtype) for segment in segments]
@@ -190,11 +200,11 @@ class _Reader:
     """One file of the store: tensors in the type and place that the model works in."""
 
     def __init__(self, path: Path, device: torch.device, dtype: torch.dtype) -> None:
-        self._names, self.raw = open_tensors(path)
+        self.sizes, self.raw = open_tensors(path)
         self._device, self._dtype = device, dtype
 
     def has(self, name: str) -> bool:
-        return name in self._names
+        return name in self.sizes
 
     def vector(self, name: str) -> Tensor:
         return self.raw(name).to(self._device, self._dtype)

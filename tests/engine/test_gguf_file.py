@@ -84,10 +84,8 @@ def test_a_file_that_is_cut_short_is_one_sentence(file: Path, cut: int, tmp_path
 def test_weights_that_are_cut_short_are_one_sentence(file: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(file.read_bytes()[:-5000])
-    opened = GGUFFile(broken)
-    with pytest.raises(ModelCorruptError, match="ends inside"):
-        for name in opened.tensors:
-            opened.tensor(name)
+    with pytest.raises(ModelCorruptError, match=r"ends at byte \d+, the file has \d+"):
+        GGUFFile(broken)
 
 
 def test_another_architecture_is_named(tmp_path: Path) -> None:

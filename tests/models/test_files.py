@@ -41,10 +41,21 @@ def test_size_change_is_seen_without_hashing(folder: Path) -> None:
     assert files.manifest_problems(folder, hashes=False) == ["made/weights.bin has 4 bytes, not 3"]
 
 
-def test_changed_byte_is_seen_by_hashing_only(folder: Path) -> None:
+def test_a_changed_byte_of_a_small_file_is_seen_at_every_look(folder: Path) -> None:
+    (folder / "weights.bin").write_bytes(b"abX")
+    assert files.manifest_problems(folder, hashes=False) == ["made/weights.bin has changed"]
+
+
+def test_a_changed_byte_of_a_large_file_is_seen_by_hashing_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "SMALL_BYTES", 2)
     (folder / "weights.bin").write_bytes(b"abX")
     assert files.manifest_problems(folder, hashes=False) == []
     assert files.manifest_problems(folder, hashes=True) == ["made/weights.bin has changed"]
+
+
+def test_a_manifest_of_another_form_is_a_problem_not_a_traceback(folder: Path) -> None:
+    (folder / files.MANIFEST).write_text('{"files": {"weights.bin": 3}}')
+    assert files.manifest_problems(folder, hashes=True) == ["made/weights.bin has 3 bytes, not None"]
 
 
 def test_missing_file_and_missing_manifest_are_said(folder: Path) -> None:

@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-enum { KEYS = 16, WINDOW = 128, QUERIES = 8, MAX_DIM = 256, PASS = LANES == 16 ? 4 : 2 };
+enum { KEYS = 16, WINDOW = 128, QUERIES = 8, PASS = LANES == 16 ? 4 : 2 };
 
 void cache_put(const layer_cache *c, int head, int position, int dim, const float *key, const float *value) {
     uint16_t half[LANES];

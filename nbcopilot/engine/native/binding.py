@@ -6,6 +6,9 @@ import ctypes
 from ctypes import POINTER, Structure, c_char_p, c_float, c_int, c_void_p
 from pathlib import Path
 
+# What `nbc_forward` gives back: 0 when done, NO_MEMORY, or UNFIT where sizes do not fit together (nothing was computed).
+NO_MEMORY, UNFIT = 1, 2
+
 
 class Linear(Structure):
     _fields_ = [
@@ -25,7 +28,7 @@ class Model(Structure):
     _fields_ = [
         ("hidden", c_int), ("layers", c_int), ("heads", c_int), ("kv_heads", c_int), ("dim", c_int),
         ("inner", c_int), ("vocab", c_int), ("epsilon", c_float),
-        ("embed", c_void_p), ("norm", c_void_p), ("cosine", c_void_p), ("sine", c_void_p),
+        ("embed", c_void_p), ("norm", c_void_p), ("cosine", c_void_p), ("sine", c_void_p), ("positions", c_int),
         ("parts", POINTER(Layer)), ("head", Linear),
     ]  # fmt: skip
 

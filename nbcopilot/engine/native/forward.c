@@ -19,6 +19,7 @@ typedef struct {
     float epsilon;
     const uint16_t *embed;
     const float *norm, *cosine, *sine; /* tables [positions][dim/2] */
+    int positions;
     const layer *parts;
     linear head;
 } model;
@@ -191,12 +192,54 @@ static void free_bytes(bytes *b) {
     free(b->sums);
 }
 
-/* Compute `rows` tokens; logits [wanted_count][head.n] of the rows in `wanted`. 0, or 1 when memory ran out. */
+/* The widths that the buffers and vectors of a pass are made for. Python has held the file against them (layout.py);
+ * these are the last words before memory is written. */
+static int linear_fits(const linear *l, int n, int k, int group) {
+    return l->w && l->scale && l->n == n && l->k == k && n % 16 == 0 && l->group == group && group > 0 &&
+           group % 32 == 0 && k % group == 0 && (l->bits == 8 || (l->bits == 4 && l->lowest));
+}
+
+static int model_fits(const model *m) {
+    const int mixed = m->heads * m->dim, keys = m->kv_heads * m->dim;
+    if (m->hidden < 1 || m->inner < 1 || m->layers < 1 || m->kv_heads < 1 || m->heads % m->kv_heads) return 0;
+    if (m->dim < 32 || m->dim > MAX_DIM || m->dim % 32 || 2 * m->inner < m->hidden || !m->embed || !m->norm) return 0;
+    const int narrow = m->parts->qkv.group, wide = m->parts->down.group, heads = m->parts->o.group;
+    for (const layer *l = m->parts; l < m->parts + m->layers; l++) {
+        if (!l->norm1 || !l->norm2 || !linear_fits(&l->qkv, mixed + 2 * keys, m->hidden, narrow) ||
+            !linear_fits(&l->o, m->hidden, mixed, heads) || !linear_fits(&l->gate_up, 2 * m->inner, m->hidden, narrow) ||
+            !linear_fits(&l->down, m->hidden, m->inner, wide))
+            return 0;
+    }
+    return m->head.n > 0 && m->head.n <= (m->vocab + 15) / 16 * 16 && linear_fits(&m->head, m->head.n, m->hidden, narrow);
+}
+
+static int rows_fit(const pass *p, int wanted_count) {
+    for (int i = 0; i < p->segment_count; i++) {
+        const segment *s = p->segments + i;
+        if (s->first < 0 || s->count < 1 || s->count > p->rows - s->first || s->start < 0 || s->capacity % 16 ||
+            s->count > s->capacity - s->start || s->count > p->m->positions - s->start)
+            return 0;
+    }
+    for (int row = 0; row < p->rows; row++) {
+        const int own = p->owner[row];
+        if (own < 0 || own >= p->segment_count || p->ids[row] < 0 || p->ids[row] >= p->m->vocab) return 0;
+        if (row < p->segments[own].first || row - p->segments[own].first >= p->segments[own].count) return 0;
+    }
+    for (int i = 0; i < wanted_count; i++)
+        if (p->wanted[i] < 0 || p->wanted[i] >= p->rows) return 0;
+    return wanted_count <= p->rows;
+}
+
+enum { DONE, NO_MEMORY, UNFIT };
+
+/* Compute `rows` tokens; logits [wanted_count][head.n] of the rows in `wanted`. DONE, NO_MEMORY, or UNFIT where sizes
+ * do not fit together: then nothing was computed. */
 int nbc_forward(const model *m, pool *threads, int rows, const int *ids, const int *owner, int segment_count,
                 const segment *segments, int wanted_count, const int *wanted, float *logits) {
     const layer *l = m->parts;
     pass p = {.m = m, .l = l, .segments = segments, .ids = ids, .wanted = wanted, .owner = owner, .rows = rows};
     p.segment_count = segment_count;
+    if (!model_fits(m) || !rows_fit(&p, wanted_count)) return UNFIT;
     p.hidden = malloc((size_t)rows * m->hidden * sizeof(float));
     p.qkv = malloc((size_t)rows * l->qkv.n * sizeof(float));
     p.mixed = malloc((size_t)rows * m->heads * m->dim * sizeof(float));
@@ -222,7 +265,7 @@ int nbc_forward(const model *m, pool *threads, int rows, const int *ids, const i
     free_bytes(&p.narrow);
     free_bytes(&p.wide);
     free_bytes(&p.heads);
-    return !there;
+    return there ? DONE : NO_MEMORY;
 }
 
 const char *nbc_isa(void) { return ISA; }

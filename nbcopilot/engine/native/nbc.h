@@ -48,6 +48,8 @@ void linear_run(pool *p, const linear *l, const bytes *x, int rows, float *y, in
 
 /* ---- attention.c: keys and values of one sequence in half precision */
 
+enum { MAX_DIM = 256 }; /* widest head */
+
 /* One layer's keys [kv_heads][capacity/16][dim][16], values [kv_heads][capacity][dim]. */
 typedef struct {
     uint16_t *keys, *values;
