@@ -14,7 +14,7 @@ from dataclasses import replace
 from nbcopilot.config import Config
 from nbcopilot.context import rank
 from nbcopilot.context.budget import Level, Piece, fit
-from nbcopilot.context.clean import Cleaner
+from nbcopilot.context.sanitize import Cleaner
 from nbcopilot.errors import PromptTooLargeError
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook import language as languages

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from nbcopilot.errors import EngineUnavailableError
 from nbcopilot.serve import schema, shapes
 from nbcopilot.serve.job import Job
-from nbcopilot.serve.replies import EventStream, known, nothing, peer, problem, stopping
+from nbcopilot.serve.responses import EventStream, known, nothing, peer, problem, stopping
 from nbcopilot.serve.state import State
 from nbcopilot.types import Chunk, Usage
 

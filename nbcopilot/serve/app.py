@@ -26,7 +26,7 @@ from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.serve import inline, schema, shapes
 from nbcopilot.serve.answer import Answer
-from nbcopilot.serve.replies import body_of, check_model, is_private, known, problem, refusal, state_of
+from nbcopilot.serve.responses import body_of, check_model, is_private, known, problem, refusal, state_of
 from nbcopilot.serve.state import State
 from nbcopilot.types import ModelInfo
 from nbcopilot.urls import is_loopback
@@ -175,7 +175,7 @@ def status(state: State) -> dict[str, Any]:
             for one in state.pool.loaded()
         ],
         "loads": state.pool.loads,
-        "queue": {"running": state.turns.running, "waiting": state.turns.waiting()},
+        "queue": {"running": state.queue.running, "waiting": state.queue.waiting()},
         "requests": state.counts["requests"],
         "answers": state.counts["answers"],
         "tokens": state.counts["tokens"],

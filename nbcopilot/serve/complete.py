@@ -18,8 +18,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.prompts import fim
+from nbcopilot.serve.end_of_suggestion import Place, is_doubtful, is_outside, is_wrong, least_indent, worth
 from nbcopilot.serve.fitting import fit
-from nbcopilot.serve.grounds import Place, is_doubtful, is_outside, is_wrong, least_indent, worth
 from nbcopilot.types import Chunk, Prompt, Sampling, Usage
 
 # Characters, not tokens: a keystroke must not wait for a tokenizer. 3 to 4 characters are a token of code.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from nbcopilot.serve.grounds import CLOSERS, Place, best_end, goes_on_alike, indent_of, is_repeated
+from nbcopilot.serve.end_of_suggestion import CLOSERS, Place, best_end, goes_on_alike, indent_of, is_repeated
 
 # What begins something new at the outermost level, or is no code any more.
 NEW_START = re.compile(r"(async def|def|class)\b|@\w|if __name__\b|# ?(In ?\[|%%)|```|<\|")

@@ -17,7 +17,17 @@ from starlette.types import Receive, Scope, Send
 from nbcopilot.serve import shapes
 from nbcopilot.serve.complete import Gap, Suggestion, warm
 from nbcopilot.serve.job import Job
-from nbcopilot.serve.replies import EventStream, body_of, check_model, known, nothing, peer, problem, state_of, stopping
+from nbcopilot.serve.responses import (
+    EventStream,
+    body_of,
+    check_model,
+    known,
+    nothing,
+    peer,
+    problem,
+    state_of,
+    stopping,
+)
 from nbcopilot.serve.schema import read_gap
 from nbcopilot.serve.state import State
 

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
-from nbcopilot.serve.turns import Turns
+from nbcopilot.serve.fair_queue import FairQueue
 
 T = TypeVar("T")
 
@@ -25,12 +25,12 @@ class Job(Generic[T]):
     """
 
     def __init__(
-        self, start: Callable[[], Iterator[T]], turns: Turns, executor: Executor, *, priority: str, client: str
+        self, start: Callable[[], Iterator[T]], queue: FairQueue, executor: Executor, *, priority: str, client: str
     ) -> None:
         self.stopped = False
         self.reason = ""
         self._start = start
-        self._turns = turns
+        self._queue = queue
         self._executor = executor
         self._begun = False
         self._over = threading.Event()
@@ -64,7 +64,7 @@ class Job(Generic[T]):
     async def _run(self, priority: str, client: str) -> None:
         error: BaseException | None = None
         try:
-            async with self._turns.turn(priority, client):
+            async with self._queue.turn(priority, client):
                 self._begun = True
                 error = await self._loop.run_in_executor(self._executor, self._work)
         except asyncio.CancelledError:

@@ -12,7 +12,7 @@ from typing import Any
 
 from nbcopilot.errors import UsageError
 from nbcopilot.serve.complete import Gap
-from nbcopilot.serve.turns import PRIORITIES
+from nbcopilot.serve.fair_queue import PRIORITIES
 from nbcopilot.types import Message, Prompt, Sampling
 
 # OpenAI's default for text completions; for chat the server's own setting holds.

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbcopilot.serve.complete import Completer
+from nbcopilot.serve.fair_queue import LIMITS, FairQueue
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.pool import Pool
-from nbcopilot.serve.turns import LIMITS, Turns
 from nbcopilot.types import Usage
 
 
@@ -30,7 +30,7 @@ class State:
     stop: Callable[[bool], None] = lambda now: None
     started: float = field(default_factory=time.time)
     touched: float = field(default_factory=time.monotonic)
-    turns: Turns = field(default_factory=Turns)
+    queue: FairQueue = field(default_factory=FairQueue)
     completer: Completer = field(default_factory=Completer)
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max(LIMITS.values()), thread_name_prefix="answer")
@@ -47,7 +47,7 @@ class State:
 
     def job(self, start: Callable[[], Iterator[Any]], *, priority: str, client: str) -> Job[Any]:
         """A started Job that is known to the server until the engine has let go of it."""
-        job: Job[Any] = Job(start, self.turns, self.executor, priority=priority, client=client)
+        job: Job[Any] = Job(start, self.queue, self.executor, priority=priority, client=client)
         self.jobs.add(job)
         job.on_done(self._forget)
         return job

@@ -202,7 +202,7 @@ def test_started_answer_is_continued(server: Served, engine: FakeEngine) -> None
 
 
 def test_body_without_end_is_refused(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nbcopilot.serve.replies.LIMIT_BYTES", 1000)
+    monkeypatch.setattr("nbcopilot.serve.responses.LIMIT_BYTES", 1000)
     assert "larger than" in post(server, "/completions", {"prompt": "x" * 2000}).json()["error"]["message"]
 
 
@@ -264,7 +264,7 @@ def test_fifty_clients_at_once_each_get_their_own_answer(server: Served) -> None
     with ThreadPoolExecutor(50) as threads:
         answers = list(threads.map(ask, range(50)))
     assert answers == [f"CLIENT {number} SAYS HELLO" for number in range(50)]
-    assert eventually(lambda: not server.state.jobs) and server.state.turns.running == 0
+    assert eventually(lambda: not server.state.jobs) and server.state.queue.running == 0
 
 
 def test_batch_of_prompts_is_answered_in_place(server: Served) -> None:
@@ -327,7 +327,7 @@ def test_reader_that_never_reads_does_not_hold_the_engine() -> None:
         with socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2]))) as raw:
             head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
             raw.sendall(head.encode() + data)
-            assert eventually(lambda: running.state.turns.running == 0 and running.state.counts["requests"] == 1)
+            assert eventually(lambda: running.state.queue.running == 0 and running.state.counts["requests"] == 1)
             assert "".join(c.text for c in running.engine().generate(HELLO, Sampling(max_tokens=3)))
 
 
@@ -337,7 +337,7 @@ def test_typing_is_answered_while_a_batch_fills_all_places(gated: tuple[Served, 
     batch = server.engine().generate_batch(prompts, Sampling())
     next(batch)
     assert eventually(lambda: engine.begun == 8)
-    assert eventually(lambda: server.state.turns.waiting()["batch"] == 12)
+    assert eventually(lambda: server.state.queue.waiting()["batch"] == 12)
     typed = server.engine().generate(Prompt(text="a", suffix="b"), Sampling())
     assert next(typed).text
     magic = server.engine().generate(HELLO, Sampling())

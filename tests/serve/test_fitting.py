@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nbcopilot.serve.end_of_suggestion import Place
 from nbcopilot.serve.fitting import fit
-from nbcopilot.serve.grounds import Place
 
 
 def suggestion(said: str, prefix: str, suffix: str = "", multiline: bool | None = None, *, ended: bool = True) -> str:

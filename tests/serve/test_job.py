@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from nbcopilot.serve.fair_queue import FairQueue
 from nbcopilot.serve.job import Job
-from nbcopilot.serve.turns import Turns
 
 
 @asynccontextmanager
 async def bench(slots: int = 4) -> AsyncIterator[Callable[..., Job[Any]]]:
-    turns, executor = Turns({"inline": slots, "interactive": slots, "batch": slots}), ThreadPoolExecutor(4)
-    yield lambda start: Job(start, turns, executor, priority="batch", client="c")
+    queue, executor = FairQueue({"inline": slots, "interactive": slots, "batch": slots}), ThreadPoolExecutor(4)
+    yield lambda start: Job(start, queue, executor, priority="batch", client="c")
     executor.shutdown(wait=True)
 
 

@@ -27,7 +27,7 @@ class _Waiter:
     granted: asyncio.Future[None]
 
 
-class Turns:
+class FairQueue:
     """The queue. Belongs to one event loop."""
 
     def __init__(self, limits: Mapping[str, int] = LIMITS) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.serve.grounds import Place, best_end, is_doubtful, is_wrong, worth
+from nbcopilot.serve.end_of_suggestion import Place, best_end, is_doubtful, is_wrong, worth
 
 SUM = Place("def f(values):\n", "    for v in values:\n        total += v\n    return total\n")
 LOOP = Place("def f(s):\n    n = 0\n", "        n += 1\n    return n\n")

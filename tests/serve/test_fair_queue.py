@@ -6,14 +6,14 @@ import asyncio
 
 import pytest
 
-from nbcopilot.serve.turns import Turns
+from nbcopilot.serve.fair_queue import FairQueue
 
 
 class Desk:
     """Requests that hold their turn until they are told to go."""
 
     def __init__(self, **limits: int) -> None:
-        self.turns = Turns({"inline": 3, "interactive": 2, "batch": 1, **limits})
+        self.queue = FairQueue({"inline": 3, "interactive": 2, "batch": 1, **limits})
         self.served: list[str] = []
         self._tasks: dict[str, tuple[asyncio.Task[None], asyncio.Event]] = {}
 
@@ -21,7 +21,7 @@ class Desk:
         leave = asyncio.Event()
 
         async def request() -> None:
-            async with self.turns.turn(priority, client or name):
+            async with self.queue.turn(priority, client or name):
                 self.served.append(name)
                 await leave.wait()
 
@@ -50,7 +50,7 @@ def test_urgent_request_does_not_wait_behind_a_batch() -> None:
         await desk.ask("magic", "interactive")
         await desk.ask("typing", "inline")
         assert desk.served == ["batch 1", "magic", "typing"]
-        assert desk.turns.waiting() == {"inline": 0, "interactive": 0, "batch": 2}
+        assert desk.queue.waiting() == {"inline": 0, "interactive": 0, "batch": 2}
 
     asyncio.run(scene())
 
@@ -92,6 +92,6 @@ def test_request_that_is_given_up_leaves_no_trace(who: str) -> None:
         await desk.leave("waiting")
         await desk.leave("next")
         assert "next" in desk.served
-        assert desk.turns.running == 0 and not any(desk.turns.waiting().values())
+        assert desk.queue.running == 0 and not any(desk.queue.waiting().values())
 
     asyncio.run(scene())
