@@ -43,7 +43,7 @@ from nbcopilot.batch.report import Report
 from nbcopilot.batch.runner import Run
 from nbcopilot.batch.tasks import LazyEngine
 from nbcopilot.batch.texts import Options
-from nbcopilot.batch.working import on_engine
+from nbcopilot.batch.worker import on_engine
 from nbcopilot.engine.fake import FakeEngine
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))

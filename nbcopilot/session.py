@@ -22,7 +22,7 @@ from nbcopilot.write import kept
 
 @dataclass(frozen=True)
 class Write:
-    """A write that %nbcopilot undo can take back: the edit and the way it took (write/choose.py).
+    """A write that %nbcopilot undo can take back: the edit and the way it took (write/delivery.py).
 
     confirmed: the front end has said that the cells are there; False where it never says so.
     """

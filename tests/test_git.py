@@ -11,7 +11,7 @@ import pytest
 
 from nbcopilot import git
 from nbcopilot.batch.discover import discover
-from nbcopilot.batch.since import changed
+from nbcopilot.batch.git_changes import changed
 
 PACKAGE = Path(git.__file__).parent
 ASKED = [

@@ -24,9 +24,9 @@ from distributed import KilledWorker
 
 from nbcopilot._version import __version__
 from nbcopilot.batch import gateway, processes
-from nbcopilot.batch.blame import PATIENT_STRIKES, Blame
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome
-from nbcopilot.batch.working import on_worker
+from nbcopilot.batch.poison_items import PATIENT_STRIKES, Blame
+from nbcopilot.batch.worker import on_worker
 from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError, NbcopilotError, OutOfMemoryError
 
 CONNECT_SECONDS = 10

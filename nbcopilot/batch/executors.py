@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from nbcopilot.batch.job import Item, Job, Outcome
-from nbcopilot.batch.working import Perform, guarded
+from nbcopilot.batch.worker import Perform, guarded
 
 
 class Executor(Protocol):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from nbcopilot.batch import claims, clean, prompting, structure
+from nbcopilot.batch import claims, prompting, structure, summary_cleanup
 from nbcopilot.batch.asking import Asker
+from nbcopilot.batch.language_detection import spoken_language
 from nbcopilot.batch.prompting import Page
-from nbcopilot.batch.spoken import spoken_language
 from nbcopilot.batch.survey import Group, Survey
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.notebook.dependencies import names
@@ -123,7 +123,7 @@ class Writer:
 
     def _named(self, answer: str) -> str:
         """The title that the model gives, else one from the name of the file."""
-        title = clean.heading(answer)
+        title = summary_cleanup.heading(answer)
         if not title or ground(title, self._everything).dropped:
             title = structure.title_from(self.page.title)
         return self._safe(title)
@@ -135,11 +135,11 @@ class Writer:
         sources = [source for group in self.found.groups for source in self.sources(group)]
         kept = [s for s in self._kept(found, known) if not claims.wrong(s, sources, self.file.language)]
         if kept and kept[0] == found[0]:
-            return Text(self._safe(clean.bounded(kept)), {"grounding": "ok"}, prompt.hash)
+            return Text(self._safe(summary_cleanup.bounded(kept)), {"grounding": "ok"}, prompt.hash)
         # The summaries themselves, the first sentence of each, tell it better than what is left of such an answer.
         firsts = self._kept([sentences(line)[0] for line in steps if line and not line.startswith("Imports ")], known)
         if firsts:
-            return Text(self._safe(clean.bounded(firsts)), {"grounding": "ok"}, prompt.hash)
+            return Text(self._safe(summary_cleanup.bounded(firsts)), {"grounding": "ok"}, prompt.hash)
         plain = ground(structure.describe(sources, self.file.language), known).text or structure.quoted(sources)
         return Text(self._safe(plain), {"grounding": "ok", "source": "syntax"}, prompt.hash)
 
@@ -165,10 +165,10 @@ class Writer:
         weak: dict[Group, Text] = {}
         for group, prompt, answer in zip(groups, prompts, self.asker.answers(prompts, SUMMARY_TOKENS), strict=True):
             found = self._sentences(answer)
-            kept = clean.standing(self._about(group, found), found[0] if found else "")
+            kept = summary_cleanup.standing(self._about(group, found), found[0] if found else "")
             if kept:
                 lines = sum(source.count("\n") + 1 for source in self.sources(group))
-                text = clean.bounded(kept, 2 if lines <= SHORT_LINES else clean.MAX_SENTENCES)
+                text = summary_cleanup.bounded(kept, 2 if lines <= SHORT_LINES else summary_cleanup.MAX_SENTENCES)
                 into = whole if kept[0] == found[0] else weak
                 into[group] = Text(self._safe(text), {"grounding": "ok"}, prompt.hash)
         return whole, weak
@@ -221,7 +221,7 @@ class Writer:
 
     def _sentences(self, answer: str) -> list[str]:
         """The sentences of an answer, with the notebook's names in backticks."""
-        return [clean.in_backticks(sentence, self.names) for sentence in clean.prose(answer)]
+        return [summary_cleanup.in_backticks(sentence, self.names) for sentence in summary_cleanup.prose(answer)]
 
     def _kept(self, found: Sequence[str], known: Facts) -> list[str]:
         """The sentences in which every name and number is known."""

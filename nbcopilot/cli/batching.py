@@ -161,7 +161,7 @@ def _require_sense(args: argparse.Namespace) -> None:
 
 def _units(args: argparse.Namespace) -> tuple[list[Unit], str]:
     from nbcopilot.batch import discover
-    from nbcopilot.batch.since import changed
+    from nbcopilot.batch.git_changes import changed
 
     output = getattr(args, "output", None)
     exclude = None if output is None or "://" in output else output
@@ -263,7 +263,7 @@ def _executor(args: argparse.Namespace, job: Job, progress: Progress, count: int
 def _threads(job: Job, progress: Progress, jobs: int) -> Executor:
     from nbcopilot.batch import tasks
     from nbcopilot.batch.executors import Threads
-    from nbcopilot.batch.working import on_engine
+    from nbcopilot.batch.worker import on_engine
 
     return Threads(on_engine(tasks.LazyEngine(lambda: _engine(job, progress)), progress.cells), jobs)
 

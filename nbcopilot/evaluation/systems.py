@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from nbcopilot.batch.opened import Documented, document_open
+from nbcopilot.batch.open_notebook import Documented, document_open
 from nbcopilot.checks.check import check
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine

@@ -17,7 +17,7 @@ from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream
 from nbcopilot.magics.request import deliver
 from nbcopilot.notebook import document, whereabouts
-from nbcopilot.write import choose, comm, finishing
+from nbcopilot.write import comm, delivery, finishing
 from nbcopilot.write.wire import Answer, Refused
 
 
@@ -97,7 +97,7 @@ def _undo(rest: str, shell: InteractiveShell) -> None:
         def answered(answer: Answer) -> None:
             if isinstance(answer, Refused) and answer.reason != "no-cell":
                 current.history.append(write)
-            _say(stream, choose.explain_undo(answer))
+            _say(stream, delivery.explain_undo(answer))
 
         stream.status("taking the last write back …")
         link.undo(write.edit.group, answered, force="--force" in rest)
@@ -168,7 +168,7 @@ def _finish(rest: str, shell: InteractiveShell) -> None:
     def answered(answer: Answer) -> None:
         if isinstance(answer, Refused):
             detail = "the notebook has changed since it was saved: save it, then run this again"
-            return _say(stream, detail if answer.reason == "edited" else choose.explain(answer))
+            return _say(stream, detail if answer.reason == "edited" else delivery.explain(answer))
         session.current().history.append(session.Write(edit, "comm", confirmed=True))
         _say(
             stream,

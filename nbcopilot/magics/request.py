@@ -20,7 +20,7 @@ from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream, answered_already, problem, summary
 from nbcopilot.task import aim
 from nbcopilot.types import CellEdit, Notebook, Task, Usage
-from nbcopilot.write import choose, comm, copy, diff
+from nbcopilot.write import clipboard, comm, delivery, diff
 from nbcopilot.write.answered import Answered, look_up
 from nbcopilot.write.plan import ROLES, request_hash
 from nbcopilot.write.wire import Answer, Asks, Refused
@@ -53,18 +53,16 @@ def deliver(
         if isinstance(answer, Refused):
             return say(_refused(answer, edit), _kept(answer, edit))
         current.history.append(session.Write(edit, "comm", confirmed=True))
-        say(choose.explain(answer, asker=running), {})
+        say(delivery.explain(answer, asker=running), {})
 
     def silent() -> None:
         if not answers:
-            say(choose.SILENT, copy.bundle(edit))
+            say(delivery.SILENT, clipboard.bundle(edit))
 
-    delivery = choose.deliver(
-        edit, shell, config, on_answer=answered, on_silence=silent, overwrite=overwrite, call=call
-    )
-    if delivery.route in ("payload", "copy"):
-        current.history.append(session.Write(edit, delivery.route))
-    return delivery.sentence
+    made = delivery.deliver(edit, shell, config, on_answer=answered, on_silence=silent, overwrite=overwrite, call=call)
+    if made.route in ("payload", "copy"):
+        current.history.append(session.Write(edit, made.route))
+    return made.sentence
 
 
 def _refused(answer: Refused, edit: CellEdit) -> str:
@@ -72,12 +70,12 @@ def _refused(answer: Refused, edit: CellEdit) -> str:
     if answer.reason == "edited":
         current = session.current()
         current.pending, current.pending_overwrites = edit, True
-    return choose.explain(answer)
+    return delivery.explain(answer)
 
 
 def _kept(answer: Refused, edit: CellEdit) -> Mapping[str, str]:
     """What stands below a refusal: how the answer differs from the text that was kept, then the text to copy."""
-    shown = copy.bundle(edit)
+    shown = clipboard.bundle(edit)
     if answer.reason != "edited" or not answer.sources:
         return shown
     new = "\n\n".join(cell.source for cell in edit.cells)
@@ -251,7 +249,7 @@ class Request:
         if self._must_not_run(self.edit):
             self.session.pending = self.edit.edit
             plain, rich = self._summary(model, NOT_WRITTEN)
-            shown = copy.bundle(self.edit.edit)
+            shown = clipboard.bundle(self.edit.edit)
             return self.stream.finish(f"{plain}\n{shown['text/plain']}", rich + shown["text/html"])
 
         def say(wrote: str, more: Mapping[str, str]) -> None:

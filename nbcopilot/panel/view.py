@@ -16,14 +16,14 @@ from IPython.core.getipython import get_ipython
 
 from nbcopilot import config as settings
 from nbcopilot import session as sessions
-from nbcopilot.batch.opened import Documented, Part, Progress
+from nbcopilot.batch.open_notebook import Documented, Part, Progress
 from nbcopilot.errors import NbcopilotError, UsageError
 from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
 from nbcopilot.panel.work import Heard, Request, read
 from nbcopilot.session import Write
 from nbcopilot.types import CellEdit, Context, TaskKind, Verdict
 from nbcopilot.urls import is_url
-from nbcopilot.write import choose, comm, copy
+from nbcopilot.write import clipboard, comm, delivery
 from nbcopilot.write.wire import Refused
 
 # Updates a second: far below what a browser tab takes, far above what an eye needs.
@@ -254,14 +254,14 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _answered(self, edit: CellEdit, answer: Any) -> None:
         if isinstance(answer, Refused):
-            self._hand_over(edit, choose.explain(answer))
+            self._hand_over(edit, delivery.explain(answer))
         else:
-            many = f"written in {len(self._parts)} places" if len(self._parts) > 1 else choose.explain(answer)
+            many = f"written in {len(self._parts)} places" if len(self._parts) > 1 else delivery.explain(answer)
             self._said.value = _quiet(many)
         self._decision.layout.display = "none"
 
     def _hand_over(self, edit: CellEdit, reason: str) -> None:
-        self._said.value = _quiet(reason) + copy.bundle(edit)["text/html"]
+        self._said.value = _quiet(reason) + clipboard.bundle(edit)["text/html"]
 
     # ------------------------------------------------------------------ states
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any, cast
 
-from nbcopilot.batch.opened import Documented, Progress, document_open
+from nbcopilot.batch.open_notebook import Documented, Progress, document_open
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CheckDone, Done, EditReady, Event, PromptReady

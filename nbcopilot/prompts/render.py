@@ -11,7 +11,7 @@ import ast
 import re
 from collections.abc import Sequence
 
-from nbcopilot.prompts.kinds import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
+from nbcopilot.prompts.templates import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
 from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task, Verdict
 
 # Tokens of a context beside which there is room for worked examples too.

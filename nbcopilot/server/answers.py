@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
 
-from nbcopilot.batch.opened import Progress, document_open
+from nbcopilot.batch.open_notebook import Progress, document_open
 from nbcopilot.events import CheckDone, Done, EditReady, Notice, PromptReady
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot

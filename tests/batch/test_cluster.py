@@ -19,14 +19,14 @@ from distributed import LocalCluster
 
 from nbcopilot import config
 from nbcopilot.batch import cluster as clusters
-from nbcopilot.batch import working
+from nbcopilot.batch import worker
 from nbcopilot.batch.cluster import Cluster
 from nbcopilot.batch.discover import discover
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome, Unit
 from nbcopilot.batch.runner import Run
 from nbcopilot.batch.tasks import PART_GROUPS, perform
 from nbcopilot.batch.texts import Options
-from nbcopilot.batch.working import guarded
+from nbcopilot.batch.worker import guarded
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EngineUnavailableError
 
@@ -156,11 +156,11 @@ def test_a_worker_that_comes_later_with_another_version_does_nothing(running: Lo
 
 def test_a_worker_opens_its_engine_once(books: Callable[..., Path]) -> None:
     units, _ = discover([str(books(3))])
-    before = working._engine.cache_info().misses
+    before = worker._engine.cache_info().misses
     wanted = job("fake:987654321")
     items = [Item(unit, Path(unit.path).read_bytes(), unit.path) for unit in units]
-    assert all(working.on_worker(wanted, item, threading.Event(), "w").state == "ok" for item in items)
-    assert working._engine.cache_info().misses == before + 1
+    assert all(worker.on_worker(wanted, item, threading.Event(), "w").state == "ok" for item in items)
+    assert worker._engine.cache_info().misses == before + 1
 
 
 def test_a_model_that_a_worker_lacks_ends_the_run_and_names_the_worker(

@@ -21,7 +21,7 @@ from nbcopilot.batch.runner import Run
 from nbcopilot.batch.signals import exit_code, terminable, uninterrupted
 from nbcopilot.batch.tasks import PART_GROUPS, LazyEngine
 from nbcopilot.batch.texts import Options
-from nbcopilot.batch.working import Perform, on_engine
+from nbcopilot.batch.worker import Perform, on_engine
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineUnavailableError, NotebookInvalidError, OutOfMemoryError

@@ -16,7 +16,7 @@ from nbcopilot import __version__
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError
 from nbcopilot.types import CellEdit, NewCell
-from nbcopilot.write import choose, comm, copy, payload, wire
+from nbcopilot.write import clipboard, comm, delivery, payload, wire
 from nbcopilot.write.provenance import cell_metadata
 
 WIRE = Path(__file__).parent.parent / "data" / "wire"
@@ -159,17 +159,17 @@ def test_running_cell_is_known_only_where_the_front_end_tells_it() -> None:
 def test_answer_to_an_edit_comes_once_and_is_one_sentence(data: dict[str, Any], said: str) -> None:
     shell, link = connected()
     answers: list[wire.Answer] = []
-    assert choose.deliver(CellEdit("g", (CODE, TEXT)), shell, Config(), on_answer=answers.append).route == "comm"
+    assert delivery.deliver(CellEdit("g", (CODE, TEXT)), shell, Config(), on_answer=answers.append).route == "comm"
     sent = link._comms[-1]
     answer(link, data)
     sent.handle_close({})
-    assert len(answers) == 1 and choose.explain(answers[0]).startswith(said)
+    assert len(answers) == 1 and delivery.explain(answers[0]).startswith(said)
 
 
 def test_an_edit_whose_comm_is_closed_unanswered_counts_as_refused() -> None:
     shell, link = connected()
     answers: list[wire.Answer] = []
-    choose.deliver(CellEdit("g", (CODE,)), shell, Config(), on_answer=answers.append)
+    delivery.deliver(CellEdit("g", (CODE,)), shell, Config(), on_answer=answers.append)
     link._comms[-1].handle_close({})
     assert isinstance(answers[0], wire.Refused)
 
@@ -179,7 +179,7 @@ def test_another_version_of_the_extension_is_said() -> None:
     link = comm.connect(shell)
     assert link is not None
     answer(link, wire.ready("JupyterLab", "0.0.9"))
-    assert "reload the page" in choose.deliver(CellEdit("g", (CODE,)), shell, Config()).sentence
+    assert "reload the page" in delivery.deliver(CellEdit("g", (CODE,)), shell, Config()).sentence
 
 
 # --------------------------------------------------------------------------- a request that runs in a thread
@@ -247,7 +247,9 @@ def test_a_page_that_asks_its_user_is_not_passed_over(called: SimpleNamespace, m
 def test_a_front_end_without_the_extension_refuses(called: SimpleNamespace) -> None:
     called.leave()
     called.call.send(EDIT, called.answers.append)
-    assert isinstance(called.answers[0], wire.Refused) and "no nbcopilot extension" in choose.explain(called.answers[0])
+    assert isinstance(called.answers[0], wire.Refused) and "no nbcopilot extension" in delivery.explain(
+        called.answers[0]
+    )
 
 
 def test_a_page_that_keeps_silent_has_confirmed_nothing(called: SimpleNamespace) -> None:
@@ -261,14 +263,14 @@ def test_a_page_that_keeps_silent_has_confirmed_nothing(called: SimpleNamespace)
 @pytest.mark.parametrize("route", ["comm", "payload", "copy"])
 def test_no_way_claims_a_write_before_it_was_confirmed(route: str) -> None:
     for in_place in (False, True):
-        assert "written" not in choose.Delivery(route, in_place=in_place).sentence  # type: ignore[arg-type]
+        assert "written" not in delivery.Delivery(route, in_place=in_place).sentence  # type: ignore[arg-type]
 
 
 def test_silence_of_a_page_is_told_where_the_cell_waited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(comm, "PATIENCE_SECONDS", 0.0)
     shell, _ = connected()
     silent = threading.Event()
-    choose.deliver(EDIT, shell, Config(), on_silence=silent.set)
+    delivery.deliver(EDIT, shell, Config(), on_silence=silent.set)
     assert silent.wait(30)
 
 
@@ -292,7 +294,7 @@ def test_payload_overwrites_the_running_cell_only_when_that_is_the_edit() -> Non
 
 def test_copied_text_is_escaped_and_never_trusted() -> None:
     evil = NewCell("code", "</pre><script>alert(1)</script>")
-    shown = copy.bundle(CellEdit("g", (evil, TEXT)))
+    shown = clipboard.bundle(CellEdit("g", (evil, TEXT)))
     assert "<script>" not in shown["text/html"] and "&lt;script&gt;" in shown["text/html"]
     assert shown["text/html"].count("<button") == 2
     assert shown["text/plain"] == "</pre><script>alert(1)</script>\n\nAbout `x` <b>."
@@ -313,12 +315,12 @@ def test_first_way_that_can_is_taken_and_said(
     cells: tuple[NewCell, ...], config: str, kernel: bool, route: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = Shell(kernel=kernel)
-    delivery = choose.deliver(CellEdit("g", cells), shell, Config(route=config))
-    assert delivery.route == route
+    made = delivery.deliver(CellEdit("g", cells), shell, Config(route=config))
+    assert made.route == route
     assert bool(shell.inputs) == (route == "payload")
-    assert delivery.sentence
+    assert made.sentence
     if config == "comm":
-        assert "no front end with the nbcopilot extension" in delivery.sentence
+        assert "no front end with the nbcopilot extension" in made.sentence
 
 
 def test_what_is_written_is_never_marked_trusted() -> None:
@@ -328,6 +330,6 @@ def test_what_is_written_is_never_marked_trusted() -> None:
 
 def test_markdown_alone_comes_as_a_cell_that_shows_it() -> None:
     shell = Shell(kernel=True)
-    delivery = choose.deliver(CellEdit("g", (TEXT,)), shell, Config())
+    made = delivery.deliver(CellEdit("g", (TEXT,)), shell, Config())
     assert shell.inputs[-1][0].startswith("%%markdown\nAbout `x`")
-    assert "shows it when run" in delivery.sentence
+    assert "shows it when run" in made.sentence

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from nbcopilot.config import Config
 from nbcopilot.types import CellEdit
-from nbcopilot.write import comm, copy, payload
+from nbcopilot.write import clipboard, comm, payload
 from nbcopilot.write.wire import Answer, Applied, Refused
 
 Route = Literal["comm", "payload", "copy", "none"]
@@ -49,7 +49,7 @@ def deliver(
     """Send `edit` to the open notebook by the first way that can, and say which.
 
     on_answer: gets the front end's Applied or Refused when the comm was taken; a Refused wrote nothing, so the
-    caller shows `explain(refused)` and `copy.bundle(edit)`; on_silence is called when it keeps silent. `config.route` fixes the way; a fixed comm that is not
+    caller shows `explain(refused)` and `clipboard.bundle(edit)`; on_silence is called when it keeps silent. `config.route` fixes the way; a fixed comm that is not
     there falls back and says so. overwrite: cells of an earlier run are replaced though the user edited them.
     call: the comm of a request that has run in a thread; then there is no other way.
     """
@@ -70,7 +70,7 @@ def deliver(
     if config.route != "copy" and hasattr(shell, "set_next_input") and payload.can_carry(edit):
         lost = payload.send(edit, shell, running_cell=running)
         return Delivery("payload", missing + lost, in_place)
-    return Delivery("copy", missing + copy.send(edit))
+    return Delivery("copy", missing + clipboard.send(edit))
 
 
 def explain(answer: Answer, *, asker: str | None = None) -> str:

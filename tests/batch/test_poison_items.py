@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbcopilot.batch.blame import PATIENT_STRIKES, STRIKES, SURVIVORS, Blame
+from nbcopilot.batch.poison_items import PATIENT_STRIKES, STRIKES, SURVIVORS, Blame
 
 
 def test_a_unit_that_two_workers_died_of_is_guilty_and_its_neighbours_are_not() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nbcopilot.batch.document import document
-from nbcopilot.batch.opened import Documented, Progress, document_open
+from nbcopilot.batch.open_notebook import Documented, Progress, document_open
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import UsageError

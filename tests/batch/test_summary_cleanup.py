@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbcopilot.batch import clean
+from nbcopilot.batch import summary_cleanup
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from nbcopilot.batch import clean
     ],
 )  # fmt: skip
 def test_chatter_fences_headings_and_empty_subjects_go(answer: str, left: list[str]) -> None:
-    assert clean.prose(answer) == left
+    assert summary_cleanup.prose(answer) == left
 
 
 @pytest.mark.parametrize(
@@ -50,13 +50,15 @@ def test_chatter_fences_headings_and_empty_subjects_go(answer: str, left: list[s
     ],
 )
 def test_filler_that_is_true_of_any_cell_goes(answer: str) -> None:
-    assert clean.prose(answer) == []
-    assert clean.prose(f"Sorts `rows` by date. {answer}") == ["Sorts `rows` by date."]
+    assert summary_cleanup.prose(answer) == []
+    assert summary_cleanup.prose(f"Sorts `rows` by date. {answer}") == ["Sorts `rows` by date."]
 
 
 def test_a_generic_end_of_a_good_sentence_is_cut() -> None:
-    assert clean.prose("Sorts `rows` by date, which is useful for plotting later.") == ["Sorts `rows` by date."]
-    assert clean.prose("Loads `df` from the file for further analysis.") == ["Loads `df` from the file."]
+    assert summary_cleanup.prose("Sorts `rows` by date, which is useful for plotting later.") == [
+        "Sorts `rows` by date."
+    ]
+    assert summary_cleanup.prose("Loads `df` from the file for further analysis.") == ["Loads `df` from the file."]
 
 
 @pytest.mark.parametrize(
@@ -72,14 +74,14 @@ def test_a_generic_end_of_a_good_sentence_is_cut() -> None:
     ],
 )
 def test_html_links_and_mathematics_come_out_as_plain_text(answer: str, left: str) -> None:
-    assert clean.prose(answer) == [left]
+    assert summary_cleanup.prose(answer) == [left]
 
 
 def test_length_is_bounded() -> None:
-    found = clean.prose(" ".join(f"Sorts `rows{i}` by key {i}." for i in range(20)))
-    assert clean.bounded(found) == "Sorts `rows0` by key 0. Sorts `rows1` by key 1. Sorts `rows2` by key 2."
-    assert clean.bounded(["x" * 300, "y" * 300]) == "x" * 300
-    assert clean.prose("Word " * 300 + ".") == []
+    found = summary_cleanup.prose(" ".join(f"Sorts `rows{i}` by key {i}." for i in range(20)))
+    assert summary_cleanup.bounded(found) == "Sorts `rows0` by key 0. Sorts `rows1` by key 1. Sorts `rows2` by key 2."
+    assert summary_cleanup.bounded(["x" * 300, "y" * 300]) == "x" * 300
+    assert summary_cleanup.prose("Word " * 300 + ".") == []
 
 
 @pytest.mark.parametrize(
@@ -99,28 +101,33 @@ def test_length_is_bounded() -> None:
     ],
 )
 def test_titles_are_a_few_plain_words(answer: str, title: str) -> None:
-    assert clean.heading(answer) == title
+    assert summary_cleanup.heading(answer) == title
 
 
 def test_a_sentence_that_leans_on_one_that_is_gone_goes_too() -> None:
-    assert clean.standing(["The function returns `x`.", "Sorts `x`."], "Defines `f`.") == ["Sorts `x`."]
-    assert clean.standing(["The function returns `x`."], "The function returns `x`.") == ["The function returns `x`."]
+    assert summary_cleanup.standing(["The function returns `x`.", "Sorts `x`."], "Defines `f`.") == ["Sorts `x`."]
+    assert summary_cleanup.standing(["The function returns `x`."], "The function returns `x`.") == [
+        "The function returns `x`."
+    ]
 
 
 def test_words_in_two_alphabets_are_a_stumbling_model() -> None:
-    assert clean.prose("\u05e7\u05d5\u05d3 \u05d6\u05d4 \u05e9\u05dc \u05e1erie.") == []
-    assert len(clean.prose("\u8fd9\u6bb5\u4ee3\u7801\u4f7f\u7528DataFrame\u8ba1\u7b97\u5e73\u5747\u503c\u3002")) == 1
+    assert summary_cleanup.prose("\u05e7\u05d5\u05d3 \u05d6\u05d4 \u05e9\u05dc \u05e1erie.") == []
+    assert (
+        len(summary_cleanup.prose("\u8fd9\u6bb5\u4ee3\u7801\u4f7f\u7528DataFrame\u8ba1\u7b97\u5e73\u5747\u503c\u3002"))
+        == 1
+    )
 
 
 def test_chinese_sentences_are_joined_without_a_blank() -> None:
     assert (
-        clean.bounded(["\u7b2c\u4e00\u53e5\u3002", "\u7b2c\u4e8c\u53e5\u3002"])
+        summary_cleanup.bounded(["\u7b2c\u4e00\u53e5\u3002", "\u7b2c\u4e8c\u53e5\u3002"])
         == "\u7b2c\u4e00\u53e5\u3002\u7b2c\u4e8c\u53e5\u3002"
     )
 
 
 def test_names_in_prose_get_backticks_when_the_code_has_them() -> None:
-    assert clean.in_backticks("Calls read_csv() and np.mean on `df_a`.", ["np", "mean", "df_a"]) == (
+    assert summary_cleanup.in_backticks("Calls read_csv() and np.mean on `df_a`.", ["np", "mean", "df_a"]) == (
         "Calls read_csv() and `np.mean` on `df_a`."
     )
 
@@ -130,6 +137,6 @@ TOKENS = [*"ab `*_#<>[]()$\n.-|!", "this code ", "```", "<|im_end|>", "script", 
 
 @given(st.lists(st.sampled_from(TOKENS), max_size=40).map("".join))
 def test_any_answer_comes_out_without_live_html_and_without_fences(answer: str) -> None:
-    for sentence in clean.prose(answer):
+    for sentence in summary_cleanup.prose(answer):
         outside = "".join(part for i, part in enumerate(re.split(r"(`+.+?`+)", sentence)) if i % 2 == 0)
         assert "<" not in outside.replace("&lt;", "") and "```" not in sentence and "\n" not in sentence
