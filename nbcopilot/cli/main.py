@@ -7,7 +7,6 @@ Exit codes: 0 done, 1 the work found something wrong, 2 bad usage or input, 3 mo
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from importlib import import_module
 from typing import NoReturn
 
 from nbcopilot._version import __version__
+from nbcopilot.cli import screen
 from nbcopilot.errors import NbcopilotError
 
 # Command -> the module of nbcopilot.cli that has `add_parser(subparsers)` and `run(args) -> int`.
@@ -48,28 +48,29 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never prints a traceback for an NbcopilotError."""
-    try:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
-                stream.reconfigure(errors="backslashreplace")  # the name of a file may be no text
-        words = sys.argv[1:] if argv is None else list(argv)
-        args = parser(words).parse_args(words)
-        if args.command is None:
-            parser().print_help()
-            return 2
-        return int(import_module(f"nbcopilot.cli.{COMMANDS[args.command]}").run(args))
-    except NbcopilotError as exc:
-        print(f"nbcopilot: {exc}", file=sys.stderr)
-        return exc.exit_code
-    except KeyboardInterrupt as exc:
-        from nbcopilot.batch.signals import exit_code
+    with screen.guarded():
+        try:
+            return _run(sys.argv[1:] if argv is None else list(argv))
+        except NbcopilotError as exc:
+            print(f"nbcopilot: {exc}", file=sys.stderr)
+            return exc.exit_code
+        except KeyboardInterrupt as exc:
+            from nbcopilot.batch.signals import exit_code
 
-        print("nbcopilot: interrupted", file=sys.stderr)
-        return exit_code(exc)
-    except BrokenPipeError:
-        # The reader of our output went away (| head): not an error, but Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+            print("nbcopilot: interrupted", file=sys.stderr)
+            return exit_code(exc)
+        except BrokenPipeError:
+            # The reader of our output went away (| head): not an error, but Python must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
+
+def _run(words: Sequence[str]) -> int:
+    args = parser(words).parse_args(words)
+    if args.command is None:
+        parser().print_help()
+        return 2
+    return int(import_module(f"nbcopilot.cli.{COMMANDS[args.command]}").run(args))
 
 
 def parser(words: Sequence[str] = ()) -> Parser:

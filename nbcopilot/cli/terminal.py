@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from nbcopilot.cli import screen
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -32,12 +34,11 @@ class Bar:
 
     def __enter__(self) -> Bar:
         if sys.stderr.isatty():
-            from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
             size = TextColumn("{task.fields[size]}")
             columns = (TextColumn("{task.description}"), BarColumn(), size, TimeRemainingColumn())
-            self._rich = Progress(*columns, console=Console(stderr=True))
+            self._rich = Progress(*columns, console=screen.console())
             self._rich.start()
         return self
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbcopilot.batch.discover import discover
+from nbcopilot.cli import screen
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     words += ["-k", args.k] if args.k else []
     words += [f"--junit-xml={args.junit}"] if args.junit else []
     tally = Tally()
+    screen.allow_colours()  # pytest's own
     code = int(pytest.main([*words, *shlex.split(args.pytest), *nodes], plugins=[tally]))
     if args.json:
         print(json.dumps({"notebooks": len({node.partition("::")[0] for node in nodes}), **tally.json()}), flush=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.events import Notice
+from nbcopilot.printable import printable
 from nbcopilot.types import Finding, Usage, Verdict
 from nbcopilot.write.provenance import checked
 
@@ -54,13 +55,13 @@ class Stream:
         if self.rich:
             self._refresh()
         else:
-            sys.stdout.write(text)
+            sys.stdout.write(printable(text))
             sys.stdout.flush()
 
     def restart(self, reason: str) -> None:
         """Begin a new answer (a repair)."""
         if not self.rich and self.text:
-            sys.stdout.write(f"\n--- {reason}\n")
+            sys.stdout.write(printable(f"\n--- {reason}\n"))
         self.text = ""
         self.status(reason)
 
@@ -69,7 +70,7 @@ class Stream:
         if self.rich:
             self._publish({"text/plain": plain, "text/html": rich})
         else:
-            sys.stdout.write(("\n" if self.text else "") + plain + "\n")
+            sys.stdout.write(printable(("\n" if self.text else "") + plain + "\n"))
 
     def _refresh(self, *, force: bool = False) -> None:
         now = time.monotonic()
