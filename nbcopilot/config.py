@@ -1,206 +1,189 @@
-"""Settings, each declared once: defaults < user file < project file < NBCOPILOT_* < the call.
+"""Settings as they count: defaults < user file < project file < NBCOPILOT_* < the call.
 
-The user file is `config.toml` in the platform's configuration folder; the project file is the nearest
-`nbcopilot.toml`, or `[tool.nbcopilot]` in the nearest `pyproject.toml`, upwards from the working directory.
-An unknown key is a ConfigError that names the nearest valid one.
+The user file is `config.toml` in the platform's configuration folder; the project file is `nbcopilot.toml`, or
+`[tool.nbcopilot]` in `pyproject.toml`, upwards from the working directory to the project's root (project.py). What
+decides where text goes or what protects counts from a project file only in a folder that the user trusts (trust.py);
+in any other it can only make things stricter. An unknown key is a ConfigError that names the nearest valid one.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import urls
+from nbcopilot import paths, project, urls
+from nbcopilot.config_schema import FIELDS, FREE, LOWER, NAMED, Setting, convert, known
+from nbcopilot.config_schema import Config as Config
 from nbcopilot.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
-
-
-# The values of `engine` that are no URL.
-LOCAL_ENGINES = ("auto", "in-process")
-
-
-def _setting(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None, choices: tuple[str, ...] = ()
-) -> Any:
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+from nbcopilot.project import Project, read_toml, trust_line
+from nbcopilot.trust import user_folder as user_folder
 
 
 @dataclass(frozen=True)
-class Config:
-    """All settings with their defaults. `help(Config)` and `%nbcopilot config` list them."""
+class Effective:
+    """What counts for one folder: every setting in declaration order, and what was not taken, a sentence each.
 
-    model: str = _setting("auto", "model id, folder, .gguf file or hub id; auto picks by free memory; fake is scripted")
-    engine: str = _setting("auto", "auto (resident engine), in-process, or the URL of an OpenAI-compatible server")
-    api_key: str = _setting("", "bearer key for a remote engine")
-    device: str = _setting("auto", "where the model runs", choices=("auto", "cpu", "cuda", "mps"))
-    precision: str = _setting("auto", "weights in memory", choices=("auto", "int8", "float32", "bfloat16", "float16"))
-    threads: int = _setting(0, "CPU threads of the engine; 0 follows what the machine has free", low=0, high=1024)
-    carrier: str = _setting("auto", "where weights come from", choices=("auto", "hub", "index"))
-    temperature: float = _setting(0.0, "0 is greedy", low=0, high=5)
-    top_p: float = _setting(1.0, "nucleus sampling; 1 is off", low=0, high=1)
-    top_k: int = _setting(0, "keep the k likeliest tokens; 0 is off", low=0, high=1_000_000)
-    min_p: float = _setting(0.0, "drop tokens below this share of the likeliest; 0 is off", low=0, high=1)
-    repetition_penalty: float = _setting(1.0, "above 1 discourages repeats", low=0.1, high=10)
-    beams: int = _setting(1, "beam search width; 1 is off", low=1, high=16)
-    candidates: int = _setting(1, "answers to choose from", low=1, high=32)
-    max_tokens: int = _setting(768, "longest answer, in tokens", low=1, high=32768)
-    seed: int = _setting(0, "seed of the sampler", low=0)
-    few_shot: int = _setting(0, "worked examples in the prompt", low=0, high=8)
-    think: bool = _setting(False, "let the model plan in prose before the code")
-    context_tokens: int = _setting(3072, "budget of the context in tokens; 0 uses all that the model takes", low=0)
-    dataframe_rows: int = _setting(0, "rows of a DataFrame that may be sent; 0 sends the schema only", low=0, high=20)
-    redact: bool = _setting(True, "replace secrets in prompts and in anything written")
-    check: bool = _setting(True, "validate what is generated before it is shown as done")
-    check_seconds: float = _setting(10.0, "wall time of one sandboxed run", low=0.1, high=3600)
-    check_memory_mb: int = _setting(4096, "memory of one sandboxed run", low=64)
-    check_fork: bool = _setting(
-        False, "run checks in a fork of the live kernel where that is safe: sees every variable"
-    )
-    check_total_seconds: float = _setting(30.0, "wall time of all checks of one request", low=0.1, high=3600)
-    repairs: int = _setting(2, "repair rounds after a failed check", low=0, high=2)
-    redraws: int = _setting(
-        3,
-        "answers drawn anew in one batch with the first repair; up to four times as many with the second",
-        low=0,
-        high=16,
-    )
-    opinions: int = _setting(
-        6, "further answers to a short request for a next cell, to choose what most of them agree on", low=0, high=16
-    )
-    label: bool = _setting(True, "one line in every generated cell that names the model and the checks")
-    route: str = _setting("auto", "how cells reach an open notebook", choices=("auto", "comm", "payload", "copy"))
-    idle_minutes: float = _setting(30.0, "the resident engine stops after this long without a request", low=0.01)
-    cache_mb: int = _setting(1024, "memory of the engine's prefix cache", low=0)
-    keep_prompts: bool = _setting(True, "keep prompts in the cache folder, so that replay can ask the same again")
-    policy: str = _setting("", "path of a policy file that forbids kinds of code in what is offered")
+    `untrusted`: the folder whose settings would count if the user trusted it; None when nothing waits for that.
+    """
 
+    settings: tuple[Setting, ...]
+    notices: tuple[str, ...] = ()
+    untrusted: Path | None = None
 
-@dataclass(frozen=True)
-class Setting:
-    """One effective setting: its value and where it came from."""
-
-    name: str
-    value: Any
-    origin: str
-
-
-_FIELDS = {f.name: f for f in fields(Config)}
-_TYPES: dict[str, type] = {name: type(f.default) for name, f in _FIELDS.items()}
-
-
-def user_folder() -> Path:
-    """The platform's configuration folder of nbcopilot (`NBCOPILOT_CONFIG_DIR` overrides it)."""
-    override = os.environ.get("NBCOPILOT_CONFIG_DIR")
-    if override:
-        return Path(override)
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", Path.home())) / "nbcopilot"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "nbcopilot"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "nbcopilot"
+    @property
+    def config(self) -> Config:
+        """The values alone."""
+        return Config(**{setting.name: setting.value for setting in self.settings})
 
 
 def load(overrides: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> Config:
     """The effective Config for `folder` (default: the working directory). Raises ConfigError."""
-    return Config(**{s.name: s.value for s in explain(overrides, folder=folder)})
+    return effective(overrides, folder=folder).config
 
 
 def explain(overrides: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> list[Setting]:
-    """Every setting with the origin of its value, in declaration order."""
-    found = {name: Setting(name, f.default, "default") for name, f in _FIELDS.items()}
-    for values, origin in _layers(overrides or {}, folder or Path.cwd()):
-        for key, raw in values.items():
-            name = _known(key, origin)
-            found[name] = Setting(name, _convert(name, raw, origin), origin)
-    return list(found.values())
+    """Every setting with the origin of its value, in declaration order. Raises ConfigError."""
+    return list(effective(overrides, folder=folder).settings)
 
 
-def _layers(overrides: Mapping[str, Any], folder: Path) -> list[tuple[Mapping[str, Any], str]]:
-    layers: list[tuple[Mapping[str, Any], str]] = []
+def effective(overrides: Mapping[str, Any] | None = None, *, folder: Path | None = None) -> Effective:
+    """Settings and notices for `folder` (default: the working directory). Raises ConfigError."""
+    found = {name: Setting(name, f.default, "default") for name, f in FIELDS.items()}
+    key = _Key()
     user = user_folder() / "config.toml"
     if user.is_file():
-        layers.append((_toml(user), str(user)))
-    for parent in (folder.resolve(), *folder.resolve().parents):
-        own, shared = parent / "nbcopilot.toml", parent / "pyproject.toml"
-        if own.is_file():
-            layers.append((_toml(own), str(own)))
-            break
-        if shared.is_file():
-            section = _toml(shared).get("tool", {}).get("nbcopilot")
-            if section is not None:
-                layers.append((section, f"{shared} [tool.nbcopilot]"))
-                break
+        _apply(found, _toml(user), str(user))
+        key.follow(found, is_now=False)
+    place = project.find(folder or Path.cwd())
+    notices = [place.notice, _apply_project(found, place)]
+    untrusted = place.folder if any(notices) else None
+    key.follow(found, is_now=False)
     # Only names that are settings: NBCOPILOT_CONFIG_DIR, NBCOPILOT_CACHE_DIR and the like are the machine's.
-    environ = {
-        k[10:].lower(): v for k, v in os.environ.items() if k.startswith("NBCOPILOT_") and k[10:].lower() in _FIELDS
-    }
-    layers += [({key: value}, f"NBCOPILOT_{key.upper()}") for key, value in environ.items()]
-    layers.append(({k: v for k, v in overrides.items() if v is not None}, "the call"))
-    return layers
+    environ = {k[10:].lower(): v for k, v in os.environ.items() if k.startswith("NBCOPILOT_")}
+    for name in environ.keys() & FIELDS.keys():
+        _apply(found, {name: environ[name]}, f"NBCOPILOT_{name.upper()}")
+    key.follow(found, is_now=True)
+    _apply(found, {k: v for k, v in (overrides or {}).items() if v is not None}, "the call")
+    key.follow(found, is_now=True)
+    notices.append(key.withheld(found))
+    return Effective(tuple(found.values()), tuple(notice for notice in notices if notice), untrusted)
+
+
+def _apply(found: dict[str, Setting], values: Mapping[str, Any], origin: str) -> None:
+    """Put the values of one layer over those found so far. Raises ConfigError."""
+    for key, raw in values.items():
+        name = known(key, origin)
+        found[name] = Setting(name, convert(name, raw, origin), origin)
+
+
+def _apply_project(found: dict[str, Setting], place: Project) -> str:
+    """Put what a project may say over the settings; what was ignored of it, as one sentence. Raises ConfigError."""
+    ignored = []
+    for key, raw in place.values.items():
+        name = known(key, place.origin)
+        value = convert(name, raw, place.origin)
+        may_set = place.is_trusted or _may_set(name, value, found[name].value)
+        if name == "policy" and place.folder is not None:
+            value, may_set = _policy(str(found[name].value), str(value), place.folder, is_trusted=place.is_trusted)
+        if may_set:
+            found[name] = Setting(name, value, place.origin)
+        elif value != found[name].value:
+            ignored.append(name)
+    if not ignored or place.folder is None:
+        return ""
+    what = f"{', '.join(ignored[:-1])} and {ignored[-1]}" if len(ignored) > 1 else ignored[0]
+    verb = "is" if len(ignored) == 1 else "are"
+    return (
+        f"{what} in {place.origin} {verb} ignored, because you have not trusted its folder: {trust_line(place.folder)}"
+    )
+
+
+def _may_set(name: str, value: Any, present: Any) -> bool:
+    """Whether a project that is not trusted may change a setting from `present` to `value`."""
+    rule = FIELDS[name].metadata["project"]
+    if isinstance(rule, bool):
+        return bool(value is rule)
+    if rule == LOWER:
+        return bool(value <= present)
+    if rule == NAMED:
+        return str(value).lower() in _model_names()
+    return bool(rule == FREE)
+
+
+def _policy(present: str, own: str, folder: Path, *, is_trusted: bool) -> tuple[str, bool]:
+    """(the policy files when a project in `folder` names its `own`, whether they count).
+
+    A trusted project's replaces the user's, and "" takes it away. That of any other project is added, so that both
+    hold, if it lies in the project's folder.
+    """
+    path = os.path.join(folder, os.path.expanduser(own)) if own else ""
+    if is_trusted:
+        return path, True
+    if not own:
+        return present, True
+    if not paths.is_inside(folder, path):
+        return path, False
+    return os.pathsep.join(filter(None, (present, path))), True
+
+
+@lru_cache(maxsize=1)
+def _model_names() -> frozenset[str]:
+    """What a project may call a model: names that our own catalog knows, which say nothing about where to load from."""
+    path = Path(__file__).parent / "models" / "catalog.toml"
+    known = _toml(path)["models"]
+    names = [name for id, entry in known.items() for name in (id, *entry.get("aliases", ()))]
+    return frozenset({"auto", "fake", *names})
+
+
+class _Key:
+    """Which engine the api_key belongs to: the one that was set where the key was. It is sent to no other."""
+
+    def __init__(self) -> None:
+        self._setting = Setting("api_key", "", "default")
+        self._engine, self._is_now = "", False
+
+    def follow(self, found: Mapping[str, Setting], *, is_now: bool) -> None:
+        """Look at the settings after a layer; is_now: what the user says for this process."""
+        if found["api_key"] != self._setting:
+            self._setting, self._engine, self._is_now = found["api_key"], str(found["engine"].value), is_now
+
+    def withheld(self, found: dict[str, Setting]) -> str:
+        """Take a key away that belongs to another engine, and say so."""
+        engine = str(found["engine"].value)
+        if not self._setting.value or not urls.is_url(engine):
+            return ""
+        is_bound = urls.is_url(self._engine)
+        if urls.origin(self._engine) == urls.origin(engine) if is_bound else self._is_now:
+            return ""
+        found["api_key"] = Setting("api_key", "", "withheld")
+        where = self._setting.origin
+        if is_bound:
+            why = f"it belongs to {urls.origin(self._engine)}"
+        else:
+            why = f'no engine stands beside it; write engine = "{engine}" there if it is meant for that server'
+        return f"the api_key of {where} is not sent to {urls.origin(engine)}: {why}"
 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+        return read_toml(path.read_bytes(), path)
+    except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc}", hint="mend the file or move it away") from exc
 
 
-def _known(key: str, origin: str) -> str:
-    if key in _FIELDS:
-        return key
-    near = difflib.get_close_matches(key, _FIELDS, n=1, cutoff=0.4)
-    hint = f"did you mean `{near[0]}`?" if near else "`%nbcopilot config` lists all settings"
-    raise ConfigError(f"unknown setting `{key}` in {origin}", hint=hint)
-
-
-def _convert(key: str, raw: Any, origin: str) -> Any:
-    kind = _TYPES[key]
-    meta = _FIELDS[key].metadata
-    try:
-        if kind is bool:
-            value = raw if isinstance(raw, bool) else _BOOLEANS[str(raw).strip().lower()]
-        elif isinstance(raw, bool):
-            raise ValueError
-        else:
-            value = kind(raw)
-    except (KeyError, TypeError, ValueError):
-        names = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-        raise ConfigError(f"`{key}` in {origin} is {raw!r}", hint=f"it takes {names[kind]}") from None
-    low, high, choices = meta["low"], meta["high"], meta["choices"]
-    if (low is not None and value < low) or (high is not None and value > high) or value != value:
-        top = f" to {high:g}" if high is not None else " or more"
-        raise ConfigError(f"`{key}` in {origin} is {raw}", hint=f"it takes {low:g}{top}")
-    if choices and value not in choices:
-        raise ConfigError(f"`{key}` in {origin} is {raw!r}", hint="it takes " + ", ".join(choices))
-    if key == "engine" and raw not in LOCAL_ENGINES:
-        _require_url(str(raw), origin)
-    return value
-
-
-def _require_url(engine: str, origin: str) -> None:
-    try:
-        urls.split(engine)
-    except ConfigError as exc:
-        hint = f"{exc.hint}; {' and '.join(LOCAL_ENGINES)} are the other values"
-        raise ConfigError(f"`engine` in {origin}: {exc.message}", hint=hint) from exc
-
-
-_BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
-
-
 def with_changes(config: Config, **changes: Any) -> Config:
-    """A copy with the settings that are not None changed and validated. Raises ConfigError."""
-    return dataclasses.replace(
-        config, **{_known(k, "the call"): _convert(k, v, "the call") for k, v in changes.items() if v is not None}
-    )
+    """A copy with the settings that are not None changed and validated; another engine gets no key. Raises ConfigError."""
+    made = {known(k, "the call"): convert(k, v, "the call") for k, v in changes.items() if v is not None}
+    engine = made.get("engine", config.engine)
+    if (
+        urls.is_url(engine)
+        and "api_key" not in made
+        and not (urls.is_url(config.engine) and urls.origin(config.engine) == urls.origin(engine))
+    ):
+        made["api_key"] = ""
+    return dataclasses.replace(config, **made)

@@ -10,6 +10,7 @@
     │   ├── NotebookNotFoundError         not-found          2
     │   ├── NotebookInvalidError          invalid-notebook   2
     │   ├── CellNotFoundError             cell-not-found     2
+    │   ├── UnsafePathError               unsafe-path        2    a link that leads out, or no ordinary file
     │   ├── NotebookWriteError            write-failed       1
     │   └── EditConflictError             edit-conflict      1    changed since it was read; nothing was overwritten
     ├── EngineError                       engine             3    the machine or the model
@@ -111,6 +112,12 @@ class CellNotFoundError(NotebookError):
     """No cell with this id or number, or no definition with this name."""
 
     code = "cell-not-found"
+
+
+class UnsafePathError(NotebookError):
+    """A link leads out of the folder, or what is there is no ordinary file; nothing was read or written."""
+
+    code = "unsafe-path"
 
 
 class NotebookWriteError(NotebookError):

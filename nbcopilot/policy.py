@@ -11,12 +11,14 @@ Reads the file only; `checks.forbidden_code` holds code against it, the sandbox 
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nbcopilot.errors import ConfigError
+from nbcopilot import paths
+from nbcopilot.errors import ConfigError, UnsafePathError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -56,12 +58,25 @@ class Policy:
 
 
 def load(path: str | Path) -> Policy:
-    """The Policy of a file; an empty path is the empty policy. Raises ConfigError for anything that is not one."""
-    if not str(path):
-        return Policy()
+    """The Policy of a file, or of several (parted as in PATH) together: what any of them forbids is forbidden.
+
+    An empty path is the empty policy. Raises ConfigError for anything that is not one.
+    """
+    names = [str(path)] if Path(path).is_file() else str(path).split(os.pathsep)
+    found = [_load(name) for name in names if name]
+    return Policy(
+        forbid=frozenset().union(*(one.forbid for one in found)),
+        warn=frozenset().union(*(one.warn for one in found)),
+        forbid_imports=frozenset().union(*(one.forbid_imports for one in found)),
+        run_at=max((one.run_at for one in found), key=LEVELS.index, default=LEVELS[0]),
+    )
+
+
+def _load(path: str) -> Policy:
     try:
-        values = tomllib.loads(Path(path).expanduser().read_text(encoding="utf-8"))
-    except (OSError, ValueError) as exc:
+        content, _ = paths.read_file(os.path.expanduser(path), limit=1_000_000)
+        values = tomllib.loads(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError, UnsafePathError) as exc:
         raise ConfigError(f"the policy file {path} cannot be read: {exc}", hint="mend it, or set policy = ''") from exc
     values = values.get("policy", values) if isinstance(values.get("policy", {}), dict) else values
     for key in values:

@@ -128,7 +128,8 @@ def current() -> Session:
     """The Session of this process."""
     global _current
     if _current is None:
-        _current = Session()
+        found = settings.effective()
+        _current = Session(found.config, notices=list(found.notices))
     return _current
 
 

@@ -11,8 +11,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
-    {"_version", "errors", "git", "types"},
-    {"events", "policy", "urls"},
+    {"_version", "errors", "git", "printable", "types"},
+    {"events", "paths", "urls"},
+    {"config_schema", "policy", "trust"},
+    {"project"},
     {"config"},
     {"models", "notebook", "retrieval"},
     {"engine", "examples"},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nbcopilot import urls
-from nbcopilot.config import Config, load
+from nbcopilot.config import Config, Effective, Setting, load
 from nbcopilot.engine.remote import RemoteEngine
 from nbcopilot.errors import ConfigError
 from nbcopilot.server.state import State
@@ -63,7 +63,7 @@ def said(url: str) -> dict[str, bool]:
     session = Session(config)
     engine = session._open(config)  # makes no request
     assert isinstance(engine, RemoteEngine)
-    status = State(lambda: config).status()
+    status = State(lambda: Effective(tuple(Setting(n, v, "") for n, v in vars(config).items()))).status()
     return {
         "urls": urls.is_local(url),
         "notice": "goes to this machine" in session.notices[0],

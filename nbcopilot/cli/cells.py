@@ -11,8 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import config as settings
-from nbcopilot.cli import batching, terminal, testgen
+from nbcopilot.cli import batching, configured, terminal, testgen
 from nbcopilot.config import Config
 from nbcopilot.errors import (
     CellNotFoundError,
@@ -74,7 +73,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
 def load_config(args: argparse.Namespace) -> Config:
     """The settings with those of the call."""
     overrides = {name: getattr(args, name) for name in _SETTINGS}
-    return settings.load({**overrides, "check": False if args.no_check else None})
+    return configured.load({**overrides, "check": False if args.no_check else None})
 
 
 def run(args: argparse.Namespace) -> int:
@@ -276,6 +275,8 @@ def answer(session: Session, task: Task, notebook: Notebook, *, quiet: bool) -> 
     with terminal.Bar() as bar:
         session.progress = bar
         copilot = session.copilot()
+    for notice in session.notices:
+        print(f"nbcopilot: {notice}", file=sys.stderr)
     ready: EditReady | None = None
     live = not quiet and sys.stderr.isatty()
     for event in copilot.stream(task, notebook):

@@ -7,13 +7,15 @@ import json
 import platform
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nbcopilot import config as settings
 from nbcopilot._version import __version__
+from nbcopilot.cli import configured
+from nbcopilot.config_schema import Setting
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.urls import is_url
 
@@ -34,12 +36,12 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the findings; exit 3 when no model could be used."""
-    found = examine(settings.explain({"model": args.model}))
+    found = examine(configured.effective({"model": args.model}).settings)
     print(json.dumps(found) if args.json else text(found))
     return 0 if found["model"]["usable"] else NO_MODEL
 
 
-def examine(effective: list[settings.Setting]) -> dict[str, Any]:
+def examine(effective: Sequence[Setting]) -> dict[str, Any]:
     """All findings, as they go into `--json`."""
     from nbcopilot.models import machine
     from nbcopilot.models.store import Store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from nbcopilot.cli import batching
+from nbcopilot.cli import batching, configured
 
 if TYPE_CHECKING:
     from nbcopilot.config import Config
@@ -38,11 +38,10 @@ def add_parser(commands: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Document, check or show. Exit 1 when something was found wrong, 130 when stopped by Ctrl-C, 143 by SIGTERM."""
-    from nbcopilot import config as settings
     from nbcopilot.batch.job import Job
 
     batching.require_one(args, ("output", "in_place", "check", "dry_run"), "document")
-    config = settings.load(
+    config = configured.load(
         {
             "model": args.model,
             "engine": args.engine,

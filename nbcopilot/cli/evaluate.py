@@ -128,7 +128,7 @@ def _systems(
     args: argparse.Namespace, modes: list[str], jobs: int, stop: threading.Event
 ) -> tuple[list[Any], dict[str, Any], Callable[[], None]]:
     """The systems of `modes`, the conditions, and what closes the engine (not opened when no mode needs it)."""
-    from nbcopilot.config import load, with_changes
+    from nbcopilot.cli import configured
     from nbcopilot.evaluation import report
     from nbcopilot.evaluation.memo import MemoEngine
     from nbcopilot.evaluation.runner import Reference
@@ -137,17 +137,8 @@ def _systems(
     from nbcopilot.session import Session
     from nbcopilot.types import ModelInfo
 
-    config = with_changes(
-        load(),
-        model=args.model,
-        precision=args.precision,
-        engine=args.engine,
-        candidates=args.candidates,
-        repairs=args.repairs,
-        redraws=args.redraws,
-        opinions=args.opinions,
-        max_tokens=args.max_tokens,
-    )
+    named = ("model", "precision", "engine", "candidates", "repairs", "redraws", "opinions", "max_tokens")
+    config = configured.load({name: getattr(args, name) for name in named})
     if config.engine == "auto":
         # The resident engine is shared with kernels: a benchmark has its own, and gives it back when it ends.
         config = replace(config, engine="in-process")
@@ -163,8 +154,8 @@ def _systems(
         return [Reference()], report.conditions(ModelInfo("reference"), **settings), lambda: None
     session = Session(config)
     engine = MemoEngine(session.engine(), args.memo, stop)
-    named = [mode for mode in modes if mode != "reference"]
-    systems: list[Any] = [*([Reference()] if "reference" in modes else []), *make_systems(named, engine, config)]
+    asked = [mode for mode in modes if mode != "reference"]
+    systems: list[Any] = [*([Reference()] if "reference" in modes else []), *make_systems(asked, engine, config)]
     return systems, report.conditions(engine.describe(), **settings), engine.close
 
 

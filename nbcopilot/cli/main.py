@@ -29,6 +29,7 @@ COMMANDS = {
     "test": "test",
     "replay": "replay",
     "audit": "audit",
+    "trust": "trust",
     "models": "models",
     "doctor": "doctor",
     "serve": "serve",

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nbcopilot import config as settings
+from nbcopilot.cli import configured
 from nbcopilot.cli.terminal import Bar
 
 if TYPE_CHECKING:
+    from nbcopilot.config import Config
     from nbcopilot.models.store import LocalModel, Store
 
 INTERRUPTED = 130
@@ -82,7 +83,7 @@ def _list(args: argparse.Namespace, store: Store) -> int:
 def _pull(args: argparse.Namespace, store: Store) -> int:
     from nbcopilot.models.catalog import human_bytes
 
-    config = settings.load({"model": args.id, "carrier": args.carrier})
+    config = configured.load({"model": args.id, "carrier": args.carrier})
     ref, started = store.ref(config.model), time.monotonic()
     if ref.license and not args.json:
         print(f"{ref.id}: {ref.size}, {ref.license}{f'; {ref.note}' if ref.note else ''}", file=sys.stderr)
@@ -102,7 +103,7 @@ def _pull(args: argparse.Namespace, store: Store) -> int:
     return 0
 
 
-def _convert(model: LocalModel, config: settings.Config, bar: Bar) -> None:
+def _convert(model: LocalModel, config: Config, bar: Bar) -> None:
     """What a first use would do, done now, so that the first use is quick."""
     if model.ref.kind != "fake":
         precision = import_module("nbcopilot.engine.device").place(config).precision

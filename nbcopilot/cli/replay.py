@@ -13,13 +13,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import config as settings
 from nbcopilot.answers.extract import extract
 from nbcopilot.batch.discover import discover
-from nbcopilot.cli import terminal
+from nbcopilot.cli import configured, terminal
+from nbcopilot.config_schema import FIELDS, convert
 from nbcopilot.engine.protocol import Engine
-from nbcopilot.errors import ModelNotFoundError, NbcopilotError, UnknownModelError
+from nbcopilot.errors import ConfigError, ModelNotFoundError, NbcopilotError, UnknownModelError
 from nbcopilot.events import PromptReady
+from nbcopilot.models.catalog import entries
 from nbcopilot.notebook import document
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
@@ -31,6 +32,8 @@ from nbcopilot.write import diff, kept
 from nbcopilot.write.provenance import ours, public_id
 
 KINDS: dict[str, TaskKind] = {"tests": "testgen", "explanation": "explain", "fix": "fix", "summary": "document"}
+# More answers than are ever drawn together for one cell.
+MOST_DRAWN = 256
 SAME, DRIFT, OTHER, UNKNOWN = "same", "drift", "another model", "not replayed"
 
 
@@ -112,6 +115,10 @@ class Replay:
             why = "`nbcopilot document --check` tells what is outdated" if batch else "its answer was not recorded"
             return replace(blank, reason=why)
         try:
+            sampling, place = _sampling(record), _place(record)
+        except ConfigError as exc:
+            return replace(blank, reason=f"its record cannot be read: {exc}")
+        try:
             copilot = self._copilot(str(model.get("id", "")))
         except (ModelNotFoundError, UnknownModelError) as exc:
             return replace(blank, state=OTHER, reason=str(exc))
@@ -123,7 +130,7 @@ class Replay:
         prompt = kept.find(str(record.get("prompt_sha256", ""))) or self._rendered(copilot, notebook, cell, record)
         if prompt is None:
             return replace(blank, reason="its prompt is not kept here, and the notebook has changed since")
-        answers = _again(copilot.engine, prompt, _sampling(record), int(record.get("drawn", 0)))
+        answers = _again(copilot.engine, prompt, sampling, place)
         if any(text_hash(answer.text) == record["answer_sha256"] for answer in answers):
             return replace(blank, state=SAME)
         new = extract(answers[0], prompt).text
@@ -137,10 +144,10 @@ class Replay:
         self._session = None
 
     def _copilot(self, wrote: str) -> Copilot:
-        name = self._model or wrote
+        name = self._model or _of_catalog(wrote)
         if self._session is None or name != self._name:
             self.close()
-            self._session = Session(settings.load({**self._overrides, "model": name}))
+            self._session = Session(configured.load({**self._overrides, "model": name}))
             self._session.ask, self._name = terminal.asker(), name
         with terminal.Bar() as bar:
             self._session.progress = bar
@@ -168,9 +175,28 @@ def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _sampling(record: Mapping[str, Any]) -> Sampling:
-    """The settings as they were recorded; what is not recorded had its default."""
-    known = {field.name for field in fields(Sampling)}
-    return Sampling(**{key: value for key, value in _part(record, "sampling").items() if key in known})
+    """The settings as they were recorded; what is not recorded had its default. Raises ConfigError."""
+    found = _part(record, "sampling")
+    known = [field.name for field in fields(Sampling) if field.name in FIELDS and found.get(field.name) is not None]
+    return replace(Sampling(), **{name: convert(name, found[name], "the cell's metadata") for name in known})
+
+
+def _place(record: Mapping[str, Any]) -> int:
+    """Which of the answers drawn together the cell holds, from 0. Raises ConfigError."""
+    place = record.get("drawn", 0)
+    if not isinstance(place, int) or isinstance(place, bool) or not 0 <= place < MOST_DRAWN:
+        raise ConfigError(f"`drawn` is {place!r:.40}", hint=f"it takes 0 to {MOST_DRAWN - 1}")
+    return place
+
+
+def _of_catalog(name: str) -> str:
+    """A model that a notebook may have opened here: its metadata can name no folder, file, hub or server."""
+    if name.partition(":")[0] != "fake" and name not in entries():
+        raise UnknownModelError(
+            f"the notebook names the model `{name}`, which is not in the catalog",
+            hint="if you want to ask it, say so: --model NAME",
+        )
+    return name
 
 
 def _again(engine: Engine, prompt: Prompt, sampling: Sampling, place: int) -> list[Completion]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import config as settings
+from nbcopilot.cli import configured
 from nbcopilot.errors import EngineUnavailableError
 from nbcopilot.models.catalog import human_bytes
 from nbcopilot.serve import client, runtime
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 def _serve(args: argparse.Namespace) -> int:
     from nbcopilot.serve import server
 
-    config = settings.load({"model": args.model, "precision": args.precision})
+    config = configured.load({"model": args.model, "precision": args.precision})
     public = server.Public(args.host, args.port, args.key)
     public.check()
     place = runtime.folder()

@@ -1,4 +1,4 @@
-"""`%nbcopilot status|config|context|stop|undo|accept|reject|models|panel`."""
+"""`%nbcopilot status|config|trust|context|stop|undo|accept|reject|models|panel`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from nbcopilot import session
+from nbcopilot import session, trust
 from nbcopilot._version import __version__
-from nbcopilot.config import explain, with_changes
+from nbcopilot.config import effective, with_changes
 from nbcopilot.errors import UsageError
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream
@@ -68,11 +68,25 @@ def _config(rest: str, shell: InteractiveShell) -> None:
         shown = "(set)" if name == "api_key" else getattr(current.config, name)
         print(f"{name} = {shown} for this session")
         return
-    for setting in explain():
+    here = effective()
+    for setting in here.settings:
         value = getattr(current.config, setting.name)
         origin = setting.origin if value == setting.value else "this session"
         shown = "(set)" if setting.name == "api_key" and value else value
         print(f"{setting.name:20} {shown!s:24} {origin}")
+    for notice in here.notices:
+        print(f"nbcopilot: {notice}")
+
+
+def _trust(rest: str, shell: InteractiveShell) -> None:
+    """Trust the folder whose settings were ignored here, and use them from now on."""
+    folder = rest.strip("\"'") or effective().untrusted
+    if folder is None:
+        print("nothing waits for your trust here: no setting of this project is ignored")
+        return
+    made = trust.add(folder)
+    session.reset()
+    print(f"{made.folder} is trusted: its settings count in full from now on")
 
 
 def _context(rest: str, shell: InteractiveShell) -> None:
@@ -194,6 +208,7 @@ def _panel(rest: str, shell: InteractiveShell) -> Any:
 HELP = {
     "status": "which model answers, and how (also %nbcopilot alone)",
     "config": "every setting and where it comes from",
+    "trust": "let all settings of this project count",
     "config NAME=VALUE": "change a setting for this session",
     "context": "what the last request sent to the model, and why",
     "stop": "cancel the requests that are under way",
@@ -207,6 +222,7 @@ HELP = {
 ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {
     "status": _status,
     "config": _config,
+    "trust": _trust,
     "context": _context,
     "stop": _stop,
     "undo": _undo,

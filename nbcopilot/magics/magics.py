@@ -48,7 +48,7 @@ class CopilotMagics(Magics):
 
     @line_magic
     def nbcopilot(self, line: str) -> Any:
-        """%nbcopilot status|config|context|stop|undo|accept|reject|models|panel."""
+        """%nbcopilot status|config|trust|context|stop|undo|accept|reject|models|panel."""
         from nbcopilot.magics import admin
 
         return admin.run(line, self.shell)

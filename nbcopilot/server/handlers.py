@@ -156,6 +156,24 @@ class CompleteHandler(LinesHandler):
         await self.run(lambda _: complete(state.completer, state.copilot(config).engine, gap))
 
 
+class TrustHandler(Handler):
+    """POST {folder}: the user trusts the project that `status` asked about; the answer is the status."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            folder = self.body()["folder"]
+            if not isinstance(folder, str):
+                raise TypeError
+            await loop.run_in_executor(None, self.state.trust, folder)
+        except (KeyError, TypeError):
+            return self.fail(UsageError('the body must be {"folder": path}'))
+        except NbcopilotError as exc:
+            return self.fail(exc)
+        await self.finish(json.dumps(await loop.run_in_executor(None, self.state.status)))
+
+
 class PullHandler(LinesHandler):
     """POST {model}: bring a model to this machine, with progress."""
 

@@ -14,7 +14,7 @@ from traitlets.config import Config as TraitConfig
 from traitlets.config import Configurable
 
 from nbcopilot import config as settings
-from nbcopilot.config import Config
+from nbcopilot.config import Config, Effective
 
 
 def _traits() -> dict[str, Any]:
@@ -29,8 +29,8 @@ def _traits() -> dict[str, Any]:
 Nbcopilot = type("Nbcopilot", (Configurable,), {"__doc__": "Settings of nbcopilot.", **_traits()})
 
 
-def load(traits: TraitConfig, folder: Path) -> Config:
-    """The effective Config of a server that was started with `traits` in `folder`. Raises ConfigError."""
+def effective(traits: TraitConfig, folder: Path) -> Effective:
+    """What counts for a server that was started with `traits` in `folder`. Raises ConfigError."""
     configured = Nbcopilot(config=traits)
     overrides = {name: getattr(configured, name) for name in configured.trait_names(config=True)}
-    return settings.load(overrides, folder=folder)
+    return settings.effective(overrides, folder=folder)

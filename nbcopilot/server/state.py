@@ -9,9 +9,9 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 
-from nbcopilot import urls
+from nbcopilot import trust, urls
 from nbcopilot._version import __version__
-from nbcopilot.config import Config
+from nbcopilot.config import Config, Effective
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError, NbcopilotError, UsageError
 from nbcopilot.models.catalog import ModelRef, entries
@@ -31,15 +31,19 @@ class PullStopped(Exception):
 
 
 class State:
-    """The Session of one server. `load` gives the settings anew for every request, so that a changed file counts."""
+    """The Session of one server. `effective` gives the settings anew for every request, so that a changed file counts."""
 
-    def __init__(self, load: Callable[[], Config]) -> None:
-        self.load = load
+    def __init__(self, effective: Callable[[], Effective]) -> None:
+        self.effective = effective
         self.running = 0
         self.completer = Completer()
         self.tokens_per_second: float | None = None
         self._session: Session | None = None
         self._lock = threading.Lock()
+
+    def load(self) -> Config:
+        """The settings as they are now. Raises ConfigError."""
+        return self.effective().config
 
     # ------------------------------------------------------------------ the engine
 
@@ -47,7 +51,7 @@ class State:
         """A Copilot on the one engine. Raises EngineError, ConfigError."""
         with self._lock:
             if self._session is None:
-                self._session = Session(config)
+                self._session = Session(config, notices=list(self.effective().notices))
             return self._session.copilot(config)
 
     def notices(self) -> list[str]:
@@ -81,9 +85,14 @@ class State:
             "local": True,
             "tokens_per_second": self.tokens_per_second,
             "problem": None,
+            "untrusted": None,
         }
         try:
-            config = self.load()
+            effective = self.effective()
+            if effective.untrusted is not None:
+                message = " ".join(f"{notice}." for notice in effective.notices)
+                found["untrusted"] = {"folder": str(effective.untrusted), "message": message}
+            config = effective.config
             found["engine"]["kind"] = config.engine
             if urls.is_url(config.engine):
                 self._remote(found, config)
@@ -121,6 +130,14 @@ class State:
         return {
             "models": [{**_describe(store, ref), "recommended": ref.id == recommended.id} for ref in offered.values()]
         }
+
+    def trust(self, folder: str) -> None:
+        """Trust the folder that `status` asked about, and no other. Raises UsageError, ConfigError."""
+        waiting = self.effective().untrusted
+        if waiting is None or str(waiting) != folder:
+            raise UsageError(f"{folder} is not waiting for your trust", hint="reload the page")
+        trust.add(folder)
+        self.close()
 
     # ------------------------------------------------------------------ pull
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from serving import eventually
 
-from nbcopilot.config import Config
+from nbcopilot.config import Config, effective
 from nbcopilot.server.settings import Nbcopilot
 from nbcopilot.server.state import State
 
@@ -104,7 +104,7 @@ def test_models_are_offered_with_size_and_licence(jupyter: Any, tmp_path: Any, m
 
 def test_a_model_that_is_set_is_the_only_one_offered(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NBCOPILOT_CACHE_DIR", str(tmp_path))
-    state = State(lambda: Config(model="smollm2-135m"))
+    state = State(lambda: effective({"model": "smollm2-135m"}))
     assert [(model["id"], model["recommended"]) for model in state.models()["models"]] == [("smollm2-135m", True)]
 
 
