@@ -73,8 +73,8 @@ def finished_source(source: str) -> str:
             return f"{_comment(head)}\n{finished_source(body)}"
         return _comment(source.strip("\n"))
     if magic is not None:
-        head, _, body = source.partition(magic.body) if magic.body else (source, "", "")
-        return head + finished_source(body) if magic.name in PYTHON_CELL_MAGICS and body else source
+        head = source[: len(source) - len(magic.body)]
+        return head + finished_source(magic.body) if magic.name in PYTHON_CELL_MAGICS else source
     return _without_lines(source)
 
 
