@@ -6,6 +6,7 @@
 import type { ISharedCell, ISharedNotebook, SharedCell, YNotebook } from '@jupyter/ydoc';
 
 import { textHash } from './hash';
+import { lockOf } from './snapshot';
 import type { IApplied, IAsks, IEdit, IKnown, INewCell, IRefused } from './wire';
 import { applied, isObject, known, refused } from './wire';
 
@@ -51,6 +52,10 @@ function prepare(shared: ISharedNotebook, edit: IEdit, readOnly: boolean): IShar
     return refused(edit.group, 'read-only', [], 'the notebook is read-only');
   }
   const replaced = shared.cells.filter(cell => edit.replaces.includes(cell.getId()) || isEarlier(cell, edit));
+  const locked = replaced.filter(cell => lockOf(cell));
+  if (locked.length) {
+    return refused(edit.group, 'read-only', ids(locked), `the cell is locked (${lockOf(locked[0])})`);
+  }
   const changed = replaced.filter(cell => {
     const expected = edit.expected[cell.getId()];
     return expected === undefined ? isEdited(cell) : textHash(cell.getSource()) !== expected;
@@ -161,13 +166,19 @@ function replace(shared: ISharedNotebook, place: Placement, edit: IEdit, replace
     } else {
       // Not setSource: cell text has an undo history of its own, and one step must take the whole edit back.
       // A cell of the user's own keeps its outputs and its metadata; one of ours is a new one.
-      place.swap(id, isOurs ? { ...sharedCell(fresh), id } : { ...old, source: fresh.source });
+      place.swap(id, isOurs ? { ...sharedCell(fresh), id } : { ...withoutErrors(old), source: fresh.source });
     }
   });
   const map = memory.get(shared) ?? new Map<string, IReplaced[]>();
   memory.set(shared, map.set(edit.group, [...(map.get(edit.group) ?? []), ...kept]));
   const more = edit.cells.slice(replaced.length).map(sharedCell);
   return [...written, ...place.below(written[written.length - 1] ?? null, more)];
+}
+
+/** A cell whose text is replaced: what it showed may still be right, an error that the text raised is not. */
+function withoutErrors(cell: SharedCell.Cell): SharedCell.Cell {
+  const { outputs } = cell as { outputs?: { output_type?: unknown }[] };
+  return Array.isArray(outputs) ? ({ ...cell, outputs: outputs.filter(one => one.output_type !== 'error') } as SharedCell.Cell) : cell;
 }
 
 /** Where cells are inside a transaction: the shared model only knows after its end. */

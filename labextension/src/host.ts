@@ -6,7 +6,7 @@ import type { ISharedNotebook } from '@jupyter/ydoc';
 import { Signal } from '@lumino/signaling';
 
 import * as edits from './edits';
-import { NOTHING_LIVE, languageOf, readLive, selectedText, snapshot, target } from './snapshot';
+import { NOTHING_LIVE, hasFailed, languageOf, lockOf, readLive, selectedCode, selectedText, snapshot, target } from './snapshot';
 import type { IApplied, IEdit, INotebookData, IRefused, ITarget, TaskKind } from './wire';
 import { refused } from './wire';
 
@@ -26,6 +26,12 @@ export interface ISubject {
   kernelStatus: string;
   language: string;
   readOnly: boolean;
+  /** Several cells are selected, and code is among them. */
+  severalCode: boolean;
+  /** A cell of the notebook shows an error that is not meant. */
+  hasFailed: boolean;
+  /** Why the cell may not be changed; "" when it may. */
+  locked: string;
 }
 
 export interface IReading {
@@ -87,7 +93,10 @@ export class Host implements IHost {
       kernel: panel.sessionContext.kernelDisplayName,
       kernelStatus: kernel ? kernel.status : 'none',
       language: languageOf(panel),
-      readOnly: panel.content.model?.readOnly ?? false
+      readOnly: panel.content.model?.readOnly ?? false,
+      severalCode: selectedCode(panel),
+      hasFailed: hasFailed(panel),
+      locked: cell ? lockOf(cell.model.sharedModel) : ''
     };
   }
 

@@ -8,6 +8,7 @@ import type { IAnswer, ICandidate } from './answer';
 import type { Client } from './client';
 import { asFailure } from './client';
 import type { IHost } from './host';
+import { unfit } from './fitness';
 import { isInPlace, narrow, replacement } from './offer';
 import type { IPull } from './pull';
 import { Puller } from './pull';
@@ -128,6 +129,10 @@ export class SidebarModel {
       return this.failWith(key, 'no-notebook', this.trans.__('no notebook is open'), this.trans.__('open one, then ask again'));
     }
     const asked = kind === 'document' ? { ...blank } : reading.target;
+    const reason = unfit(kind, subject, this.trans);
+    if (reason !== null) {
+      return this.failWith(key, 'unfit', reason, '');
+    }
     if (kind !== 'generate' && kind !== 'document' && !asked.source.trim()) {
       const message = this.trans.__('there is no code in the selected cell');
       return this.failWith(key, 'empty', message, this.trans.__('select a cell with code'));
@@ -139,10 +144,16 @@ export class SidebarModel {
     const full = { ...task, target: asked };
     this.update(key, answer => answers.ask(answer, full, reading.notebook.path ?? '', reading.sources));
     await this.follow(key, { schema: SCHEMA, task: full, notebook: reading.notebook });
-    if (this.options.insertAtOnce && this.find(key)?.phase === 'done') {
+    // What the checks reject is written only when somebody says so.
+    if (this.options.insertAtOnce && this.find(key)?.phase === 'done' && this.isRight(key)) {
       await this.acceptAll(key);
     }
     await this.refresh();
+  }
+
+  private isRight(key: string): boolean {
+    const answer = this.find(key);
+    return answer !== undefined && answers.offered(answer).every(candidate => candidate.check?.ok !== false);
   }
 
   stop(key?: string): void {

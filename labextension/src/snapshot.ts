@@ -13,6 +13,12 @@ const OUTPUT_CHARACTERS = 2000;
 const OUTPUTS_OF_CELL = 5;
 const CELLS_WITH_OUTPUTS = 30;
 const SOURCE_CHARACTERS = 50_000;
+/** What of a cell's metadata says what it is: nbcopilot/notebook/conventions.py reads these. */
+const KEYS = [
+  ...['nbcopilot', 'tags', 'editable', 'deletable', 'jupyter', 'nbgrader', 'nbsphinx', 'slideshow', 'kernel', 'vscode'],
+  ...['dotnet_interactive', 'polyglot_notebook', 'cellView', '_kg_hide-input', 'hide_input', 'init_cell', 'colab_type'],
+  ...['id', 'raw_mimetype', 'otter']
+];
 /** A kernel that does not answer by then is asked no more: the request goes without variables. */
 export const PROBE_MILLISECONDS = 2000;
 
@@ -56,6 +62,17 @@ export function target(panel: NotebookPanel, kind: TaskKind): ITarget {
     ? selected.map(i => cells[i]).filter(c => c.cell_type === 'code').map(c => c.getSource()).join('\n\n') // prettier-ignore
     : (kind === 'fix' ? '' : selectedText(panel)) || cell.getSource();
   return { source, cell_id: cell.getId(), names: [], position };
+}
+
+/** Whether several cells are selected, with code among them. */
+export function selectedCode(panel: NotebookPanel): boolean {
+  const selected = panel.content.widgets.filter(cell => panel.content.isSelectedOrActive(cell));
+  return selected.length > 1 && selected.some(cell => cell.model.type === 'code');
+}
+
+/** Whether a cell of the notebook shows an error that is not meant. */
+export function hasFailed(panel: NotebookPanel): boolean {
+  return lastFailed(panel.content.model?.sharedModel.cells ?? []) !== null;
 }
 
 /** Text selected in the editor of the active cell. */
@@ -135,7 +152,7 @@ function readCell(cell: ISharedCell, withOutputs: boolean): ICell {
     source: cell.getSource().slice(0, SOURCE_CHARACTERS),
     outputs: code && withOutputs ? code.getOutputs().slice(-OUTPUTS_OF_CELL).map(shortOutput) : [],
     executed: code?.execution_count ?? null,
-    metadata: 'nbcopilot' in metadata ? { nbcopilot: metadata.nbcopilot } : {}
+    metadata: Object.fromEntries(Object.entries(metadata).filter(([key]) => KEYS.includes(key)))
   };
 }
 
@@ -167,8 +184,24 @@ function cut(text: string): { text: string; truncated: number } {
   return { text: `${text.slice(0, half)}\n…\n${text.slice(-half)}`, truncated: over };
 }
 
+export function tagsOf(cell: ISharedCell): string[] {
+  const { tags } = cell.getMetadata() as { tags?: unknown };
+  return Array.isArray(tags) ? tags.map(String) : [];
+}
+
+/** Why the text of a cell may not be changed, as its metadata says it; "" when it may. */
+export function lockOf(cell: ISharedCell | undefined): string {
+  const metadata = (cell?.getMetadata() ?? {}) as { editable?: unknown; nbgrader?: unknown };
+  if (metadata.editable === false) {
+    return 'editable: false';
+  }
+  return isObject(metadata.nbgrader) && metadata.nbgrader.locked === true ? 'nbgrader: locked' : '';
+}
+
 function errorOf(cell: ISharedCell | undefined): INbOutput | null {
-  const outputs = cell?.cell_type === 'code' ? (cell as ISharedCodeCell).getOutputs() : [];
+  // A cell that is meant to fail has not failed.
+  const isMeant = cell !== undefined && tagsOf(cell).some(tag => tag.replace(/_/g, '-') === 'raises-exception');
+  const outputs = cell?.cell_type === 'code' && !isMeant ? (cell as ISharedCodeCell).getOutputs() : [];
   return outputs.find(output => output.output_type === 'error') ?? null;
 }
 

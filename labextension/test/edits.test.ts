@@ -210,3 +210,26 @@ describe('answerOf', () => {
     assert.deepEqual(sources(nb), ['a', 'mine']);
   });
 });
+
+describe('cells that may not be changed', () => {
+  for (const [name, metadata] of [
+    ['editable: false', { editable: false }],
+    ['nbgrader: locked', { nbgrader: { locked: true } }]
+  ] as const) {
+    it(`are not replaced (${name})`, () => {
+      const nb = notebook('a', 'b');
+      nb.cells[0].setMetadata(metadata as never);
+      const outcome = apply(nb, edit({ replaces: ['c0'], overwrite: true, cells: [code('x')] }));
+      assert.equal(outcome.type === 'refused' && outcome.reason, 'read-only');
+      assert.match(outcome.type === 'refused' ? outcome.detail : '', new RegExp(name));
+      assert.deepEqual(sources(nb), ['a', 'b']);
+    });
+  }
+  it('a cell that is mended loses the error that it showed, and keeps its other outputs', () => {
+    const nb = notebook('a');
+    const stream = { output_type: 'stream', name: 'stdout', text: '1' } as const;
+    (nb.cells[0] as YCodeCell).setOutputs([stream, { output_type: 'error', ename: 'E', evalue: '', traceback: [] }]);
+    apply(nb, edit({ replaces: ['c0'], cells: [code('x')] }));
+    assert.deepEqual((nb.cells[0] as YCodeCell).getOutputs(), [stream]);
+  });
+});

@@ -25,7 +25,7 @@ class FakeHost {
   written: IEdit[][] = [];
   open = true;
   reply = (edit: IEdit): any => applied(edit.group, edit.cells.map((_, i) => `new-${i}`), []);
-  subject = (): any => (this.open ? { path: 'a.ipynb', cellId: 'c0' } : null);
+  subject = (): any => (this.open ? { path: 'a.ipynb', cellId: 'c0', cellType: 'code', severalCode: false, hasFailed: false, locked: '' } : null);
   read = async (): Promise<any> =>
     this.open ? { target: { source: 'x', cell_id: 'c0', names: [], position: 0 }, notebook: { path: 'a.ipynb' }, sources: { c0: 'x' } } : null;
   write = (_: string, edits: IEdit[]): any[] => {

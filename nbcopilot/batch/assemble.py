@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbcopilot._version import __version__
-from nbcopilot.batch.survey import Group, Survey, described, group_hash, parts
+from nbcopilot.batch.survey import Group, Survey, described, group_hash, metadata_of, parts
 from nbcopilot.batch.texts import Options, Text
+from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.labels import labelled
 from nbcopilot.types import ModelInfo, Sampling, Verdict, text_hash
@@ -73,6 +74,9 @@ class Assembly:
                 "source": source if isinstance(old.get("source"), str) else self.file.source_value(source),
             }
         else:
+            items = self.file.content["cells"]
+            neighbour = metadata_of(items[place]) if place < len(items) else {}
+            metadata = {**metadata, **conventions.slide_of(neighbour, below=False)}
             seed = f"{metadata[KEY].get('source_hash')}\0{place}"
             new[place].append(self.file.new_cell("markdown", source, metadata, cell_id=fresh_id(seed, taken)))
 

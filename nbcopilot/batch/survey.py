@@ -6,6 +6,8 @@ The rules, in one place:
   their label says what they are.
 * It is explained when the cell directly above (empty cells and magics-only cells do not separate) is markdown with
   prose. A heading, an image or a link alone is no explanation.
+* Cells that the published page leaves out, and those whose code readers do not get, need no text
+  (notebook/conventions.py). What must stay at the top (front matter, a licence, a badge) stays there.
 * Small glue cells (one or two plain statements) share the summary of their neighbour: the one above, at the start
   of a run the one below.
 * Our summary is fresh while the hash of the cells that it describes is the one in its metadata, outdated when it is
@@ -22,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
@@ -63,11 +66,17 @@ class Survey:
     overview_at: int
     has_title: bool
     orphans: tuple[int, ...] = ()
+    title: str = ""  # as the front matter has it
 
     @property
     def combined(self) -> bool:
         """True when the title goes on top of the only summary instead of a cell of its own."""
-        return len(self.groups) == 1 and self.overview == "missing" and not self.has_title and self.overview_at == 0
+        return (
+            len(self.groups) == 1
+            and self.overview == "missing"
+            and not self.has_title
+            and self.overview_at <= self.groups[0].cells[0]
+        )
 
     @property
     def complete(self) -> bool:
@@ -84,6 +93,8 @@ def survey(file: NotebookFile) -> Survey:
     """What documentation `file` has and lacks."""
     items = file.content["cells"]
     kinds = [_kind(item, file.language) for item in items]
+    for at in range(_pinned(items)):
+        kinds[at] = "other"
     cells = _Cells(items, file.language)
     groups: list[Group] = []
     orphans: list[int] = []
@@ -122,9 +133,9 @@ def has_code(source: str, language: str) -> bool:
     lines = [line for line in source.split("\n") if line.strip() and not _COMMENTS.match(line)]
     if language == "python":
         module = tree(source) if lines else None
-        if module is not None and all(_is_text(statement) for statement in module.body):
-            return False
-        lines = [line for line in lines if not re.match(r"\s*[%!?]|.*\?\s*$", line)]
+        if module is not None:  # the tree knows a call for help from a comment that ends in "?"
+            return not all(_is_text(statement) or _is_command(statement) for statement in module.body)
+        lines = [line for line in lines if not re.match(r"\s*[%!?]|\s*[\w.]+\?\??\s*$", line)]
     return any(re.search(r"\w", line) for line in lines)
 
 
@@ -135,6 +146,12 @@ def _is_text(statement: ast.stmt) -> bool:
         and isinstance(statement.value, ast.Constant)
         and isinstance(statement.value.value, str)
     )
+
+
+def _is_command(statement: ast.stmt) -> bool:
+    """Whether a statement is a line magic, a shell command or a call for help, as the tree has it."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func).startswith("get_ipython().")
 
 
 def is_glue(source: str, language: str) -> bool:
@@ -154,19 +171,23 @@ def is_glue(source: str, language: str) -> bool:
 def _kind(item: Any, language: str) -> _Kind:
     if not isinstance(item, Mapping):
         return "skip"
-    source = source_text(item)
-    metadata = item.get("metadata")
-    record = ours(metadata) if isinstance(metadata, Mapping) else None
+    source, metadata = source_text(item), metadata_of(item)
+    record = ours(metadata)
+    if conventions.is_left_out(source, metadata) or conventions.is_injected(metadata):
+        return "skip"
     if item.get("cell_type") == "code":
         if record is not None and record["role"] == "tests":
             return "other"
-        return "code" if has_code(source, cell_language(source, language, metadata)) else "skip"
+        spoken = cell_language(source, language, metadata)
+        if spoken == "markdown":
+            return "text" if prose_words(source) >= EXPLANATION_WORDS else "skip"
+        return "code" if has_code(conventions.told(source, metadata), spoken) else "skip"
     if item.get("cell_type") != "markdown":
         return "other"
     if record is not None and record["role"] == "summary":
         if record.get("scope") == "notebook":
             return "overview"
-        return "text" if is_edited(metadata or {}, source) else "summary"
+        return "text" if is_edited(metadata, source) or conventions.locked(metadata) else "summary"
     if not source.strip():
         return "skip"
     return "text" if prose_words(source) >= EXPLANATION_WORDS else "heading"
@@ -235,13 +256,15 @@ def _with_overview(items: Sequence[Any], kinds: Sequence[_Kind], groups: list[Gr
         if kinds[at] in ("text", "heading")
         for level, _ in headings(source_text(items[at]))
     ]
-    has_title = bool(titles) and (titles[0][1] == 1 or all(level > titles[0][1] for level in later))
+    title = _front_title(items)
+    has_title = bool(title) or (bool(titles) and (titles[0][1] == 1 or all(level > titles[0][1] for level in later)))
     if written is not None:
-        if is_edited(items[written]["metadata"], source_text(items[written])):
+        notes = metadata_of(items[written])
+        if is_edited(notes, source_text(items[written])) or conventions.locked(notes):
             state: OverviewState = "users"
         else:
             state = "outdated" if _outgrown(items, groups, written) else "fresh"
-        return Survey(tuple(groups), state, written, has_title, tuple(orphans))
+        return Survey(tuple(groups), state, written, has_title, tuple(orphans), title)
     # A summary with the title on top of it is the overview too (`Survey.combined`).
     texts = [source_text(items[at]) for at in top]
     words = sum(
@@ -257,7 +280,27 @@ def _with_overview(items: Sequence[Any], kinds: Sequence[_Kind], groups: list[Gr
         state = "needless"  # the one summary below the title says it all
     else:
         state = "missing"
-    return Survey(tuple(groups), state, titles[0][0] + 1 if has_title else 0, has_title, tuple(orphans))
+    place = max(titles[0][0] + 1 if has_title and titles else 0, _pinned(items))
+    return Survey(tuple(groups), state, place, has_title, tuple(orphans), title)
+
+
+def metadata_of(item: Any) -> Mapping[str, Any]:
+    """The metadata of a JSON cell; empty where it has none."""
+    metadata = item.get("metadata") if isinstance(item, Mapping) else None
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def _pinned(items: Sequence[Any]) -> int:
+    """How many of the first cells must stay the first."""
+    cells = [item if isinstance(item, Mapping) else {} for item in items]
+    return conventions.pinned_top([(str(c.get("cell_type")), source_text(c), metadata_of(c)) for c in cells])
+
+
+def _front_title(items: Sequence[Any]) -> str:
+    """The title that the front matter of the notebook gives; "" without any."""
+    first = items[0] if items and isinstance(items[0], Mapping) else {}
+    matter = conventions.front_matter(str(first.get("cell_type")), source_text(first), metadata_of(first))
+    return conventions.title_of(matter) if matter is not None else ""
 
 
 def parts(items: Sequence[Any], groups: Sequence[Group], limit: int = 64) -> list[str]:

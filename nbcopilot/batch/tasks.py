@@ -181,6 +181,10 @@ def _strip(job: Job, item: Item, file: NotebookFile) -> Outcome:
     notes = [f"{count} {role} cell{'s' if count != 1 else ''} removed" for role, count in sorted(found.removed.items())]
     if found.kept:
         notes.append(f"{found.kept} edited cell{'s' if found.kept != 1 else ''} kept, without our metadata and label")
+    if found.locked:
+        notes.append(
+            f"{found.locked} locked cell{'s' if found.locked != 1 else ''} kept as {'they are' if found.locked != 1 else 'it is'}"
+        )
     changed = found.data != file.raw
     return Outcome(
         item.unit,

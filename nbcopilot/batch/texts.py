@@ -18,8 +18,9 @@ from nbcopilot.batch import claims, prompting, structure, summary_cleanup
 from nbcopilot.batch.asking import Asker
 from nbcopilot.batch.language_detection import spoken_language
 from nbcopilot.batch.prompting import Page
-from nbcopilot.batch.survey import Group, Survey
+from nbcopilot.batch.survey import Group, Survey, metadata_of
 from nbcopilot.engine.protocol import Engine
+from nbcopilot.notebook import conventions
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
@@ -85,7 +86,7 @@ class Writer:
             {name for source in self.sources(group) for name in names(source, file.language).defined - {"*"}}
             for group in found.groups
         ]
-        cells = [source_text(item) for item in self.items if isinstance(item, dict)]
+        cells = [self._told_of(at) for at, item in enumerate(self.items) if isinstance(item, dict)]
         outputs = [text for group in found.groups for text in self._outputs(group)]
         self.words = claims.vocabulary([self.page.title, *cells, *outputs])
         self.names = facts([source for group in found.groups for source in self.sources(group)]).names
@@ -150,8 +151,11 @@ class Writer:
         return facts(said, counts=[len(self.found.groups)])
 
     def sources(self, group: Group) -> list[str]:
-        """The sources of the cells of a group."""
-        return [source_text(self.items[at]) for at in group.cells]
+        """The sources of the cells of a group, as far as readers may be told of them."""
+        return [self._told_of(at) for at in group.cells]
+
+    def _told_of(self, at: int) -> str:
+        return conventions.told(source_text(self.items[at]), metadata_of(self.items[at]))
 
     # ------------------------------------------------------------------ one summary
 
@@ -249,6 +253,8 @@ class Writer:
         texts = [
             source_text(item) for item in self.items if isinstance(item, dict) and item.get("cell_type") == "markdown"
         ]
+        if self.found.title:
+            return self.found.title[:120]
         titles = [title for text in texts for _, title in headings(text)[:1]] if self.found.has_title else []
         return (titles or [self.file.path.stem if self.file.path else ""])[0][:120]
 
@@ -265,7 +271,8 @@ class Writer:
         return cell_language(source_text(item), self.file.language, item.get("metadata"))
 
     def _outputs(self, group: Group) -> list[str]:
-        outputs = [one for at in group.cells for one in self.items[at].get("outputs") or [] if isinstance(one, dict)]
+        shown = [at for at in group.cells if self._told_of(at) == source_text(self.items[at])]
+        outputs = [one for at in shown for one in self.items[at].get("outputs") or [] if isinstance(one, dict)]
         return [text for one in outputs[:20] if (text := short(one, OUTPUT_CHARS).text)]
 
     def _safe(self, text: str) -> str:

@@ -21,8 +21,9 @@ from nbcopilot.cli import cells
 from nbcopilot.config import Config
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 from nbcopilot.events import EditReady
-from nbcopilot.notebook import dependencies, document
+from nbcopilot.notebook import conventions, dependencies, document
 from nbcopilot.notebook.fault import at_fault
+from nbcopilot.notebook.marks import directives
 from nbcopilot.notebook.outputs import strip_ansi
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.session import Session
@@ -30,7 +31,7 @@ from nbcopilot.task import make_task
 from nbcopilot.testgen.failing import first_failing
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Target
 from nbcopilot.write import diff, files
-from nbcopilot.write.cells import with_cells
+from nbcopilot.write.cells import require_unlocked, with_cells
 
 _TEST = "tests"  # the id of a test that is not a cell of the notebook
 
@@ -61,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("fix --write takes a notebook", hint="say --in-place to edit the file itself")
     before = path.read_bytes()
     notebook, target = _failure(args, path, name, config)
+    if notebook.error is None and not (name or args.hint) and _shows_errors(notebook):
+        return _nothing(args)
     if notebook.error is None and not args.json:
         print("nbcopilot: no error and no failing test was found: the code alone is looked at", file=sys.stderr)
     ready = cells.answer(Session(config), make_task("fix", config, args.hint, target), notebook, quiet=args.json)
@@ -68,21 +71,46 @@ def run(args: argparse.Namespace) -> int:
         return 1
     text = _diff(path, target, ready, before)
     written = ""
+    lock = _lock(args, path, notebook, target)
     try:
         verified = bool(ready.verdict.evidence.get("verified")) or args.no_check
-        if ready.verdict.ok and (args.write or (args.in_place and verified)):
+        if ready.verdict.ok and not lock and (args.write or (args.in_place and verified)):
             written = _write(args, path, target, ready, before)
     finally:
-        _show(args, ready, text, written)
+        _show(args, ready, text, written, lock)
+    if lock:
+        return 1
     return 0 if ready.verdict.evidence.get("verified") else 1
 
 
-def _show(args: argparse.Namespace, ready: EditReady, text: str, written: str) -> None:
+def _shows_errors(notebook: Notebook) -> bool:
+    """Whether the notebook has outputs that are errors: here those that it shows on purpose."""
+    return any(output.kind == "error" for cell in notebook.cells for output in cell.outputs)
+
+
+def _nothing(args: argparse.Namespace) -> int:
+    said = "there is nothing to mend: the only errors are those that the notebook shows on purpose"
+    if args.json:
+        print(json.dumps({"kind": "fix", "ok": True, "diff": "", "verified": False, "written": "", "note": said}))
+    else:
+        print(f"nbcopilot: {said}", file=sys.stderr)
+    return 0
+
+
+def _lock(args: argparse.Namespace, path: Path, notebook: Notebook, target: Target) -> str:
+    """Why the cell at fault may not be edited in place, as a sentence; "" when it may."""
+    cell = notebook.cell(target.cell_id) if args.in_place and path.suffix != ".py" else None
+    reason = conventions.locked(cell.metadata) if cell is not None else ""
+    return f"cell #{(target.position or 0) + 1} is locked ({reason}); nothing was written" if reason else ""
+
+
+def _show(args: argparse.Namespace, ready: EditReady, text: str, written: str, lock: str = "") -> None:
     if args.json:
         verified = bool(ready.verdict.evidence.get("verified"))
         why = (
             {"not_verified": ready.verdict.evidence["not_verified"]} if "not_verified" in ready.verdict.evidence else {}
         )
+        why |= {"locked": lock} if lock else {}
         found = {**cells.report(args, ready, written), "diff": text, "verified": verified, **why}
         print(json.dumps(found, ensure_ascii=False))
         return
@@ -96,6 +124,8 @@ def _show(args: argparse.Namespace, ready: EditReady, text: str, written: str) -
     print(cells.verdict_line(ready.verdict), file=sys.stderr)
     if written:
         print(f"written to {written}", file=sys.stderr)
+    elif lock:
+        print(f"nbcopilot: {lock}", file=sys.stderr)
     elif args.in_place:
         print("nbcopilot: not written, because it is not verified; --no-check writes it all the same", file=sys.stderr)
 
@@ -145,7 +175,7 @@ def _shown(notebook: Notebook, target: Target, name: str) -> ErrorInfo | None:
     meant = [cell for cell in notebook.cells if cell.id == target.cell_id] if name.startswith("#") else []
     for cell in meant or reversed(notebook.cells):
         shown = next((output.text for output in cell.outputs if output.kind == "error"), "")
-        if cell.kind == "code" and shown:
+        if cell.kind == "code" and shown and (meant or not conventions.expects_error(cell.source, cell.metadata)):
             return _error(shown, cell.id, cell.source)
     return None
 
@@ -233,7 +263,7 @@ def _diff(path: Path, mended: Target, ready: EditReady, before: bytes) -> str:
         )
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
     place = f"{path} cell #{mended.position + 1}" if mended.position is not None else str(path)
-    return diff.cell_diff(mended.source.rstrip("\n"), new, place, f"{place} (mended)")
+    return diff.cell_diff(mended.source.rstrip("\n"), new.rstrip("\n"), place, f"{place} (mended)")
 
 
 def _replaced(text: str, old: str, new: str) -> str:
@@ -260,6 +290,9 @@ def _write(args: argparse.Namespace, path: Path, mended: Target, ready: EditRead
 def _edited_cell(file: document.NotebookFile, mended: Target, text: str) -> bytes:
     """The notebook with the edit in the user's own cell, which keeps its id and metadata; its outputs are no longer true."""
     cell = file.cells[file.cell_ids.index(str(mended.cell_id))]
+    require_unlocked(cell, f"cell #{file.cells.index(cell) + 1} of {file.name}")
+    head, _ = directives(mended.source)
+    text = text if text.startswith(head) else head + directives(text)[1]  # they say how the cell is treated
     source = _replaced(document.source_text(cell), mended.source, text)
     new = {**cell, "source": file.source_value(source), "outputs": [], "execution_count": None}
     return with_cells(file, [new if item is cell else item for item in file.content["cells"]])

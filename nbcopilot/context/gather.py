@@ -16,9 +16,10 @@ from nbcopilot.context import rank
 from nbcopilot.context.budget import Level, Piece, fit
 from nbcopilot.context.sanitize import Cleaner
 from nbcopilot.errors import PromptTooLargeError
-from nbcopilot.notebook import dependencies
+from nbcopilot.notebook import conventions, dependencies
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook.labels import unlabelled
+from nbcopilot.notebook.marks import without_secrets
 from nbcopilot.notebook.requests import is_request, request_above
 from nbcopilot.retrieval import index
 from nbcopilot.types import Cell, Context, Notebook, Snippet, Task
@@ -57,7 +58,7 @@ def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budge
     kept, dropped = _with_their_cells(*fit(pieces, budget - target.tokens, count))
     return Context(
         task=task,
-        language=languages.cell_language(task.target.source, notebook.language),
+        language=_language(task, notebook),
         snippets=(*kept, target),
         dropped=dropped,
         redacted=cleaner.count,
@@ -74,7 +75,7 @@ def _with_their_cells(kept: Snippets, dropped: Snippets) -> tuple[Snippets, Snip
 
 
 def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
-    text = task.instruction if task.kind == "generate" else unlabelled("code", task.target.source)
+    text = task.instruction if task.kind == "generate" else unlabelled("code", _shown(task))
     extra = "" if task.kind == "generate" else task.instruction
     tokens = count(text) + (count(extra) if extra else 0)
     if tokens > budget:
@@ -83,6 +84,18 @@ def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
             hint="shorten it, name one function of it, or raise context_tokens",
         )
     return Snippet("target", "the request", text, "what is asked", 100.0, tokens)
+
+
+def _language(task: Task, notebook: Notebook) -> str:
+    """The language of the code that the request is about, as its cell says it."""
+    cell = notebook.cell(task.target.cell_id) if task.kind != "generate" else None
+    return languages.cell_language(task.target.source, notebook.language, cell.metadata if cell else None)
+
+
+def _shown(task: Task) -> str:
+    """The code that the request is about; a text for readers is not told of solutions and hidden tests."""
+    source = task.target.source
+    return without_secrets(source) if task.kind in ("explain", "document") else source
 
 
 class _Finder:
@@ -97,7 +110,8 @@ class _Finder:
         asking = (
             notebook.cells[notebook.cursor] if notebook.namespace is not None and notebook.cursor is not None else None
         )
-        self.running = asking.id if asking is not None and asking.executed is None else None
+        asks = asking is not None and (is_request(asking) or asking.id == task.target.cell_id)
+        self.running = asking.id if asking is not None and asks and asking.executed is None else None
         self.end = self._end()
 
     def pieces(self) -> list[Piece]:
@@ -184,7 +198,8 @@ class _Finder:
 
     def _cell(self, cell: Cell, steps: int, distance: int) -> Piece | None:
         """A cell that the request stands on (`steps` away), or one that merely stands before it (0)."""
-        text = _OUR_LOAD.sub("", unlabelled("code", cell.source)).strip("\n").rstrip()
+        bare = conventions.told(cell.source, cell.metadata)
+        text = _OUR_LOAD.sub("", unlabelled("code", bare)).strip("\n").rstrip()
         lines = text.split("\n")
         if len(lines) > _CELL_LINES:
             text = "\n".join(lines[:_CELL_LINES]) + f"\n# … {len(lines) - _CELL_LINES} more lines"
@@ -204,8 +219,9 @@ class _Finder:
         """The signatures and imports of a cell: what it offers, without how."""
         if self.notebook.language != languages.DEFAULT:
             return ""
-        lines = _import_lines(cell.source)
-        for one in dependencies.definitions(cell.source):
+        source = conventions.told(cell.source, cell.metadata)
+        lines = _import_lines(source)
+        for one in dependencies.definitions(source):
             lines.append(f"{one.signature}: ..." + (f"  # {one.docstring.splitlines()[0]}" if one.docstring else ""))
         return "\n".join(lines)
 
@@ -233,6 +249,8 @@ class _Finder:
             cells += [*near[-2:], *rank.recent(self.notebook, self.end, 1)]
         found: dict[str, Piece] = {}
         for cell in cells:
+            if conventions.has_secrets(cell.source, cell.metadata):
+                continue  # the output of a solution tells it
             text = "\n".join(o.text for o in cell.outputs if o.kind != "error" and o.text.strip())
             if text:
                 levels = (Level(_head(text, 3 * _OUTPUT_CHARACTERS), 33), Level(_head(text, _OUTPUT_CHARACTERS), 36))

@@ -15,7 +15,7 @@ from nbcopilot.notebook.requests import is_request
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Task, Variable
 
 _ABOUT_ERROR = re.compile(
-    r"(?i)\b(?:errors?|exceptions?|tracebacks?|fails?|failed|failing|fix|mend|repair|bugs?|crash(?:es|ed)?|broken|wrong|why)\b"
+    r"(?i)\b(?:errors?|exceptions?|tracebacks?|fails?|failed|failing|fix|mend|repair|bugs?|crash(?:es|ed)?|broken|wrong)\b"
 )
 _WORD = re.compile(r"[^\W\d]\w*")
 # Kinds of variables that a request is likely to be about when it names none.

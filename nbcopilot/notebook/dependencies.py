@@ -13,6 +13,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from nbcopilot.notebook import conventions
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook.cellnames import read_names, read_statements
 from nbcopilot.notebook.scopes import BUILTINS, Names
@@ -56,7 +57,8 @@ def execution_order(notebook: Notebook, position: int | None = None) -> list[Cel
         if source.strip() and source.strip() not in present and n not in counts:
             ran.append((n, Cell(f"In[{n}]", "code", source, executed=n)))
     ran.sort(key=lambda pair: pair[0])
-    return [cell for _, cell in ran] + [cell for i, cell in code if cell.executed is None and i < end]
+    due = [cell for i, cell in code if cell.executed is None and i < end]
+    return [cell for _, cell in ran] + [cell for cell in due if not conventions.is_skipped(cell.source, cell.metadata)]
 
 
 def upstream(notebook: Notebook, source: str, position: int | None = None) -> tuple[Cell, ...]:
@@ -105,7 +107,8 @@ class _Slicer:
     def __init__(self, order: Sequence[Cell], language: str) -> None:
         self.order = order
         self.language = language
-        self.reads = [read_names(cell.source, language) for cell in order]
+        self.spoken = [languages.cell_language("", language, cell.metadata) for cell in order]
+        self.reads = [read_names(cell.source, spoken) for cell, spoken in zip(order, self.spoken, strict=True)]
         self.binds: dict[str, list[int]] = defaultdict(list)
         self.changes: dict[str, list[int]] = defaultdict(list)
         self.stars: list[int] = []
@@ -139,7 +142,7 @@ class _Slicer:
 
     def _uses(self, i: int, name: str) -> frozenset[str]:
         """What the statements of cell `i` that make `name` need from before the cell."""
-        statements = read_statements(self.order[i].source, self.language)
+        statements = read_statements(self.order[i].source, self.spoken[i])
         if statements is None:
             return self.reads[i].used
         need, late = {name}, set[str]()

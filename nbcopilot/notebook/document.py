@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from nbcopilot.errors import NotebookInvalidError, NotebookNotFoundError
+from nbcopilot.notebook import conventions, splice
 from nbcopilot.notebook import language as languages
-from nbcopilot.notebook import splice
 from nbcopilot.notebook.jsontext import Span, parse, same
 from nbcopilot.notebook.older import upgraded
 from nbcopilot.notebook.outputs import short, strip_ansi
@@ -320,8 +320,12 @@ def _cell(node: Mapping[str, Any], cell_id: str) -> Cell:
 
 
 def _last_error(nodes: Sequence[Mapping[str, Any]], cells: Sequence[Cell]) -> ErrorInfo | None:
-    """The error stored in the cell that ran last among those that failed."""
-    failed = [(cell.executed or 0, i) for i, cell in enumerate(cells) if any(o.kind == "error" for o in cell.outputs)]
+    """The error stored in the cell that ran last among those that failed; one that is meant to fail has not."""
+    failed = [
+        (cell.executed or 0, i)
+        for i, cell in enumerate(cells)
+        if any(o.kind == "error" for o in cell.outputs) and not conventions.expects_error(cell.source, cell.metadata)
+    ]
     if not failed:
         return None
     _, i = max(failed)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 
-from nbcopilot.notebook import dependencies
+from nbcopilot.notebook import conventions, dependencies
 from nbcopilot.notebook.syntax import tree
 from nbcopilot.types import Cell, ErrorInfo, Notebook
 
@@ -37,7 +37,8 @@ def at_fault(notebook: Notebook) -> Cell | None:
     found, line = _deepest(error, notebook, failed)
     if found.id != failed.id:
         return found
-    if error.name not in _SHOWN_ELSEWHERE:
+    # A cell that may not be changed (a graded test) is taken to be right.
+    if error.name not in _SHOWN_ELSEWHERE and not conventions.locked(failed.metadata):
         return failed
     for name in _called(failed.source, line):
         definition = dependencies.find_definition(notebook, name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from nbcopilot.notebook.marks import directives
 from nbcopilot.types import CellKind
 
 SIGN = "nbcopilot · "
@@ -52,7 +53,8 @@ def labelled(kind: CellKind, source: str, line: str, language: str = "python") -
         return f"{source.rstrip()}\n\n{line}"
     magic = re.match(r"%%(\w+)[^\n]*", source)
     if not magic:
-        return f"{line}\n{source}"
+        head, rest = directives(source)  # what must be the first lines stays so
+        return f"{head}{line}\n{rest}"
     inner = _MAGICS.get(magic[1].lower(), language)
     if inner is None:
         return source
@@ -69,7 +71,7 @@ def unlabelled(kind: CellKind, source: str) -> str:
     if kind == "markdown":
         return _MARKDOWN_LABEL.sub("", source)
     lines = source.split("\n")
-    at = 1 if lines[0].startswith("%%") else 0
+    at = 1 if lines[0].startswith("%%") else directives(source)[0].count("\n")
     if at < len(lines) and is_label(lines[at]):
         del lines[at]
     return "\n".join(lines)

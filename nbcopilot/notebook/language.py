@@ -31,6 +31,11 @@ _CELL_MAGICS = {
     "generate": "text",
 }  # fmt: skip
 _MAGIC = re.compile(r"\s*%%(\w+|!)(.*)")
+# Databricks: a line magic at the top that says what the rest of the cell is; nothing else may follow a bare one.
+_DATABRICKS_LANGUAGES = {
+    "sql": "sql", "md": "markdown", "scala": "scala", "r": "r", "sh": "bash", "fs": "bash", "python": "python",
+}  # fmt: skip
+_DATABRICKS = re.compile(r"\s*(?:# MAGIC %(sql|md|scala|r|sh|fs|python)\b|%(sql|md|scala|r|sh|fs)[ \t]*\n)")
 _POLYGLOT = re.compile(r"\s*#!([\w#+-]+)\s*$", re.MULTILINE)
 
 # Lines that another language needs and Python cannot have. Two kinds of evidence, or no Python at all, must agree.
@@ -103,6 +108,8 @@ def cell_language(source: str, default: str = DEFAULT, metadata: Any = None) -> 
         if name in ("script", "!") and magic[2].split():
             return canonical(magic[2].split()[0].rpartition("/")[2])
         return _CELL_MAGICS.get(name, default)
+    if switch := _DATABRICKS.match(source):
+        return _DATABRICKS_LANGUAGES[switch[1] or switch[2]]
     marker = _POLYGLOT.match(source)
     if marker:
         return canonical(marker[1])
@@ -112,6 +119,10 @@ def cell_language(source: str, default: str = DEFAULT, metadata: Any = None) -> 
             value = place.get("language") or place.get("kernelName") if isinstance(place, Mapping) else None
             if isinstance(value, str):
                 return canonical(value)
+        place = metadata.get("vscode")
+        value = place.get("languageId") if isinstance(place, Mapping) else None
+        if isinstance(value, str) and value:
+            return canonical(value)
         kernel = metadata.get("kernel")  # SoS
         if isinstance(kernel, str) and kernel:
             return canonical(kernel)

@@ -17,7 +17,7 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import NbcopilotError
-from nbcopilot.notebook import document, namespace, tracking, whereabouts
+from nbcopilot.notebook import conventions, document, namespace, tracking, whereabouts
 from nbcopilot.notebook.namespace import MAX_SUMMARY
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Variable
 
@@ -120,14 +120,25 @@ def _variables(user_ns: Mapping[str, Any], source: str, rows: int) -> tuple[Vari
 
 def _error(shell: Any, cells: Sequence[Cell]) -> ErrorInfo | None:
     runs = tracking.runs_of(shell)
-    error = runs.error if runs is not None else tracking.last_error(shell)
-    if error is None:
-        return None
-    # The same text may have run again since, under a newer number.
-    known = next((cell for cell in cells if cell.id == error.cell_id), None) or next(
-        (cell for cell in cells if cell.source.strip() == error.source.strip()), None
+    last = tracking.last_error(shell) if runs is None else None
+    errors = [last] if last is not None else list(runs.errors.values()) if runs is not None else []
+    for error in reversed(errors):
+        # The same text may have run again since, under a newer number.
+        known = next((cell for cell in cells if cell.id == error.cell_id), None) or next(
+            (cell for cell in cells if cell.source.strip() == error.source.strip()), None
+        )
+        if known is None:
+            return error
+        if not conventions.expects_error(known.source, known.metadata) and _still_there(known, error):
+            return replace(error, cell_id=known.id)
+    return None
+
+
+def _still_there(cell: Cell, error: ErrorInfo) -> bool:
+    """Whether the cell still has the text that failed: one that was changed since may be mended."""
+    return (
+        not error.source.strip() or cell.source.strip() == error.source.strip() or error.source.strip() in cell.source
     )
-    return replace(error, cell_id=known.id) if known is not None else error
 
 
 # --------------------------------------------------------------------------- the file

@@ -38,10 +38,10 @@ class Run:
 
 @dataclass
 class Runs:
-    """The executions of a shell by execution count, and its last error that is not mended."""
+    """The executions of a shell by execution count, and the errors that are not mended by cell, the last one last."""
 
     by_count: dict[int, Run] = field(default_factory=dict)
-    error: ErrorInfo | None = None
+    errors: dict[str, ErrorInfo] = field(default_factory=dict)
     files: Mapping[str, int] = field(default_factory=dict)
     _infos: list[Any] = field(default_factory=list)
 
@@ -66,15 +66,14 @@ class Runs:
         error = result.error_before_exec or result.error_in_exec
         label = cell_id or f"In[{count}]"
         if isinstance(error, NbcopilotError):
-            if self.error is not None and self.error.cell_id == _INSIDE:
-                self.error = replace(self.error, cell_id=label)
+            if (inside := self.errors.pop(_INSIDE, None)) is not None:
+                self.errors[label] = replace(inside, cell_id=label)
             return
         if outer is not info and cell_id is None:
             label = _INSIDE
+        self.errors.pop(label, None)
         if error is not None:
-            self.error = error_info(error, label, source, self.files)
-        elif self.error is not None and self.error.cell_id == label:
-            self.error = None
+            self.errors[label] = error_info(error, label, source, self.files)
 
 
 def watch(shell: Any) -> Runs:
@@ -83,7 +82,8 @@ def watch(shell: Any) -> Runs:
     if runs is None:
         runs = Runs(files=_files(shell))
         with contextlib.suppress(Exception):  # an odd shell: what failed before is then not known
-            runs.error = last_error(shell)
+            if (error := last_error(shell)) is not None:
+                runs.errors[error.cell_id or ""] = error
         setattr(shell, _ATTRIBUTE, runs)
         shell.events.register("pre_run_cell", runs.before)
         shell.events.register("post_run_cell", runs.after)

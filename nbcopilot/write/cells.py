@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nbcopilot.errors import CellNotFoundError, EditConflictError
+from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.jsontext import parse
 from nbcopilot.notebook.labels import unlabelled
@@ -22,11 +23,12 @@ from nbcopilot.write.provenance import KEY, is_edited, ours
 
 @dataclass(frozen=True)
 class Stripped:
-    """What `strip` leaves: the bytes, how many cells of each role it removed, and how many the user had edited."""
+    """What `strip` leaves: the bytes, how many cells of each role it removed, how many the user had edited, and locked."""
 
     data: bytes
     removed: Mapping[str, int]
     kept: int = 0
+    locked: int = 0
 
 
 def edited(file: NotebookFile, edits: Iterable[CellEdit]) -> bytes:
@@ -37,8 +39,11 @@ def edited(file: NotebookFile, edits: Iterable[CellEdit]) -> bytes:
     items = list(file.content["cells"])
     ids = _ids_by_position(file, items)
     taken = {cell_id for cell_id in ids if cell_id}
+    numbers = {cell_id: number for number, cell_id in enumerate(ids, 1)}
     for edit in edits:
         _check(edit, items, ids, file.name)
+        for cell_id in edit.replaces:
+            require_unlocked(items[ids.index(cell_id)], f"cell #{numbers[cell_id]} of {file.name}")
         new_ids = [fresh_id(f"{edit.group}\0{i}", taken) for i in range(len(edit.cells))]
         new = [
             file.new_cell(cell.kind, cell.source, cell.metadata, cell_id=cell_id)
@@ -54,6 +59,16 @@ def edited(file: NotebookFile, edits: Iterable[CellEdit]) -> bytes:
     return with_cells(file, items)
 
 
+def require_unlocked(cell: Mapping[str, Any], place: str) -> None:
+    """Refuse to change a cell whose metadata forbids it. Raises EditConflictError."""
+    metadata = cell.get("metadata")
+    reason = conventions.locked(metadata) if isinstance(metadata, dict) else ""
+    if reason:
+        raise EditConflictError(
+            f"{place} is locked ({reason}); nothing was written", hint="unlock it, or mend what it calls"
+        )
+
+
 def strip(file: NotebookFile, roles: Collection[Role] = ()) -> Stripped:
     """`file` without what we wrote: our cells go, cells of ours that the user edited lose metadata and label only.
 
@@ -61,19 +76,22 @@ def strip(file: NotebookFile, roles: Collection[Role] = ()) -> Stripped:
     """
     items: list[Any] = []
     removed: Counter[str] = Counter()
-    kept = 0
+    kept = locked = 0
     for cell in file.content["cells"]:
         record = ours(cell["metadata"]) if isinstance(cell, dict) and isinstance(cell.get("metadata"), dict) else None
         if record is None or (roles and record["role"] not in roles):
             items.append(cell)
+        elif conventions.undeletable(cell["metadata"]):
+            items.append(cell)  # its user has said that it stays as it is
+            locked += 1
         elif is_edited(cell["metadata"], source_text(cell)):
             items.append(_disowned(file, cell))
             kept += 1
         else:
             removed[str(record["role"])] += 1
     if len(items) == len(file.content["cells"]) and not kept:
-        return Stripped(file.raw, {})
-    return Stripped(with_cells(file, items), dict(removed), kept)
+        return Stripped(file.raw, {}, locked=locked)
+    return Stripped(with_cells(file, items), dict(removed), kept, locked)
 
 
 def with_cells(file: NotebookFile, items: Sequence[Any]) -> bytes:

@@ -112,13 +112,13 @@ _REFUSALS = {
     "conflict": "a cell changed while the answer was made; nothing was overwritten",
     "edited": "you have edited the cells of the earlier run; they were kept (%nbcopilot accept replaces them)",
     "no-cell": "the cell that asked is no longer there; nothing was added",
-    "read-only": "the notebook is read-only; nothing was added",
+    "read-only": "what would be changed is read-only; nothing was written",
     "schema": "the JupyterLab extension is of another version; nothing was added",
     "failed": "the front end could not add the cells",
 }
 _NOT_UNDONE = {
     "edited": "you have edited what was written; nothing was taken back (%nbcopilot undo --force does it)",
     "no-cell": "no cell of the last write is in the notebook any more",
-    "read-only": "the notebook is read-only; nothing was taken back",
+    "read-only": "what would be changed is read-only; nothing was taken back",
     "failed": "the front end could not take the cells back",
 }

@@ -8,9 +8,12 @@ the surface can ask and plan again with `overwrite=True`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from nbcopilot.config import Config
+from nbcopilot.notebook import conventions
 from nbcopilot.notebook.labels import labelled, unlabelled
 from nbcopilot.types import (
     Candidate,
@@ -25,7 +28,7 @@ from nbcopilot.types import (
     Verdict,
     text_hash,
 )
-from nbcopilot.write.provenance import Provenance, cell_metadata, is_edited, label, ours
+from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, is_edited, label, ours
 
 ROLES: dict[TaskKind, Role] = {
     "generate": "code",
@@ -66,6 +69,8 @@ def plan(
     if subject is not None and task.kind != "generate":
         expected[subject.id] = subject.hash  # the answer is about this very text
     after = kept[-1].id if kept else _after(task, notebook)
+    beside = notebook.cell(after)
+    cells = tuple(replace(cell, metadata={**cell.metadata, **_slide(cell, beside)}) for cell in cells)
     return CellEdit(provenance.group, cells, after, tuple(cell.id for cell in replaced), expected)
 
 
@@ -120,6 +125,14 @@ def _cell(
         drawn=candidate.index or None,  # its place among the answers that were drawn together
     )
     return NewCell(kind, source, metadata)
+
+
+def _slide(cell: NewCell, beside: Cell | None) -> Mapping[str, Any]:
+    """Which slide of a deck the cell goes to: that of its neighbour; tests are on none."""
+    if beside is None or "slideshow" not in beside.metadata:
+        return {}
+    is_test = cell.metadata[KEY]["role"] == "tests"
+    return {"slideshow": {"slide_type": "skip"}} if is_test else conventions.slide_of(beside.metadata, below=True)
 
 
 def _after(task: Task, notebook: Notebook) -> str | None:

@@ -11,6 +11,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import type { LabIcon } from '@jupyterlab/ui-components';
 
 import { isRunning } from '../answer';
+import { unfit } from '../fitness';
 import { copilotIcon, explainIcon, fixIcon, testIcon } from '../icons';
 import { CommandIDs, ICopilot, PLUGIN_ID } from '../tokens';
 import type { TaskKind } from '../wire';
@@ -44,6 +45,7 @@ export const commands: JupyterFrontEndPlugin<void> = {
         app.commands.notifyCommandChanged(command);
       }
     });
+    tracker.activeCellChanged.connect(() => ids.forEach(id => app.commands.notifyCommandChanged(id)));
     tracker.currentChanged.connect(() => ids.forEach(id => app.commands.notifyCommandChanged(id)));
   }
 };
@@ -61,7 +63,14 @@ function addActions(app: JupyterFrontEnd, { model, host }: ICopilot, trans: Tran
       await app.commands.execute(CommandIDs.open);
       await model.ask(kind, '');
     };
-    app.commands.addCommand(id, { label, caption, icon, isEnabled, execute });
+    const isFit = (): boolean => unfit(kind, host.subject(), trans) === null;
+    app.commands.addCommand(id, {
+      label,
+      icon,
+      execute,
+      isEnabled: isFit,
+      caption: () => unfit(kind, host.subject(), trans) ?? caption
+    });
   }
   app.commands.addCommand(CommandIDs.generate, {
     label: trans.__('Generate Cell …'),

@@ -4,6 +4,7 @@ import * as React from 'react';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
+import { unfit } from '../fitness';
 import type { ISubject } from '../host';
 import type { SidebarModel } from '../model';
 import type { IStatus, TaskKind } from '../wire';
@@ -242,7 +243,13 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
       </div>
       <div className="nbc-Composer-actions" role="group" aria-label={trans.__('Actions on the selected cell')}>
         {ACTIONS.map(kind => (
-          <button key={kind} className="jp-mod-styled nbc-small" disabled={!ready} onClick={() => void model.ask(kind)}>
+          <button
+            key={kind}
+            className="jp-mod-styled nbc-small"
+            disabled={!ready || unfit(kind, subject, trans) !== null}
+            title={unfit(kind, subject, trans) ?? ''}
+            onClick={() => void model.ask(kind)}
+          >
             {kindLabel(kind, trans)}
           </button>
         ))}
