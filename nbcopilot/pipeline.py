@@ -20,7 +20,7 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import ContextReady, Done, EditReady, Event, Notice, PromptReady
 from nbcopilot.judge import Judge
-from nbcopilot.prompts.render import ROOMY
+from nbcopilot.prompts.render import MIN_TOKENS_FOR_EXAMPLES
 from nbcopilot.repair import Repair
 from nbcopilot.task import aim
 from nbcopilot.types import Candidate, CellEdit, Context, Judged, Notebook, Prompt, Task, Usage, Verdict
@@ -105,12 +105,12 @@ class Copilot:
         return Result(edit, candidate, verdict, context, tuple(notices), usage, attempts)
 
     def _budget(self, task: Task) -> int:
-        room = self.engine.describe().context_tokens - task.sampling.max_tokens - TEMPLATE_TOKENS
+        left = self.engine.describe().context_tokens - task.sampling.max_tokens - TEMPLATE_TOKENS
         if task.check and task.repairs:
-            room -= task.sampling.max_tokens  # the repair turn quotes the failed answer
-        room -= EXAMPLE_TOKENS if room >= ROOMY + EXAMPLE_TOKENS else 0
-        limit = self.config.context_tokens or room
-        return max(min(room, limit), 256)
+            left -= task.sampling.max_tokens  # the repair turn quotes the failed answer
+        left -= EXAMPLE_TOKENS if left >= MIN_TOKENS_FOR_EXAMPLES + EXAMPLE_TOKENS else 0
+        limit = self.config.context_tokens or left
+        return max(min(left, limit), 256)
 
     def plan_edit(self, task: Task, notebook: Notebook, prompt: Prompt, chosen: Judged) -> CellEdit:
         """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""

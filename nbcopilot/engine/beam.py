@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nbcopilot.engine.jobs import Reading, Shared
+from nbcopilot.engine.jobs import Prefill, Shared
 from nbcopilot.engine.model import Array, Cache, Segment
 from nbcopilot.engine.request import Request, Writer
 from nbcopilot.engine.sampling import log_softmax, penalized
@@ -33,8 +33,8 @@ class BeamSearch:
         self._shared = shared
         self._width = max(request.sampling.beams, request.candidates)
         self._limit = min(request.sampling.max_tokens, shared.model.context - len(request.ids))
-        self._room = len(request.ids) + self._limit
-        self._prompt = Reading(request, shared, self._room)
+        self._token_budget = len(request.ids) + self._limit
+        self._prompt = Prefill(request, shared, self._token_budget)
         self._beams = [_Beam([], 0.0, self._prompt.cache)]
         self._done: list[tuple[float, list[int]]] = []
         self._steps = 0
@@ -116,7 +116,7 @@ class BeamSearch:
             cache = parent.cache
             if row in used:
                 start = prompt if spare else 0
-                cache = spare.pop() if spare else self._shared.model.new_cache(self._room)
+                cache = spare.pop() if spare else self._shared.model.new_cache(self._token_budget)
                 cache.copy_from(parent.cache, start, parent.cache.length)
             used.add(row)
             grown.append(_Beam([*parent.ids, id], score, cache))

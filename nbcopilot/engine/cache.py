@@ -8,13 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nbcopilot.engine.shape import Shape
+from nbcopilot.engine.model_config import ModelConfig
 
 
 class KVCache:
     """Keys and values of one sequence: (layers, kv_heads, capacity, head_dim) each; `length` tokens are filled."""
 
-    def __init__(self, shape: Shape, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, shape: ModelConfig, capacity: int, dtype: torch.dtype, device: torch.device) -> None:
         size = (shape.layers, shape.kv_heads, capacity, shape.head_dim)
         self.keys = torch.empty(size, dtype=dtype, device=device)
         self.values = torch.empty(size, dtype=dtype, device=device)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nbcopilot.engine.gguf_file import FourBits, GGUFFile
 from nbcopilot.engine.layout import TensorSize
-from nbcopilot.engine.shape import json_object
+from nbcopilot.engine.model_config import json_object
 from nbcopilot.errors import ModelCorruptError, UnknownModelError
 
 _UNREADABLE = (
@@ -96,7 +96,7 @@ class FolderCheckpoint:
         return self._readers
 
     def size(self, name: str) -> TensorSize:
-        """Shape and type as the file's header has them. Raises ModelCorruptError when it is missing."""
+        """ModelConfig and type as the file's header has them. Raises ModelCorruptError when it is missing."""
         if name not in self._sizes:
             raise ModelCorruptError(f"{self._path} has no tensor {name}", hint="pull the model again")
         return self._sizes[name]
@@ -155,7 +155,7 @@ class GGUFCheckpoint:
         return self._names
 
     def size(self, name: str) -> TensorSize:
-        """Shape as torch has it; what the file quantised comes out as float32. Raises ModelCorruptError."""
+        """ModelConfig as torch has it; what the file quantised comes out as float32. Raises ModelCorruptError."""
         if name not in self._names:
             raise ModelCorruptError(f"{self.file.path.name} has no tensor {name}", hint="pull it again")
         return TensorSize(self.file.tensors[self._names[name]].shape, "F32")

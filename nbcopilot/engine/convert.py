@@ -17,8 +17,8 @@ from torch import Tensor
 from nbcopilot.engine.checkpoint import Checkpoint, open_checkpoint
 from nbcopilot.engine.device import require_memory
 from nbcopilot.engine.layout import check_published
+from nbcopilot.engine.model_config import ModelConfig
 from nbcopilot.engine.quantize import quantize_rows
-from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.errors import UnknownModelError
 from nbcopilot.models.fetch import Progress
@@ -33,7 +33,7 @@ def convert(source: Path, folder: Path, precision: str, progress: Progress | Non
     Raises ModelCorruptError, UnknownModelError.
     """
     checkpoint = open_checkpoint(source)
-    shape = Shape.read(checkpoint.config)
+    shape = ModelConfig.read(checkpoint.config)
     if shape is None:
         raise UnknownModelError(
             f"{checkpoint.config.get('model_type')} models are not converted", hint="load it as a folder"
@@ -57,7 +57,7 @@ def layer_file(number: int) -> str:
     return f"layer-{number:03}.safetensors"
 
 
-def _layer(source: Checkpoint, shape: Shape, number: int, precision: str) -> dict[str, Tensor]:
+def _layer(source: Checkpoint, shape: ModelConfig, number: int, precision: str) -> dict[str, Tensor]:
     at = f"model.layers.{number}."
 
     def joined(*names: str) -> Tensor:
@@ -79,7 +79,7 @@ def _layer(source: Checkpoint, shape: Shape, number: int, precision: str) -> dic
     return out
 
 
-def _outer(source: Checkpoint, shape: Shape, precision: str) -> dict[str, Tensor]:
+def _outer(source: Checkpoint, shape: ModelConfig, precision: str) -> dict[str, Tensor]:
     embed = source.tensor("model.embed_tokens.weight")
     head = embed if shape.tied else source.tensor("lm_head.weight")
     # Only the rows of the prompt are ever read; float16 keeps more digits than the published 5 bits have.

@@ -19,8 +19,8 @@ from nbcopilot.engine.device import require_memory
 from nbcopilot.engine.gguf_file import FourBits
 from nbcopilot.engine.layout import check_finite, check_published
 from nbcopilot.engine.model import Array
+from nbcopilot.engine.model_config import ModelConfig
 from nbcopilot.engine.native.pack import BLOCK, fits, group_size, pack4, pack8
-from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.errors import UnknownModelError
 from nbcopilot.models.fetch import Progress
@@ -34,7 +34,7 @@ def convert_native(source: Path, folder: Path, progress: Progress | None = None)
     One layer is in memory at a time. Raises ModelCorruptError, UnknownModelError.
     """
     checkpoint = open_checkpoint(source)
-    shape = Shape.read(checkpoint.config)
+    shape = ModelConfig.read(checkpoint.config)
     if shape is None or not fits(shape):
         raise UnknownModelError(f"the kernels do not compute {source.name}", hint='set `precision = "float32"`')
     check_published(checkpoint.size, shape)
@@ -97,7 +97,7 @@ class _Writer:
         self.add(f"{name}.lowest", minima)
 
 
-def _layer(out: _Writer, source: Checkpoint, shape: Shape, number: int) -> None:
+def _layer(out: _Writer, source: Checkpoint, shape: ModelConfig, number: int) -> None:
     at = f"model.layers.{number}."
 
     def joined(*names: str) -> Array:

@@ -1,6 +1,6 @@
 """Guesses by a smaller model of the same family, for what is nowhere in the prompt: it reads along and writes ahead.
 
-One sequence at a time. Whether a guess pays is `drafting.Pace`'s to say; the answers are the same without.
+One sequence at a time. Whether a guess pays is `drafting.SpeculationPolicy`'s to say; the answers are the same without.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ class DraftModel:
         self.name, self.model = name, model
         self.token_seconds = 0.0
 
-    def follow(self, room: int) -> Follower:
-        """A reader of one sequence of up to `room` tokens."""
-        return Follower(self, room)
+    def start_session(self, token_budget: int) -> DraftSession:
+        """A reader of one sequence of up to `token_budget` tokens."""
+        return DraftSession(self, token_budget)
 
     def close(self) -> None:
         """Free the model."""
         self.model.close()
 
 
-class Follower:
+class DraftSession:
     """What the small model has read of one sequence."""
 
-    def __init__(self, draft: DraftModel, room: int) -> None:
-        self._draft, self._room = draft, room
+    def __init__(self, draft: DraftModel, token_budget: int) -> None:
+        self._draft, self._token_budget = draft, token_budget
         self._cache: Cache | None = None
         self._read: list[int] = []
         self._sure = 0
@@ -48,18 +48,18 @@ class Follower:
         while same < min(len(self._read), len(ids) - 1) and self._read[same] == ids[same]:
             same += 1
         self._sure = same
-        if len(ids) - same > LONGEST_LAG or len(ids) + count > self._room:
+        if len(ids) - same > LONGEST_LAG or len(ids) + count > self._token_budget:
             return []
         try:
             return self._guess(ids, same, count)
         except (OutOfMemoryError, MemoryError, ModelCorruptError):
-            self._room = 0  # from now on without; an id beyond its own rows is the larger model's alone
+            self._token_budget = 0  # from now on without; an id beyond its own rows is the larger model's alone
             return []
 
     def _guess(self, ids: Sequence[int], same: int, count: int) -> list[int]:
         model = self._draft.model
         if self._cache is None:
-            self._cache = model.new_cache(self._room)
+            self._cache = model.new_cache(self._token_budget)
         self._cache.truncate(same)
         piece = list(ids[same : same + PIECE])
         self._read[same:] = piece

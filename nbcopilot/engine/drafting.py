@@ -22,7 +22,7 @@ BY_MODEL = 0
 _MODEL_COST = 0.4
 
 
-class Lookup:
+class PromptLookup:
     """Finds where the last tokens occurred before, for one sequence that grows."""
 
     def __init__(self, ids: Sequence[int]) -> None:
@@ -48,7 +48,7 @@ class Lookup:
         return [], 0
 
 
-class Pace:
+class SpeculationPolicy:
     """How long a guess should be: measured acceptance against the measured cost of more rows. Shared by all requests."""
 
     def __init__(self) -> None:

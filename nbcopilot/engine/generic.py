@@ -19,8 +19,8 @@ from nbcopilot.engine.convert import DTYPES
 from nbcopilot.engine.device import Placement
 from nbcopilot.engine.layout import check_ids
 from nbcopilot.engine.model import Array, Segment
+from nbcopilot.engine.model_config import LIMITS, MOST_CONTEXT, bounded, json_object, wrong
 from nbcopilot.engine.quantize import int8_linear, quantize_rows
-from nbcopilot.engine.shape import LIMITS, MOST_CONTEXT, bounded, json_object, wrong
 from nbcopilot.errors import ModelCorruptError
 from nbcopilot.models.files import tree_bytes
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 import gguf
 import numpy as np
 
-from nbcopilot.engine.shape import bounded
+from nbcopilot.engine.model_config import bounded
 from nbcopilot.errors import ModelCorruptError
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}

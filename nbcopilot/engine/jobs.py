@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from nbcopilot.engine.draft_model import DraftModel, Follower
-from nbcopilot.engine.drafting import BY_MODEL, Lookup, Pace
+from nbcopilot.engine.draft_model import DraftModel, DraftSession
+from nbcopilot.engine.drafting import BY_MODEL, PromptLookup, SpeculationPolicy
 from nbcopilot.engine.model import Array, Cache, Model, Segment
 from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.request import Request, Writer
@@ -31,7 +31,7 @@ class Shared:
     model: Model
     tokens: Tokens
     prefixes: PrefixCache | None
-    pace: Pace | None
+    policy: SpeculationPolicy | None
     draft: DraftModel | None = None
 
 
@@ -64,11 +64,11 @@ class Job(Protocol):
         ...
 
 
-class Reading:
+class Prefill:
     """The prompt of one request on its way into a cache, piece by piece, from where an earlier request left it."""
 
-    def __init__(self, request: Request, shared: Shared, room: int) -> None:
-        self.cache: Cache = shared.model.new_cache(room)
+    def __init__(self, request: Request, shared: Shared, token_budget: int) -> None:
+        self.cache: Cache = shared.model.new_cache(token_budget)
         self.cached = 0
         self._ids, self._prefixes = request.ids, shared.prefixes
         # Logits of every row are wanted to score the prompt: none of it may come from an earlier request then.
@@ -103,11 +103,11 @@ class _Candidate:
     cache: Cache
     sampler: Sampler
     writer: Writer
-    lookup: Lookup | None
+    lookup: PromptLookup | None
     rest: bytes
     draft: list[int] = field(default_factory=list)
     run: int = 0
-    follower: Follower | None = None
+    session: DraftSession | None = None
 
 
 class Candidates:
@@ -119,8 +119,8 @@ class Candidates:
         self._shared = shared
         used = len(request.ids) + len(request.begins)
         self._limit = min(request.sampling.max_tokens, shared.model.context - used)
-        self._room = used + self._limit
-        self._prompt = Reading(request, shared, self._room)
+        self._token_budget = used + self._limit
+        self._prompt = Prefill(request, shared, self._token_budget)
         self._live: list[_Candidate] = []
         self._echoed: list[TokenScore] = []
         self.reading = True
@@ -180,26 +180,28 @@ class Candidates:
     def _guessed(self, candidate: _Candidate, other_rows: int) -> Segment:
         newest = candidate.ids[candidate.cache.length :]
         candidate.draft = []
-        pace = self._shared.pace
-        if candidate.lookup is not None and pace is not None:
-            left = max(0, self._room - len(candidate.ids) - 1)
+        policy = self._shared.policy
+        if candidate.lookup is not None and policy is not None:
+            left = max(0, self._token_budget - len(candidate.ids) - 1)
             guess, candidate.run = candidate.lookup.guess(left)
-            candidate.draft = guess[: pace.length(candidate.run, other_rows)]
+            candidate.draft = guess[: policy.length(candidate.run, other_rows)]
             if self._shared.draft is not None:
-                self._by_model(candidate, pace, self._shared.draft, left, other_rows)
+                self._by_model(candidate, policy, self._shared.draft, left, other_rows)
         return Segment(candidate.cache, newest + candidate.draft, wanted=1 + len(candidate.draft))
 
-    def _by_model(self, candidate: _Candidate, pace: Pace, draft: DraftModel, left: int, other_rows: int) -> None:
+    def _by_model(
+        self, candidate: _Candidate, policy: SpeculationPolicy, draft: DraftModel, left: int, other_rows: int
+    ) -> None:
         """The smaller model's guess in place of what was looked up, where that is expected to give more."""
         if other_rows:
-            candidate.follower = None  # rows are dear beside others; its memory is not needed
+            candidate.session = None  # rows are dear beside others; its memory is not needed
             return
-        count, gain = pace.best(BY_MODEL, 0, draft.token_seconds)
-        if not count or (candidate.draft and pace.best(candidate.run, 0)[1] >= gain):
+        count, gain = policy.best(BY_MODEL, 0, draft.token_seconds)
+        if not count or (candidate.draft and policy.best(candidate.run, 0)[1] >= gain):
             return
-        if candidate.follower is None:
-            candidate.follower = draft.follow(self._room)
-        if guess := candidate.follower.guess(candidate.ids, min(count, left)) if left else []:
+        if candidate.session is None:
+            candidate.session = draft.start_session(self._token_budget)
+        if guess := candidate.session.guess(candidate.ids, min(count, left)) if left else []:
             candidate.draft, candidate.run = guess, BY_MODEL
 
     def _choose(self, candidate: _Candidate, logits: Array) -> None:
@@ -212,9 +214,9 @@ class Candidates:
                 break
         if candidate.lookup is not None:
             candidate.lookup.extend(candidate.ids[before:])
-        if candidate.draft and self._shared.pace is not None:
+        if candidate.draft and self._shared.policy is not None:
             accepted = min(len(candidate.ids) - before - 1, len(candidate.draft))
-            self._shared.pace.saw(candidate.run, accepted, len(candidate.draft))
+            self._shared.policy.saw(candidate.run, accepted, len(candidate.draft))
         candidate.cache.truncate(len(candidate.ids) - 1)
 
     def _pick(self, candidate: _Candidate, logits: Array) -> int:
@@ -231,13 +233,13 @@ class Candidates:
         for index in range(self.request.candidates):
             cache = prompt.cache
             if index < self.request.candidates - 1:
-                cache = model.new_cache(self._room)
+                cache = model.new_cache(self._token_budget)
                 cache.copy_from(prompt.cache, 0, prompt.cache.length)
             sampler = Sampler(self.request.sampling, index)
             writer = Writer(self.request, index, self._shared.tokens, self._limit, prompt.cached)
             if self.request.sampling.echo:
                 writer.echo(self._shared.tokens.decode(self.request.ids), self._echoed)
-            lookup = Lookup(self.request.ids) if self._shared.pace is not None else None
+            lookup = PromptLookup(self.request.ids) if self._shared.policy is not None else None
             ids, begins = list(self.request.ids), self.request.begins
             self._live.append(_Candidate(ids, cache, sampler, writer, lookup, begins))
 

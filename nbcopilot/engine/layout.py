@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from nbcopilot.engine.model_config import ModelConfig, bounded, wrong
 from nbcopilot.engine.native.pack import BLOCK, fits, group_size
-from nbcopilot.engine.shape import Shape, bounded, wrong
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 Sizes = dict[str, tuple[int, ...]]
@@ -33,7 +33,7 @@ class TensorSize:
 # ---------------------------------------------------------------- published
 
 
-def published(shape: Shape) -> Sizes:
+def published(shape: ModelConfig) -> Sizes:
     """Every tensor that is read of a published model, under transformers' names."""
     hidden, inner = shape.hidden, shape.inner
     queries, keys = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -58,7 +58,7 @@ def published(shape: Shape) -> Sizes:
     return sizes | {f"model.layers.{n}.{name}": size for n in range(shape.layers) for name, size in layer.items()}
 
 
-def check_published(size_of: Callable[[str], TensorSize], shape: Shape) -> None:
+def check_published(size_of: Callable[[str], TensorSize], shape: ModelConfig) -> None:
     """Hold a published model against its own config. `size_of` raises ModelCorruptError for a missing tensor."""
     for name, size in published(shape).items():
         check_size(name, size_of(name), size)
@@ -75,7 +75,7 @@ def check_size(name: str, found: TensorSize, expected: tuple[int, ...], kinds: I
 # ---------------------------------------------------------------- converted for torch
 
 
-def converted(shape: Shape) -> tuple[Sizes, Sizes]:
+def converted(shape: ModelConfig) -> tuple[Sizes, Sizes]:
     """(tensors of a layer's file, of the outer file) as `convert` writes them; linears without `.weight`."""
     hidden, inner, dim = shape.hidden, shape.inner, shape.head_dim
     layer: Sizes = {
@@ -113,12 +113,12 @@ def check_converted(file: str, found: Mapping[str, TensorSize], sizes: Sizes, *,
 # ---------------------------------------------------------------- packed for the kernels
 
 
-def check_packed(index: Mapping[str, Any], file_bytes: int) -> tuple[Shape, dict[str, dict[str, Any]]]:
+def check_packed(index: Mapping[str, Any], file_bytes: int) -> tuple[ModelConfig, dict[str, dict[str, Any]]]:
     """(shape, entries) of a weights.json, every offset and size within the `file_bytes` of its weights.bin.
 
     After this the kernels read and write inside the file and inside the buffers that the shape gives.
     """
-    shape, entries = Shape.stored(index.get("shape")), index.get("tensors")
+    shape, entries = ModelConfig.stored(index.get("shape")), index.get("tensors")
     if not fits(shape):
         raise wrong("weights.json has a shape that the kernels do not compute")
     if bounded("the size in weights.json", index.get("bytes"), 1) != file_bytes:

@@ -15,10 +15,10 @@ from nbcopilot.engine import device
 from nbcopilot.engine.device import OVERHEAD_BYTES, Placement, require_memory
 from nbcopilot.engine.draft_model import DraftModel
 from nbcopilot.engine.model import Model
+from nbcopilot.engine.model_config import ModelConfig, json_object
 from nbcopilot.engine.native.binding import Library
 from nbcopilot.engine.native.pack import fits
 from nbcopilot.engine.native_model import NativeModel
-from nbcopilot.engine.shape import Shape, json_object
 from nbcopilot.engine.tokens import Tokens
 from nbcopilot.errors import EngineError, ModelCorruptError
 from nbcopilot.models.fetch import Progress
@@ -124,7 +124,7 @@ def _with_torch(source: LocalModel, placement: Placement, progress: Progress | N
     weight_bytes = tree_bytes(folder)
     require_memory(weight_bytes + OVERHEAD_BYTES, source.ref.id, placement.device)
     try:
-        shape = Shape.stored(json_object(folder / "config.json"))
+        shape = ModelConfig.stored(json_object(folder / "config.json"))
         return Loaded(Transformer(folder, shape, placement), Tokens(folder), weight_bytes, reason)
     except (SafetensorError, KeyError, ValueError, TypeError) as exc:
         raise _damaged(source, exc) from exc
@@ -139,9 +139,9 @@ def _with_transformers(source: LocalModel, placement: Placement, progress: Progr
     return Loaded(GenericModel(source.path, placement), Tokens(folder), weight_bytes, "transformers computes this kind")
 
 
-def _folder_shape(path: Path) -> Shape | None:
+def _folder_shape(path: Path) -> ModelConfig | None:
     """The shape of a transformers folder, or None when only transformers computes it."""
-    return Shape.read(json_object(path / "config.json"))
+    return ModelConfig.read(json_object(path / "config.json"))
 
 
 def _damaged(source: LocalModel, exc: Exception) -> ModelCorruptError:

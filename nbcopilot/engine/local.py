@@ -16,7 +16,7 @@ from nbcopilot.config import Config
 from nbcopilot.engine.beam import BeamSearch
 from nbcopilot.engine.device import Placement, follow_load, free_threads, place
 from nbcopilot.engine.draft_model import DraftModel
-from nbcopilot.engine.drafting import Pace
+from nbcopilot.engine.drafting import SpeculationPolicy
 from nbcopilot.engine.jobs import Candidates, Job, Shared
 from nbcopilot.engine.layout import check_ids
 from nbcopilot.engine.loading import Loaded, load_draft, load_model
@@ -71,13 +71,13 @@ class LocalEngine:
         self._source, self._placement, self._loaded = source, placement, loaded
         self._tokens, model, self._heal = loaded.tokens, loaded.model, heal
         prefixes = PrefixCache(config.cache_mb * 1_000_000) if model.reuses and config.cache_mb else None
-        pace = Pace() if model.reuses and draft else None
-        self._shared = Shared(model, self._tokens, prefixes, pace, smaller)
+        policy = SpeculationPolicy() if model.reuses and draft else None
+        self._shared = Shared(model, self._tokens, prefixes, policy, smaller)
         self._threads: Callable[[], int] = follow_load(free_threads())
         if config.threads:
             self._threads = lambda: config.threads
-        self._room = max(ANSWER_BYTES // model.token_bytes, model.context) if model.token_bytes else math.inf
-        self._scheduler = Scheduler(model, partial(_job, self._shared), pace, self._threads, self._room)
+        self._token_budget = max(ANSWER_BYTES // model.token_bytes, model.context) if model.token_bytes else math.inf
+        self._scheduler = Scheduler(model, partial(_job, self._shared), policy, self._threads, self._token_budget)
 
     def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Generator[Chunk, None, None]:
         """Stream the answers; see Engine.generate. The prompt is checked now, not at the first chunk."""
@@ -109,13 +109,13 @@ class LocalEngine:
                 "computes": self._loaded.model.kind,
                 "reason": self._loaded.reason,
                 "draft": self._shared.draft.name if self._shared.draft else "",
-                "guesses_right": self._shared.pace.right if self._shared.pace else {},
+                "guesses_right": self._shared.policy.right if self._shared.policy else {},
                 "threads": self._threads(),
                 "weight_bytes": self._loaded.weight_bytes,
                 "cache_bytes": prefixes.bytes if prefixes else 0,
                 "cache_limit_bytes": prefixes.limit if prefixes else 0,
                 "answer_bytes": self._scheduler.held * token,
-                "answer_limit_bytes": self._room * token if token else None,
+                "answer_limit_bytes": self._token_budget * token if token else None,
                 "fill_in_the_middle": self._tokens.has_fill,
                 "logprobs": True,
                 "echo": True,
@@ -154,16 +154,26 @@ class LocalEngine:
         check_ids(np.array(ids, np.int64), self._loaded.model.vocab)  # now: others are computed together with it
         ids, begins = self._healed(ids, prompt, sampling)
         rows, used = max(candidates, sampling.beams), len(ids) + len(begins)
-        room = rows * (used + min(sampling.max_tokens, limit - used))
-        if room > self._room:
+        token_budget = rows * (used + min(sampling.max_tokens, limit - used))
+        if token_budget > self._token_budget:
             token = self._loaded.model.token_bytes
             raise OutOfMemoryError(
-                f"{rows} answers to this prompt may take {human_bytes(room * token)}; "
-                f"the engine keeps to {human_bytes(int(self._room) * token)}",
+                f"{rows} answers to this prompt may take {human_bytes(token_budget * token)}; "
+                f"the engine keeps to {human_bytes(int(self._token_budget) * token)}",
                 hint="ask for fewer candidates, or for shorter answers (`max_tokens`)",
             )
         urgent = prompt.suffix is not None
-        return Request(ids, sampling, prompt.stop, out, position, candidates, urgent=urgent, room=room, begins=begins)
+        return Request(
+            ids,
+            sampling,
+            prompt.stop,
+            out,
+            position,
+            candidates,
+            urgent=urgent,
+            token_budget=token_budget,
+            begins=begins,
+        )
 
     def _healed(self, ids: list[int], prompt: Prompt, sampling: Sampling) -> tuple[list[int], bytes]:
         """`Tokens.healed` for a gap in which nothing has been said yet, where there is room to spell anew."""

@@ -13,9 +13,9 @@ import numpy as np
 
 from nbcopilot.engine.layout import check_ids, check_packed
 from nbcopilot.engine.model import Array, Segment
+from nbcopilot.engine.model_config import ModelConfig, json_object
 from nbcopilot.engine.native import binding
 from nbcopilot.engine.native.pack import BLOCK
-from nbcopilot.engine.shape import Shape, json_object
 from nbcopilot.errors import InternalError, OutOfMemoryError
 
 KEYS = 16
@@ -29,7 +29,7 @@ class NativeCache:
     Memory is touched only as it fills: room for a long answer costs nothing until the answer is long.
     """
 
-    def __init__(self, shape: Shape, capacity: int) -> None:
+    def __init__(self, shape: ModelConfig, capacity: int) -> None:
         self.capacity = -(-capacity // KEYS) * KEYS
         lead = (shape.layers, shape.kv_heads)
         self.keys = np.empty((*lead, self.capacity // KEYS, shape.head_dim, KEYS), np.float16)
@@ -177,7 +177,7 @@ class NativeModel:
         )  # fmt: skip
 
 
-def _rotary(shape: Shape, length: int) -> tuple[Array, Array]:
+def _rotary(shape: ModelConfig, length: int) -> tuple[Array, Array]:
     """cos and sin of every position's angles, (length, head_dim / 2) float32."""
     steps = np.arange(0, shape.head_dim, 2, dtype=np.float32) / np.float32(shape.head_dim)
     angles = np.outer(np.arange(length, dtype=np.float32), (1.0 / shape.rope_base**steps).astype(np.float32))

@@ -19,7 +19,7 @@ from nbcopilot.types import Chunk, Sampling, TokenScore, Usage
 class Request:
     """What was asked, as ids. `out` gets (position, Chunk) pairs, or one exception; `cancelled` is set by the asker.
 
-    `room` is the tokens that its caches may come to hold, over all candidates. `begins` is what every answer begins
+    `token_budget` is the tokens that its caches may come to hold, over all candidates. `begins` is what every answer begins
     with, whatever the tokens: it was taken from the end of the text (`healing`) and is not part of the answer.
     """
 
@@ -31,7 +31,7 @@ class Request:
     candidates: int = 1
     urgent: bool = False
     cancelled: bool = False
-    room: int = 0
+    token_budget: int = 0
     begins: bytes = b""
     started: float = field(default_factory=time.monotonic)
 

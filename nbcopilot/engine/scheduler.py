@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from nbcopilot.engine.drafting import Pace
+from nbcopilot.engine.drafting import SpeculationPolicy
 from nbcopilot.engine.jobs import PREFILL_ROWS, Factory, Job
 from nbcopilot.engine.model import Model, Segment
 from nbcopilot.engine.request import Request
@@ -21,21 +21,26 @@ from nbcopilot.errors import EngineError, EngineUnavailableError, InternalError,
 
 # Answers decoded together: 8 rows cost about twice as much as one, 16 about three times (benchmarks/results).
 MAX_ROWS = 16
-# Share of the room for caches that is kept free for urgent requests.
+# Share of the token budget that is kept free for urgent requests.
 URGENT_SHARE = 1 / 8
 
 
 class Scheduler:
     """Requests in, chunks out through each request's queue. Thread-safe.
 
-    room: tokens that the caches of all running answers may come to hold together.
+    token_budget: tokens that the caches of all running answers may come to hold together.
     """
 
     def __init__(
-        self, model: Model, make_job: Factory, pace: Pace | None, threads: Callable[[], int], room: float = math.inf
+        self,
+        model: Model,
+        make_job: Factory,
+        policy: SpeculationPolicy | None,
+        threads: Callable[[], int],
+        token_budget: float = math.inf,
     ) -> None:
-        self._model, self._make_job, self._pace, self._threads = model, make_job, pace, threads
-        self._room = room
+        self._model, self._make_job, self._policy, self._threads = model, make_job, policy, threads
+        self._token_budget = token_budget
         self._waiting: deque[Request] = deque()
         self._active: list[Job] = []
         self._changed = threading.Condition()
@@ -54,7 +59,7 @@ class Scheduler:
     @property
     def held(self) -> int:
         """Tokens that the caches of the running answers may come to hold."""
-        return sum(job.request.room for job in list(self._active))
+        return sum(job.request.token_budget for job in list(self._active))
 
     def close(self) -> None:
         """Cancel what runs and end the thread."""
@@ -109,11 +114,11 @@ class Scheduler:
 
     def _fits(self, request: Request) -> bool:
         """Whether `request` can run beside the others now. Alone every request can."""
-        held = self.held + request.room
+        held = self.held + request.token_budget
         if request.urgent:
-            return held <= self._room
+            return held <= self._token_budget
         rows = sum(job.rows for job in self._active) + max(request.candidates, request.sampling.beams)
-        return rows <= MAX_ROWS and held <= self._room * (1 - URGENT_SHARE)
+        return rows <= MAX_ROWS and held <= self._token_budget * (1 - URGENT_SHARE)
 
     def _step(self) -> None:
         parts = self._parts()
@@ -133,18 +138,18 @@ class Scheduler:
                 job.request.out.put(mapped(exc))
                 job.finished = True
         else:
-            if self._pace is not None and not reading:
-                self._pace.took(len(logits), time.monotonic() - began)
+            if self._policy is not None and not reading:
+                self._policy.took(len(logits), time.monotonic() - began)
         self._active = [job for job in self._active if not job.finished]
 
     def _parts(self) -> list[tuple[Job, list[Segment]]]:
         """What to compute next. One prompt at a time, so that the next one can begin where this one has been."""
         parts = []
-        room, rows = PREFILL_ROWS, sum(job.rows for job in self._active if not job.reading)
+        rows_left, rows = PREFILL_ROWS, sum(job.rows for job in self._active if not job.reading)
         for job in self._active:
-            segments = job.segments(room, rows - job.rows)
+            segments = job.segments(rows_left, rows - job.rows)
             if job.reading:
-                room = 0
+                rows_left = 0
             if segments:
                 parts.append((job, segments))
         return parts

@@ -15,7 +15,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from nbcopilot.engine.gguf_file import GGUFFile
-from nbcopilot.engine.shape import bounded, json_object, wrong
+from nbcopilot.engine.model_config import bounded, json_object, wrong
 from nbcopilot.errors import EngineError, ModelCorruptError
 
 _GPT2 = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"

@@ -21,8 +21,8 @@ from nbcopilot.engine.convert import DTYPES, layer_file
 from nbcopilot.engine.device import Placement
 from nbcopilot.engine.layout import check_converted, check_ids, converted
 from nbcopilot.engine.model import Array, Segment
+from nbcopilot.engine.model_config import ModelConfig
 from nbcopilot.engine.quantize import FloatLinear, Linear, int8_linear
-from nbcopilot.engine.shape import Shape
 
 
 class Transformer:
@@ -31,7 +31,7 @@ class Transformer:
     reuses = True
     kind = "torch"
 
-    def __init__(self, folder: Path, shape: Shape, placement: Placement) -> None:
+    def __init__(self, folder: Path, shape: ModelConfig, placement: Placement) -> None:
         # int8 weights are multiplied by inputs that come and go in float32.
         device, dtype = torch.device(placement.device), DTYPES.get(placement.precision, torch.float32)
         self.shape, self.device, self.dtype = shape, device, dtype
@@ -106,7 +106,7 @@ class Transformer:
 class _Layer:
     """One block: attention and a gated MLP, each after an RMSNorm."""
 
-    def __init__(self, reader: _Reader, shape: Shape) -> None:
+    def __init__(self, reader: _Reader, shape: ModelConfig) -> None:
         self._shape = shape
         self._norm1, self._norm2 = reader.vector("norm1"), reader.vector("norm2")
         self._qkv, self._o = reader.linear("qkv"), reader.linear("o")
@@ -189,7 +189,7 @@ def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
 
 
-def _rotary_table(shape: Shape, length: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+def _rotary_table(shape: ModelConfig, length: int, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     steps = torch.arange(0, shape.head_dim, 2, dtype=torch.float32) / shape.head_dim
     angles = torch.outer(torch.arange(length, dtype=torch.float32), 1.0 / shape.rope_base**steps)
     both = torch.cat((angles, angles), dim=1)[:, None]

@@ -15,7 +15,7 @@ from nbcopilot.prompts.templates import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
 from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task, Verdict
 
 # Tokens of a context beside which there is room for worked examples too.
-ROOMY = 1024
+MIN_TOKENS_FOR_EXAMPLES = 1024
 
 HEADINGS = {
     "project": "Project",
@@ -33,7 +33,12 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
     task, language = context.task, context.language
     kind = KINDS[task.kind]
     messages = [Message("system", SYSTEM)]
-    if _inside(context) and task.kind == "generate" and language == "python" and not 0 < context.budget < ROOMY:
+    if (
+        _inside(context)
+        and task.kind == "generate"
+        and language == "python"
+        and not 0 < context.budget < MIN_TOKENS_FOR_EXAMPLES
+    ):
         for around, asked, answer in NEXT_CELLS:
             request = f"{around}\n\n## The request\n\n{_ask(task, language, inside=True)}\n\n{asked}"
             messages.append(Message("user", request))

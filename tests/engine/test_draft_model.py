@@ -41,7 +41,7 @@ def draft_of(engine: LocalEngine) -> DraftModel:
 
 def test_answers_are_the_same_with_a_draft(paired: LocalEngine, qwen_folder: Path, opened: Opener) -> None:
     plain = opened(qwen_folder, cache_mb=0)
-    plain._shared.pace = plain._shared.draft = None
+    plain._shared.policy = plain._shared.draft = None
     for number in range(8):
         text = f"{number} = {number}\n" * (1 + number)
         for settings in ({}, {"temperature": 1.0, "seed": number}):
@@ -58,11 +58,11 @@ def test_guess_is_what_the_small_model_would_say(paired: LocalEngine) -> None:
     for _ in range(4):
         said.append(int(logits[-1].argmax()))
         logits = draft.model.forward([Segment(cache, said[-1:])])
-    follower = draft.follow(64)
-    assert follower.guess(ids, 4) == said
+    session = draft.start_session(64)
+    assert session.guess(ids, 4) == said
     # The larger model took two of them and then another one.
     longer = [*ids, *said[:2], (said[2] + 1) % 300]
-    assert follower.guess(longer, 3) == draft.follow(64).guess(longer, 3)
+    assert session.guess(longer, 3) == draft.start_session(64).guess(longer, 3)
 
 
 def test_long_prompt_is_read_in_pieces_and_a_very_long_one_not_at_all(
@@ -70,11 +70,11 @@ def test_long_prompt_is_read_in_pieces_and_a_very_long_one_not_at_all(
 ) -> None:
     monkeypatch.setattr(draft_model, "PIECE", 8)
     draft, ids = draft_of(paired), list(range(6, 30))
-    follower = draft.follow(100)
-    assert [len(follower.guess(ids, 2)) for _ in range(3)] == [0, 0, 2]
+    session = draft.start_session(100)
+    assert [len(session.guess(ids, 2)) for _ in range(3)] == [0, 0, 2]
     monkeypatch.setattr(draft_model, "LONGEST_LAG", 20)
-    assert draft.follow(100).guess(ids, 2) == []
-    assert follower.guess([*ids, 7], 2)  # read already
+    assert draft.start_session(100).guess(ids, 2) == []
+    assert session.guess([*ids, 7], 2)  # read already
 
 
 def test_draft_without_memory_is_done_without(paired: LocalEngine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from nbcopilot.engine.checkpoint import open_checkpoint
 from nbcopilot.engine.gguf_file import GGUFFile
-from nbcopilot.engine.shape import Shape
+from nbcopilot.engine.model_config import ModelConfig
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.engine.tokens import Tokens
 from nbcopilot.errors import ModelCorruptError, UnknownModelError
@@ -43,7 +43,7 @@ def test_four_bit_blocks_are_taken_apart_exactly(file: Path) -> None:
 
 
 def test_the_shape_is_read_from_the_header(file: Path) -> None:
-    shape = Shape.read(open_checkpoint(file).config)
+    shape = ModelConfig.read(open_checkpoint(file).config)
     assert shape is not None
     assert (shape.layers, shape.heads, shape.kv_heads, shape.head_dim, shape.vocab, shape.tied) == (
         2,

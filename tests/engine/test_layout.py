@@ -22,9 +22,9 @@ from nbcopilot.engine.convert_native import convert_native
 from nbcopilot.engine.device import Placement
 from nbcopilot.engine.loading import load_model
 from nbcopilot.engine.model import Segment
+from nbcopilot.engine.model_config import ModelConfig
 from nbcopilot.engine.native.binding import Library
 from nbcopilot.engine.native_model import NativeModel
-from nbcopilot.engine.shape import Shape
 from nbcopilot.engine.transformer import Transformer
 from nbcopilot.errors import InternalError, ModelCorruptError
 from nbcopilot.models.files import write_manifest
@@ -49,7 +49,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names(source: Path) -> list[str]:
-    shape = Shape.read(open_checkpoint(source).config)
+    shape = ModelConfig.read(open_checkpoint(source).config)
     assert shape is not None
     return list(layout.published(shape))
 
@@ -150,7 +150,7 @@ def test_no_tensor_of_the_index_may_be_missing_or_reach_beyond_the_file(packed: 
 @pytest.mark.parametrize("precision", ["int8", "float32"])
 def test_no_tensor_of_another_size_is_loaded_from_torch_s_copy(precision: str, source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path, precision)
-    shape = Shape.read(open_checkpoint(source).config)
+    shape = ModelConfig.read(open_checkpoint(source).config)
     assert shape is not None
     for file in sorted(tmp_path.glob("*.safetensors")):
         whole = file.read_bytes()

@@ -10,7 +10,7 @@ from nbcopilot.engine.checkpoint import open_checkpoint
 from nbcopilot.engine.device import Placement
 from nbcopilot.engine.loading import NATIVE, load_model, prepare
 from nbcopilot.engine.model import Segment
-from nbcopilot.engine.shape import Shape
+from nbcopilot.engine.model_config import ModelConfig
 from nbcopilot.errors import ModelCorruptError
 from nbcopilot.models.store import Store, ensure
 
@@ -65,7 +65,7 @@ def test_tied_and_old_files_are_read(tmp_path: Path, opened: Opener) -> None:
     folder = saved(model, tmp_path / "tied")
     (folder / "model.safetensors").unlink()
     torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    shape = Shape.read(open_checkpoint(folder).config)
+    shape = ModelConfig.read(open_checkpoint(folder).config)
     assert shape is not None and shape.tied
     assert answer(opened(folder), "x") and answer(opened(folder, precision="float32"), "x")
 
@@ -83,8 +83,8 @@ def test_tied_and_old_files_are_read(tmp_path: Path, opened: Opener) -> None:
 )
 def test_what_is_not_computed_here_is_left_to_transformers(changes: dict[str, object], qwen_folder: Path) -> None:
     config = open_checkpoint(qwen_folder).config
-    assert Shape.read(config) is not None
-    assert Shape.read(config | changes) is None
+    assert ModelConfig.read(config) is not None
+    assert ModelConfig.read(config | changes) is None
 
 
 def test_missing_weights_are_one_sentence(tmp_path: Path, qwen_folder: Path, opened: Opener) -> None:

@@ -78,7 +78,7 @@ def test_drafts_prefixes_and_company_do_not_change_an_answer(
     prompts = [Prompt(text="a = 1\n" * 6 + text) for text in PROMPTS] + [Prompt(text="a = 1\n" * 6 + PROMPTS[0] * 3)]
     sampling = Sampling(max_tokens=32)
     plain = engine_of(kind, qwen_folder, opened, monkeypatch, cache_mb=0)
-    plain._shared.pace = None
+    plain._shared.policy = None
     alone = ["".join(chunk.text for chunk in plain.generate(prompt, sampling)) for prompt in prompts]
     full = engine_of(kind, qwen_folder, opened, monkeypatch)
     together = [""] * len(prompts)
@@ -210,9 +210,9 @@ def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(qwen_folder: Pa
 def test_an_answer_ends_where_the_context_ends(qwen_folder: Path, opened: Opener) -> None:
     engine = opened(qwen_folder)
     text = "1 2 " * 126
-    room = 512 - engine.count(text)
+    left = 512 - engine.count(text)
     *_, last = engine.generate(Prompt(text=text), Sampling(max_tokens=4000))
-    assert last.usage is not None and 0 < last.usage.completion_tokens <= room
+    assert last.usage is not None and 0 < last.usage.completion_tokens <= left
 
 
 def test_a_model_that_does_not_fit_into_memory_is_refused_before_loading(
@@ -243,8 +243,8 @@ def test_memory_of_caches_is_stated_and_kept(qwen_folder: Path, opened: Opener) 
     detail = engine.describe().detail
     assert 900_000 < detail["cache_bytes"] <= detail["cache_limit_bytes"] == 1_000_000
     request = engine._request(Prompt(text=PROMPTS[0]), Sampling(max_tokens=400), queue.SimpleQueue(), candidates=2)
-    assert request.room == 2 * (engine.count(PROMPTS[0]) + 400)
-    assert detail["answer_limit_bytes"] >= request.room * 512
+    assert request.token_budget == 2 * (engine.count(PROMPTS[0]) + 400)
+    assert detail["answer_limit_bytes"] >= request.token_budget * 512
 
 
 def test_answers_that_would_break_the_limit_are_refused_at_once(

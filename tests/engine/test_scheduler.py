@@ -74,9 +74,9 @@ class Steps:
         self.request.out.put((self.request.position, Chunk("", finish="cancelled")))
 
 
-def asked(position: int, steps: int, *, candidates: int = 1, urgent: bool = False, room: int = 0) -> Request:
+def asked(position: int, steps: int, *, candidates: int = 1, urgent: bool = False, token_budget: int = 0) -> Request:
     sampling = Sampling(max_tokens=steps)
-    return Request([1], sampling, (), queue.SimpleQueue(), position, candidates, urgent, room=room)
+    return Request([1], sampling, (), queue.SimpleQueue(), position, candidates, urgent, token_budget=token_budget)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def model() -> Counting:
 
 @pytest.fixture
 def scheduler(model: Counting):
-    made = Scheduler(model, Steps, None, lambda: 1, room=800)  # type: ignore[arg-type]
+    made = Scheduler(model, Steps, None, lambda: 1, token_budget=800)  # type: ignore[arg-type]
     yield made
     model.free()
     made.close()
@@ -112,8 +112,8 @@ def test_an_urgent_request_does_not_wait_behind_a_full_engine(model: Counting, s
 
 
 def test_answers_that_need_more_memory_than_there_is_wait_in_their_order(model: Counting, scheduler: Scheduler) -> None:
-    running, large, small = asked(1, 3, room=500), asked(2, 1, room=400), asked(3, 1, room=10)
-    urgent = asked(4, 1, urgent=True, room=290)  # would not fit into what others may take
+    running, large, small = asked(1, 3, token_budget=500), asked(2, 1, token_budget=400), asked(3, 1, token_budget=10)
+    urgent = asked(4, 1, urgent=True, token_budget=290)  # would not fit into what others may take
     scheduler.submit(running)
     model.wait_for_pass()
     for request in (large, small, urgent):
@@ -126,7 +126,7 @@ def test_answers_that_need_more_memory_than_there_is_wait_in_their_order(model: 
 
 
 def test_answer_that_is_larger_than_the_room_runs_alone(model: Counting, scheduler: Scheduler) -> None:
-    request = asked(1, 2, room=5000)
+    request = asked(1, 2, token_budget=5000)
     scheduler.submit(request)
     model.go.release(2)
     assert request.out.get(timeout=SECONDS)[1].finish == "stop"

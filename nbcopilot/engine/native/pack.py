@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nbcopilot.engine.shape import Shape
+from nbcopilot.engine.model_config import ModelConfig
 
 BLOCK = 16
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -20,7 +20,7 @@ def group_size(inputs: int) -> int:
     return next((size for size in (128, 64, 32) if inputs % size == 0), 0)
 
 
-def fits(shape: Shape) -> bool:
+def fits(shape: ModelConfig) -> bool:
     """Whether the kernels compute this shape: all widths in whole vectors."""
     widths = (shape.hidden, shape.inner, shape.head_dim, shape.heads * shape.head_dim)
     return all(group_size(width) for width in widths) and shape.head_dim <= 256 and 2 * shape.inner >= shape.hidden

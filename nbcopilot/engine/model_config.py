@@ -1,7 +1,7 @@
 """The numbers that describe a decoder of the Llama family, read from a transformers config and bounded. No torch.
 
-`Shape.read` says None for every architecture that `transformer` does not compute; those run through `generic`.
-A Shape that exists is within LIMITS, its heads divide, and its products fit the kernels' 32-bit sizes. Which tensors
+`ModelConfig.read` says None for every architecture that `transformer` does not compute; those run through `generic`.
+A ModelConfig that exists is within LIMITS, its heads divide, and its products fit the kernels' 32-bit sizes. Which tensors
 it must have, and of what size, is in `layout`; nothing else believes a number of a model file.
 """
 
@@ -35,7 +35,7 @@ JSON_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
-class Shape:
+class ModelConfig:
     """Sizes of a decoder: RMSNorm, rotary positions, grouped-query attention, SwiGLU.
 
     `query_norm`: RMSNorm on each head's queries and keys (Qwen3). `bias`: q, k and v have one.
@@ -73,7 +73,7 @@ class Shape:
             raise wrong("the model's bias, query_norm and tied must be true or false")
 
     @classmethod
-    def read(cls, config: Mapping[str, Any]) -> Shape | None:
+    def read(cls, config: Mapping[str, Any]) -> ModelConfig | None:
         """The shape of a transformers config, or None when it has a part that is not computed here.
 
         Raises ModelCorruptError when a number is missing, is none, or is out of bounds.
@@ -100,7 +100,7 @@ class Shape:
         )
 
     @classmethod
-    def stored(cls, values: object) -> Shape:
+    def stored(cls, values: object) -> ModelConfig:
         """The shape in a file of our store. Raises ModelCorruptError."""
         if not isinstance(values, dict):
             raise wrong(f"the stored shape is {type(values).__name__}, not an object")

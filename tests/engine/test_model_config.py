@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nbcopilot.engine.shape import JSON_BYTES, MOST_CONTEXT, Shape, json_object
+from nbcopilot.engine.model_config import JSON_BYTES, MOST_CONTEXT, ModelConfig, json_object
 from nbcopilot.errors import ModelCorruptError
 
 CONFIG: dict[str, Any] = {
@@ -24,11 +24,11 @@ NO_COUNTS = [0, -1, -(2**31), 2**31, 2**63, 10**40, 1.5, float("nan"), "128", [1
 @pytest.mark.parametrize("value", NO_COUNTS, ids=str)
 def test_no_count_is_believed_that_no_model_has(key: str, value: Any) -> None:
     if key == "max_position_embeddings" and isinstance(value, int) and value > 1:
-        shape = Shape.read(CONFIG | {key: value})
+        shape = ModelConfig.read(CONFIG | {key: value})
         assert shape is not None and shape.context == MOST_CONTEXT  # longer than anybody asks: cut, not refused
         return
     with pytest.raises(ModelCorruptError, match="must be a whole number"):
-        Shape.read(CONFIG | {key: value})
+        ModelConfig.read(CONFIG | {key: value})
 
 
 @pytest.mark.parametrize("key", ["rms_norm_eps", "rope_theta"])
@@ -37,7 +37,7 @@ def test_no_count_is_believed_that_no_model_has(key: str, value: Any) -> None:
 )
 def test_no_real_number_is_believed_that_no_model_has(key: str, value: Any) -> None:
     with pytest.raises(ModelCorruptError):
-        Shape.read(CONFIG | {key: value})
+        ModelConfig.read(CONFIG | {key: value})
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,20 @@ def test_no_real_number_is_believed_that_no_model_has(key: str, value: Any) -> N
 )
 def test_numbers_that_do_not_fit_together_are_one_sentence(changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ModelCorruptError, match=sentence):
-        Shape.read(CONFIG | changes)
+        ModelConfig.read(CONFIG | changes)
 
 
 def test_a_stored_shape_is_believed_no_more_than_a_published_one() -> None:
-    shape = Shape.read(CONFIG)
+    shape = ModelConfig.read(CONFIG)
     assert shape is not None
     plain = shape.as_dict()
-    assert Shape.stored(json.loads(json.dumps(plain))) == shape
+    assert ModelConfig.stored(json.loads(json.dumps(plain))) == shape
     for changes in ({"kv_heads": 0}, {"tied": 1}, {"epsilon": "x"}, {"more": 1}, {"hidden": 2**40}):
         with pytest.raises(ModelCorruptError):
-            Shape.stored(plain | changes)
+            ModelConfig.stored(plain | changes)
     for other in (None, [], "x", {}):
         with pytest.raises(ModelCorruptError):
-            Shape.stored(other)
+            ModelConfig.stored(other)
 
 
 @pytest.mark.parametrize("text", ["[]", "{", "null", "[" * 100_000, '{"a": ' * 5_000, "\ud800"])
