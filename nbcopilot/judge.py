@@ -19,7 +19,7 @@ from nbcopilot.checks.check import OneCheck, check, known_names
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.fixes import autofix
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 from nbcopilot.sandbox.report import RunError, RunReport
 from nbcopilot.sandbox.runner import Runner, preload
 from nbcopilot.task import upstream

@@ -15,8 +15,7 @@ from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.fixes.quickfixes import Remedy, remedies
 from nbcopilot.fixes.small_edits import edits
 from nbcopilot.judge import Judge
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.sandbox.report import RunError
 from nbcopilot.sandbox.runner import preload
@@ -145,10 +144,8 @@ def _meant(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
 
 
 def _makes(cell: Cell, name: str) -> bool:
-    try:
-        return cell.kind == "code" and name in scope.defined(syntax.parse(cell.source))
-    except SyntaxError:
-        return False
+    tree = syntax.tree(cell.source) if cell.kind == "code" else None
+    return tree is not None and name in scope.defined(tree)
 
 
 def _asserting(task: Task, notebook: Notebook, above: Sequence[str]) -> list[str]:

@@ -26,8 +26,7 @@ from typing import Any
 import pytest
 
 from nbcopilot.errors import NbcopilotError
-from nbcopilot.notebook import conventions, dependencies, document
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import conventions, dependencies, document, syntax
 from nbcopilot.notebook.labels import is_label
 from nbcopilot.types import Cell, Notebook
 from nbcopilot.write.provenance import ours

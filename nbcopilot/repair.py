@@ -24,7 +24,7 @@ from nbcopilot.events import CandidateReady, CheckDone, Event, PromptReady
 from nbcopilot.fixes.confirm import confirm
 from nbcopilot.generation import Answers, add_usage, generate
 from nbcopilot.judge import Judge
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 from nbcopilot.sampling_plan import SampleBatch, consensus_batches, sample_batches
 from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task, Usage, Verdict
 

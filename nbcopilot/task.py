@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from nbcopilot.config import Config
 from nbcopilot.events import Notice
-from nbcopilot.notebook import dependencies
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import dependencies, syntax
 from nbcopilot.notebook.fault import at_fault, leading_up
 from nbcopilot.types import Candidate, Cell, Notebook, Sampling, Target, Task, TaskKind
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -16,8 +17,8 @@ LAYERS = [
     {"config_schema", "policy", "trust"},
     {"project"},
     {"config"},
-    {"models", "notebook", "retrieval"},
-    {"engine", "examples"},
+    {"models", "notebook"},
+    {"engine", "examples", "retrieval"},
     {"answers", "context", "prompts", "sandbox", "write"},
     {"checks", "testgen"},
     {"fixes"},
@@ -36,6 +37,11 @@ LAYERS = [
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def part(module: str) -> str:
     return module.split(".")[1] if "." in module else "__init__"
 
@@ -45,7 +51,7 @@ def imports() -> list[tuple[Path, str, str]]:
     found = []
     for path in sorted(PACKAGE.rglob("*.py")):
         own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.ImportFrom) and node.level == 0 and (node.module or "").startswith("nbcopilot"):
                 if node.module == "nbcopilot":
                     found += [(path, own, alias.name) for alias in node.names if alias.name in LEVEL]
@@ -84,7 +90,7 @@ def import_graph() -> dict[str, set[str]]:
     known = modules()
     graph: dict[str, set[str]] = {name: set() for name in known}
     for name, path in known.items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Import):
                 graph[name] |= {alias.name for alias in node.names if alias.name in known}
             elif isinstance(node, ast.ImportFrom):
@@ -133,11 +139,23 @@ def test_no_import_cycle_even_inside_functions() -> None:
     assert cycles(import_graph()) == []
 
 
+def test_only_one_module_says_what_cannot_be_parsed() -> None:
+    """`notebook.syntax` knows all the ways in which the parser fails: a second list of them is soon another one."""
+    wrong = []
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.ExceptHandler) and node.type is not None:
+                names = {n.id for n in ast.walk(node.type) if isinstance(n, ast.Name)}
+                if "SyntaxError" in names and names & {"RecursionError", "MemoryError", "SystemError"}:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong, f"use syntax.tree, plain_tree, expression or literal: {wrong}"
+
+
 def test_only_engine_imports_torch() -> None:
     wrong = []
     for path in PACKAGE.rglob("*.py"):
         own = path.relative_to(PACKAGE).parts[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 names = [node.module or ""]
@@ -149,7 +167,7 @@ def test_only_engine_imports_torch() -> None:
 def test_no_model_folder_brings_code_of_its_own() -> None:
     wrong = []
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "from_pretrained":
                 told = {k.arg: k.value.value for k in node.keywords if isinstance(k.value, ast.Constant)}
                 if told.get("trust_remote_code") is not False or told.get("local_files_only") is not True:

@@ -12,8 +12,7 @@ from dataclasses import replace
 
 from nbcopilot.answers.fences import Block, split, strip_prompts
 from nbcopilot.answers.prose import salvage, strip_chatter, whole_sentences
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 from nbcopilot.types import Candidate, Completion, Prompt, text_hash
 
 _SHELL = frozenset(
@@ -153,9 +152,8 @@ def _wanted(block: Block, language: str, blocks: list[Block]) -> bool:
 
 def _is_bare_value(body: str) -> bool:
     """Whether the text is only literals and names, as printed results are."""
-    try:
-        tree = ast.parse(body)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.plain_tree(body)
+    if tree is None:
         return False
     quiet = (
         ast.Constant,
@@ -206,7 +204,7 @@ def _join(texts: list[str], leads: list[str]) -> str:
 
 def _same_ground(text: str, kept: list[str]) -> bool:
     """Whether an alternative stands on its own: it does not build on what the kept blocks define."""
-    tree, others = _tree(text), [_tree(k) for k in kept]
+    tree, others = syntax.tree(text), [syntax.tree(k) for k in kept]
     if tree is None:
         return True
     theirs = {name for other in others if other for name in scope.defined(other, imports=False)}
@@ -215,7 +213,7 @@ def _same_ground(text: str, kept: list[str]) -> bool:
 
 def _supersedes(later: str, earlier: str) -> bool:
     """Whether `later` defines again all that `earlier` defines, without building on it."""
-    new, old = _tree(later), _tree(earlier)
+    new, old = syntax.tree(later), syntax.tree(earlier)
     if new is None or old is None:
         return False
     theirs = scope.defined(old, imports=False)
@@ -223,13 +221,6 @@ def _supersedes(later: str, earlier: str) -> bool:
         # Imports alone, or calls alone: superseded only when the later block repeats them.
         return bool(old.body) and {ast.dump(s) for s in old.body} <= {ast.dump(s) for s in new.body}
     return theirs <= scope.defined(new) and not (theirs & {m.name for m in scope.undefined(new)})
-
-
-def _tree(text: str) -> ast.Module | None:
-    try:
-        return syntax.parse(text)
-    except SyntaxError:
-        return None
 
 
 def _without_cut_tail(code: str) -> str | None:
@@ -245,7 +236,7 @@ def _without_cut_tail(code: str) -> str | None:
     while last > 0 and lines[last - 1].startswith("@"):
         last -= 1
     kept, tail = "\n".join(lines[:last]).rstrip(), lines[starts[-1]]
-    tree = _tree(kept)
+    tree = syntax.tree(kept)
     if tree is None or not any(isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) for s in tree.body):
         return None
     opened = re.match(r"(?:async\s+)?(?:def|class)\s+(\w+)", tail)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import re
 
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 
 _LEAD_IN = re.compile(
     r"\A\s*(?:(?:sure|certainly|of course|absolutely|okay|ok|great|yes|no problem|alright)\b[^\n]{0,20}?[!.,:]\s*)?"
@@ -115,12 +115,11 @@ def _reads_as_code(text: str) -> bool:
     plain = "\n".join(line for line in text.split("\n") if not re.match(r"^\s*[%!]", line))
     if any(line.rstrip().endswith("?") and " " in line.strip() and _is_prose(line) for line in plain.split("\n")):
         return False
-    try:
-        tree = syntax.parse(text)
-    except SyntaxError:
+    if syntax.foreign_magic(text) is not None:
+        return True
+    tree = syntax.tree(text)
+    if tree is None or not tree.body:
         return False
-    if not tree.body:
-        return syntax.foreign_magic(text) is not None
     return not all(_is_word(s) for s in tree.body)
 
 
@@ -138,21 +137,13 @@ def _is_prose(line: str) -> bool:
     bare = line.strip()
     if not bare or bare.startswith(("#", '"""', "'''", "@", "%", "!")):
         return bool(re.match(r"#{1,6}\s+\*\*|#{2,6}\s", bare))  # a markdown heading is no comment worth keeping
-    if re.match(r"(?:[-*+•]|\d+[.)])\s+\S", bare) and not _parses_alone(bare):
+    if re.match(r"(?:[-*+•]|\d+[.)])\s+\S", bare) and syntax.plain_tree(bare) is None:
         return True
-    if _parses_alone(bare) or _parses_alone(bare + "\n    pass"):
+    if syntax.plain_tree(bare) or syntax.plain_tree(bare + "\n    pass"):
         return False
     words = _WORDS.findall(re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'", " ", bare))
     in_a_row = re.search(r"(?:[A-Za-zÀ-ÿ’',]{2,}\s+){2,}[A-Za-zÀ-ÿ’']{2,}", bare)
     return len(words) >= 3 and bool(in_a_row) and not re.search(r"\)\s*:?$|[\[({=]\s*$", bare)
-
-
-def _parses_alone(line: str) -> bool:
-    try:
-        ast.parse(line)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
 
 
 def _only_comments(part: str) -> bool:

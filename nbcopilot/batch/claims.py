@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.patterns import word_set
-from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
+from nbcopilot.notebook.syntax import tree
 
 _IMPORTS = re.compile(r"\bimport(?:s|ed|ing)?\b([^.;]*)", re.I)
 _DEFINES = re.compile(
@@ -104,7 +104,7 @@ def wrong(sentence: str, sources: Sequence[str], language: str) -> str:
                 and not re.search(rf"\b(?:def|class)\s+{re.escape(name)}\b", text)
             ):
                 return f"{name} is not defined here"
-    modules = [_tree(source) for source in sources] if language == "python" else [None]
+    modules = [tree(source) for source in sources] if language == "python" else [None]
     if None in modules:
         return ""
     nodes = [node for module in modules if module is not None for node in ast.walk(module)]
@@ -145,10 +145,3 @@ def _imported(nodes: Sequence[ast.AST]) -> set[str]:
             for alias in node.names:
                 found |= {*alias.name.split("."), alias.asname or alias.name}
     return found
-
-
-def _tree(source: str) -> ast.Module | None:
-    magic = cell_magic(source)
-    if magic is not None:
-        return tree(magic.body) if magic.name in PYTHON_CELL_MAGICS else None
-    return tree(source)

@@ -15,7 +15,7 @@ from itertools import islice
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.patterns import word_set
-from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
+from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, is_magic_call, tree
 
 MAX_NAMES = 6
 # Facts read of one cell: more could never be said.
@@ -63,7 +63,7 @@ def quoted(sources: Sequence[str]) -> str:
 
 def is_imports(sources: Sequence[str], language: str) -> bool:
     """Whether Python cells import and do little besides (magics aside): the imports themselves say it best."""
-    modules = [tree(source) if language == "python" and cell_magic(source) is None else None for source in sources]
+    modules = [tree(source) if language == "python" else None for source in sources]
     nodes = [node for module in modules if module is not None for node in module.body if not _is_magic(node)]
     imports = sum(isinstance(node, (ast.Import, ast.ImportFrom)) for node in nodes)
     others = [node for node in nodes if not isinstance(node, (ast.Import, ast.ImportFrom))]
@@ -199,10 +199,7 @@ def _other(source: str, language: str) -> Iterator[Fact]:
 
 
 def _module(source: str, language: str) -> ast.Module | None:
-    magic = cell_magic(source)
-    if magic is not None:
-        return tree(magic.body) if magic.name in PYTHON_CELL_MAGICS else None
-    return tree(source) if language == "python" else None
+    return tree(source) if language == "python" or cell_magic(source) is not None else None
 
 
 def _alias(alias: ast.alias) -> str:
@@ -268,7 +265,7 @@ def _in_order(found: frozenset[str], source: str) -> list[str]:
 
 
 def _is_magic(node: ast.AST) -> bool:
-    return "get_ipython()" in ast.unparse(node)[:60]
+    return is_magic_call(getattr(node, "value", node))
 
 
 def _is_print(call: ast.Call) -> bool:

@@ -27,7 +27,7 @@ from typing import Any, Literal
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
-from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
+from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, is_ipython_line, is_magic_call, tree
 from nbcopilot.types import text_hash
 from nbcopilot.write.markdown import headings, prose_words
 from nbcopilot.write.provenance import is_edited, ours
@@ -134,8 +134,8 @@ def has_code(source: str, language: str) -> bool:
     if language == "python":
         module = tree(source) if lines else None
         if module is not None:  # the tree knows a call for help from a comment that ends in "?"
-            return not all(_is_text(statement) or _is_command(statement) for statement in module.body)
-        lines = [line for line in lines if not re.match(r"\s*[%!?]|\s*[\w.]+\?\??\s*$", line)]
+            return not all(_is_text(statement) or is_magic_call(statement) for statement in module.body)
+        lines = [line for line in lines if not is_ipython_line(line)]
     return any(re.search(r"\w", line) for line in lines)
 
 
@@ -146,12 +146,6 @@ def _is_text(statement: ast.stmt) -> bool:
         and isinstance(statement.value, ast.Constant)
         and isinstance(statement.value.value, str)
     )
-
-
-def _is_command(statement: ast.stmt) -> bool:
-    """Whether a statement is a line magic, a shell command or a call for help, as the tree has it."""
-    call = statement.value if isinstance(statement, ast.Expr) else None
-    return isinstance(call, ast.Call) and ast.unparse(call.func).startswith("get_ipython().")
 
 
 def is_glue(source: str, language: str) -> bool:

@@ -20,8 +20,7 @@ from nbcopilot.checks.forbidden_code import check_policy
 from nbcopilot.checks.static import check_static, packages_of
 from nbcopilot.config import Config
 from nbcopilot.examples import Example
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.fault import leading_up
 from nbcopilot.sandbox.report import RunReport
@@ -259,10 +258,8 @@ def known_names(notebook: Notebook, upstream: Sequence[str], namespace: Mapping[
     """Names that exist where the code will run: the notebook's, the live ones, those that the cells above define."""
     found = set(notebook.names) | {name for name in namespace or () if isinstance(name, str)}
     for source in upstream:
-        try:
-            found |= scope.defined(syntax.parse(source))
-        except SyntaxError:
-            continue
+        tree = syntax.tree(source)
+        found |= scope.defined(tree) if tree is not None else frozenset()
     return frozenset(found)
 
 

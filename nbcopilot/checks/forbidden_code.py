@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from nbcopilot.checks.side_effects import uses
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 from nbcopilot.policy import KINDS, Policy
 from nbcopilot.types import Finding
 

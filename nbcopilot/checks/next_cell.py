@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nbcopilot.checks import request_constraints
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.requests import is_request
 from nbcopilot.types import Candidate, Cell, Finding, Notebook, Task, Verdict
@@ -67,7 +66,7 @@ def show(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
     A notebook shows the value of a cell's last expression, a table as a table. Left alone are texts that are put
     together (`print(f"…")`), several prints, a print that was asked for, and names that the notebook has.
     """
-    tree = _parse(candidate.text)
+    tree = syntax.plain_tree(candidate.text)
     if tree is None or not tree.body:
         return candidate
     last = tree.body[-1]
@@ -79,14 +78,9 @@ def show(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
         asked_for = re.search(_GIVEN.format(name=re.escape(name)), task.instruction, re.IGNORECASE)
         text = f"{candidate.text.rstrip()}\n{name}" if name and name not in names and not asked_for else ""
         note = f"shows `{name}` at its end"
-    return replace(candidate, text=text, notes=(*candidate.notes, note)) if text and _parse(text) else candidate
-
-
-def _parse(text: str) -> ast.Module | None:
-    try:
-        return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return (
+        replace(candidate, text=text, notes=(*candidate.notes, note)) if text and syntax.plain_tree(text) else candidate
+    )
 
 
 def _unprinted(text: str, tree: ast.Module, last: ast.Expr) -> str:
@@ -127,7 +121,7 @@ def _new_name(last: ast.stmt) -> str:
 
 def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Notebook) -> tuple[Finding, ...]:
     """Errors for what the request names and the code does not do: a variable it shall make, a change in place."""
-    tree = _parse(candidate.text)
+    tree = syntax.tree(candidate.text)
     if task.kind != "generate" or tree is None or not syntax.is_python(notebook.language):
         return ()
     made = scope.defined(tree) | set(verdict.evidence.get("changes", ()))
@@ -179,7 +173,7 @@ def doubts(candidate: Candidate, verdict: Verdict, task: Task) -> tuple[Finding,
     A value in the middle of the cell that nobody sees; an order to change something after which nothing is changed or
     made; a change of a variable of which the request says nothing.
     """
-    tree = _parse(candidate.text)
+    tree = syntax.plain_tree(candidate.text)
     if tree is None:
         return ()
     lost = [statement for statement in tree.body[:-1] if _is_mere_value(statement)]
@@ -211,12 +205,12 @@ def repeated(candidate: Candidate, task: Task, notebook: Notebook) -> Finding | 
     A small model copies what it was shown; further up the same code may well be wanted again, and so it is when a cell
     in between has changed what it reads.
     """
-    tree = _parse(candidate.text)
+    tree = syntax.plain_tree(candidate.text)
     if tree is None or not tree.body or _AGAIN.search(task.instruction):
         return None
     own, reads = ast.dump(tree), names(candidate.text).used
     for cell in reversed([cell for cell in notebook.cells if _has_run(cell)][-2:]):
-        other = _parse(cell.source)
+        other = syntax.plain_tree(cell.source)
         if other is not None and ast.dump(other) == own:
             return Finding(
                 "tests", "error", f"this only repeats cell [{cell.executed}], which did not answer the request"

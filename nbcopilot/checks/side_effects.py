@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 
 # Dotted names, exact or as a prefix ending in ".", and the kind they mean.
 _CALLS = {
@@ -85,9 +85,8 @@ def uses(code: str, language: str = "python") -> tuple[Use, ...]:
     magic = syntax.foreign_magic(code)
     if magic:
         return tuple(_cell_magic_uses(magic, code))
-    try:
-        tree = syntax.parse(code)
-    except SyntaxError:
+    tree = syntax.tree(code)
+    if tree is None:
         return ()
     reader = _Reader()
     reader.visit(tree)

@@ -11,8 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from nbcopilot.notebook import packages, scope
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import packages, scope, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.types import Finding
 
@@ -96,10 +95,8 @@ def _imports(tree: ast.Module, folders: Sequence[Path], own: frozenset[str]) -> 
 @lru_cache(maxsize=1024)
 def packages_of(source: str) -> frozenset[str]:
     """Top-level packages that a cell imports; none for what is no Python."""
-    try:
-        return frozenset(module.split(".")[0] for module, *_ in _imported(syntax.parse(source)))
-    except SyntaxError:
-        return frozenset()
+    tree = syntax.tree(source)
+    return frozenset(module.split(".")[0] for module, *_ in _imported(tree)) if tree is not None else frozenset()
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:

@@ -21,7 +21,7 @@ from nbcopilot.errors import (
     UsageError,
 )
 from nbcopilot.events import EditReady, Notice, Token
-from nbcopilot.notebook import dependencies, document
+from nbcopilot.notebook import dependencies, document, syntax
 from nbcopilot.notebook.labels import is_label
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
@@ -232,12 +232,11 @@ def statements(source: str) -> list[tuple[int, str]]:
     What runs only as a script (`if __name__ == "__main__"`) is left out: it is not there when the file is imported.
     """
     lines = source.split("\n")
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError):
+    module = syntax.plain_tree(source)
+    if module is None:
         return [(len(lines), source)]
     found, start = [], 0
-    for node in body:
+    for node in module.body:
         end = node.end_lineno or node.lineno
         is_script = isinstance(node, ast.If) and ast.unparse(node.test).startswith("__name__ ==")
         if end > start and not is_script:  # two statements of one line are one piece

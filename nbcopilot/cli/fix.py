@@ -21,7 +21,7 @@ from nbcopilot.cli import cells
 from nbcopilot.config import Config
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 from nbcopilot.events import EditReady
-from nbcopilot.notebook import conventions, dependencies, document
+from nbcopilot.notebook import conventions, dependencies, document, syntax
 from nbcopilot.notebook.fault import at_fault
 from nbcopilot.notebook.marks import directives
 from nbcopilot.notebook.outputs import strip_ansi
@@ -235,7 +235,7 @@ def _from_module(tests: Path | None, path: Path, notebook: Notebook, runner: Run
 def _without_imports_of(source: str, module: str) -> str:
     """The tests without `import module` and `from module import ...`: that would bring the code that is not mended."""
     try:
-        tree = ast.parse(source)
+        tree = syntax.parse_plain(source)
     except SyntaxError as exc:
         raise UsageError(
             f"the tests are not valid Python: {exc.msg} in line {exc.lineno}", hint="mend them first"

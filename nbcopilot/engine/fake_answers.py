@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nbcopilot.notebook import syntax
 from nbcopilot.types import Message, Prompt, TaskKind
 
 FENCE = re.compile(r"(`{3,})([\w+-]*)[^\n]*\n(.*?)(?:\n\1|\Z)", re.DOTALL)
@@ -233,10 +234,10 @@ def describe(request: Request) -> str:
 
 
 def _sentences(code: str) -> Iterator[str]:
-    try:
-        body = ast.parse(code).body
-    except SyntaxError:
+    tree = syntax.plain_tree(code)
+    if tree is None:
         return
+    body = tree.body
     imported = [
         a.name for node in body if isinstance(node, ast.Import | ast.ImportFrom) for a in node.names if a.name != "*"
     ]
@@ -252,9 +253,7 @@ def _sentences(code: str) -> Iterator[str]:
     if assigned:
         yield f"It computes {_list([f'`{name}`' for name in assigned[:4]])}."
     called = [
-        node.func.attr
-        for node in ast.walk(ast.parse(code))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
     if called:
         yield f"It uses {_list([f'`{name}`' for name in dict.fromkeys(called)][:3])}."
@@ -264,17 +263,15 @@ def _sentences(code: str) -> Iterator[str]:
 
 
 def _functions(code: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
+    tree = syntax.plain_tree(code)
+    if tree is None:
         return
     yield from (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def _assigned(code: str) -> Iterator[str]:
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError):
+    tree = syntax.plain_tree(code)
+    if tree is None:
         return
     targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
     yield from dict.fromkeys(t.id for t in targets if isinstance(t, ast.Name))
@@ -293,18 +290,14 @@ def _argument(arg: ast.arg) -> str:
 
 def _is_literal(text: str) -> bool:
     try:
-        ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
+        syntax.literal(text.strip())
+    except SyntaxError:
         return False
     return True
 
 
 def _is_expression(text: str) -> bool:
-    try:
-        ast.parse(text.strip(), mode="eval")
-    except SyntaxError:
-        return False
-    return True
+    return syntax.expression(text) is not None
 
 
 def _words(request: Request) -> str:

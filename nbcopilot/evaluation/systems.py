@@ -22,6 +22,7 @@ from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS, wording
 from nbcopilot.events import Done, EditReady
 from nbcopilot.judge import Judge
+from nbcopilot.notebook import syntax
 from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.task import make_task, upstream
@@ -133,10 +134,8 @@ class Voted:
 
 def _shape(code: str) -> str:
     """The syntax tree as text, "" for what is not Python."""
-    try:
-        return ast.dump(ast.parse(code))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
+    tree = syntax.plain_tree(code)
+    return ast.dump(tree) if tree is not None else ""
 
 
 @dataclass(frozen=True)

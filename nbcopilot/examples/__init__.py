@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from nbcopilot.examples import prose
-from nbcopilot.examples.literals import BUILTINS, call_end, called_in, literal, parse, usable
+from nbcopilot.examples.literals import BUILTINS, call_end, called_in, literal, usable
 from nbcopilot.examples.prose import THEN
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 
 MAX_EXAMPLES = 20
 # Modules that asserts use without importing them.
@@ -79,9 +79,8 @@ def _is_container(source: str) -> bool:
 
 def functions_of(code: str) -> dict[str, tuple[str, ...]]:
     """Name -> parameter names of every function and class at the top level of the code; {} when it cannot be parsed."""
-    try:
-        tree = syntax.parse(code)
-    except SyntaxError:
+    tree = syntax.tree(code)
+    if tree is None:
         return {}
     found: dict[str, tuple[str, ...]] = {}
     for node in tree.body:
@@ -110,12 +109,10 @@ def promised_names(text: str, known: frozenset[str]) -> frozenset[str]:
     "Write a function f(x)" promises one too.
     """
     names = {match[1] or match[2] for match in _ASKED_FOR.finditer(text)} - BUILTINS
-    try:
-        for node in ast.parse(text).body:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_head(node):
-                names.add(node.name)
-    except (SyntaxError, ValueError, RecursionError):
-        pass
+    module = syntax.plain_tree(text)
+    for node in module.body if module is not None else ():
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and is_head(node):
+            names.add(node.name)
     for part in _texts(text):
         for source in _assert_sources(part):
             called = called_in(ast.parse(source))
@@ -136,9 +133,8 @@ def is_head(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def _texts(text: str) -> list[str]:
     """The prose of a text: all of it, or for Python its docstrings and comments."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.plain_tree(text)
+    if tree is None:
         return [textwrap.dedent(text)]
     nodes = (ast.Module, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     if not any(isinstance(node, nodes) for node in tree.body):
@@ -161,7 +157,7 @@ def _spoken(text: str, functions: Mapping[str, tuple[str, ...]]) -> Iterator[Exa
 def _sessions(text: str, functions: Mapping[str, tuple[str, ...]]) -> Iterator[Example]:
     setup: list[str] = []
     for source, output in _turns(text):
-        tree = parse(source)
+        tree = syntax.plain_tree(source)
         if tree is None or not tree.body:
             continue
         last = tree.body[-1]
@@ -232,7 +228,7 @@ def _assert_sources(text: str) -> Iterator[str]:
         lines = rest.split("\n")
         for count in range(1, min(len(lines), 20) + 1):
             source = "\n".join(lines[:count]).strip().strip("`").rstrip(" .;,`")
-            tree = parse(source)
+            tree = syntax.plain_tree(source)
             if tree is not None and tree.body and all(isinstance(s, ast.Assert) for s in tree.body):
                 yield from (ast.unparse(s) for s in tree.body)
                 break

@@ -12,14 +12,9 @@ import re
 import tokenize
 from collections.abc import Mapping
 
+from nbcopilot.notebook import syntax
+
 BUILTINS = frozenset(dir(builtins))
-
-
-def parse(source: str) -> ast.Module | None:
-    try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def called_in(tree: ast.AST) -> set[str]:
@@ -108,12 +103,10 @@ def literal(text: str) -> str:
 
 
 def _is_value(source: str) -> bool:
-    try:
-        tree = ast.parse(source.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.expression(source)
+    if tree is None:
         return False
     allowed = (
-        ast.Expression,
         ast.Constant,
         ast.List,
         ast.Tuple,
@@ -149,4 +142,4 @@ def _is_value(source: str) -> bool:
         elif not isinstance(node, allowed):
             return False
     # `12 - 3` is a value; `1 - text` is not one, and neither is a name alone.
-    return not isinstance(tree.body, ast.Name) or tree.body.id in ("true", "false", "null")
+    return not isinstance(tree, ast.Name) or tree.id in ("true", "false", "null")

@@ -9,7 +9,8 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from nbcopilot.examples.literals import BUILTINS, call_end, literal, parse, usable, written_out
+from nbcopilot.examples.literals import BUILTINS, call_end, literal, usable, written_out
+from nbcopilot.notebook import syntax
 
 Functions = Mapping[str, tuple[str, ...]]
 Spoken = tuple[str, str, bool]
@@ -45,7 +46,7 @@ def calls(text: str, functions: Functions) -> Iterator[Spoken]:
         if end is None:
             continue
         call = text[found.start() : end]
-        tree = parse(call)
+        tree = syntax.plain_tree(call)
         then = THEN.match(text[end : end + 2000])
         if tree is None or then is None:
             continue
@@ -102,7 +103,7 @@ def _for_pair(rest: str, parameters: tuple[str, ...]) -> Iterator[tuple[str, str
 
 def _arguments(given: str, parameters: tuple[str, ...]) -> str | None:
     """The argument list for "arr = [1, 2], k = 3" or "[1, 2], 3"; None when it is not written out."""
-    tree = parse(f"f({' '.join(given.split())})")
+    tree = syntax.plain_tree(f"f({' '.join(given.split())})")
     if tree is None or not isinstance(tree.body[0], ast.Expr) or not isinstance(tree.body[0].value, ast.Call):
         return None
     call = tree.body[0].value

@@ -10,8 +10,7 @@ import textwrap
 from dataclasses import replace
 
 from nbcopilot.examples import is_head
-from nbcopilot.notebook import packages, scope
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import packages, scope, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.types import Candidate, Task
 
@@ -46,10 +45,7 @@ def mend(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
 
 
 def _parse(text: str) -> ast.Module | None:
-    try:
-        return syntax.parse(text) if text.strip() else None
-    except SyntaxError:
-        return None
+    return syntax.tree(text) if text.strip() else None
 
 
 def _with_head(candidate: Candidate, instruction: str, given: ast.Module) -> Candidate:

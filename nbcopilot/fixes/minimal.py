@@ -11,7 +11,7 @@ import ast
 import difflib
 from collections.abc import Callable, Collection
 
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 
 MAX_TRIES = 8  # runs of the cell for one answer
 
@@ -80,7 +80,5 @@ def _merged(old: list[str], new: list[str], hunks: list[Hunk], kept: Collection[
 
 def _program(source: str) -> str | None:
     """The meaning of a cell as text, None when it is no program."""
-    try:
-        return ast.dump(syntax.parse(source))
-    except SyntaxError:
-        return None
+    tree = syntax.tree(source)
+    return ast.dump(tree) if tree is not None else None

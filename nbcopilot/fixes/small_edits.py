@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nbcopilot.notebook import syntax
 from nbcopilot.testgen.mutation import Change, applied, changes, fingerprint
 
 MAX_EDITS = 300
@@ -64,14 +65,15 @@ def edits(source: str, *, limit: int = MAX_EDITS) -> tuple[Edit, ...]:
     What compiles to the same as the cell or as another edit is left out. Statements that are not edited keep their
     lines. Order and choice are the same every time.
     """
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError):
+    module = syntax.plain_tree(source)
+    if module is None:
         return ()
     found: list[Edit] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)  # of edits that call a text
-        places = [(_COSTS.get(change[3], 1), part, change) for part in _parts(body) for change in _all(part.tree)]
+        places = [
+            (_COSTS.get(change[3], 1), part, change) for part in _parts(module.body) for change in _all(part.tree)
+        ]
         for cost, part, change in sorted(places, key=lambda place: place[0]):
             if len(found) == limit:
                 break
@@ -87,7 +89,7 @@ def _parts(body: Sequence[ast.stmt]) -> list[_Part]:
     found: list[_Part] = []
     for one in body:
         if lines[one.lineno] == lines[one.end_lineno] == 1:
-            with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+            with contextlib.suppress(SyntaxError):
                 found.append(_Part(one))
     return found
 
@@ -110,7 +112,7 @@ class _Part:
             return None
         try:
             program = fingerprint(changed)
-        except (SyntaxError, ValueError, RecursionError):
+        except SyntaxError:
             return None
         text = ast.unparse(changed)
         if {program, text} & self._known:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nbcopilot.errors import UndefinedNameError
+from nbcopilot.notebook import syntax
 from nbcopilot.notebook.namespace import summarize
 
 _PLACE = re.compile(r"(\\?)\{\{([^{}\n]+)\}\}")
@@ -30,12 +31,10 @@ def _insert(match: re.Match[str], namespace: Mapping[str, Any]) -> str:
     escaped, expression = match[1], match[2].strip()
     if escaped:
         return match[0][1:]
-    try:
-        code = compile(expression, "<prompt>", "eval")
-    except SyntaxError:
+    if syntax.expression(expression) is None:
         return match[0]  # not Python: a template of another language, literal
     try:
-        value = eval(code, dict(namespace))
+        value = eval(expression, dict(namespace))
     except Exception as exc:
         raise UndefinedNameError(
             f"{{{{{expression}}}}} in the prompt: {type(exc).__name__}: {exc}",

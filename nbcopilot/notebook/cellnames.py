@@ -12,7 +12,14 @@ import re
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook.patterns import rough_names, statements, word_set
 from nbcopilot.notebook.scopes import Names, ScopeReader
-from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, PYTHON_LINE_MAGICS, cell_magic, statement_of, tree
+from nbcopilot.notebook.syntax import (
+    PYTHON_CELL_MAGICS,
+    PYTHON_LINE_MAGICS,
+    cell_magic,
+    is_magic_call,
+    statement_of,
+    tree,
+)
 
 _LANGUAGE_MAGICS = word_set("R r octave julia matlab bash sh script perl ruby sql cypher bigquery")
 
@@ -33,10 +40,7 @@ def read_names(source: str, language: str = languages.DEFAULT) -> Names:
 @functools.lru_cache(maxsize=1024)
 def read_statements(source: str, language: str = languages.DEFAULT) -> tuple[Names, ...] | None:
     """The Names of each top-level statement of a Python cell, in order; None for anything else."""
-    magic = cell_magic(source)
-    if language != languages.DEFAULT or (magic is not None and magic.name not in PYTHON_CELL_MAGICS):
-        return None
-    module = tree(magic.body if magic is not None else source)
+    module = tree(source) if language == languages.DEFAULT else None
     if module is None:
         return None
     found = []
@@ -133,7 +137,7 @@ class _CellReader(ScopeReader):
             self.bind(match[1])
 
     def call(self, node: ast.Call) -> None:
-        if _is_shell_call(node):
+        if is_magic_call(node):
             self._magic_call(node)
         else:
             super().call(node)
@@ -161,15 +165,3 @@ class _CellReader(ScopeReader):
                 self.bind(word)
         else:
             self.interpolated(line)
-
-
-def _is_shell_call(node: ast.Call) -> bool:
-    """`get_ipython().run_line_magic(...)` and its kin, as IPython rewrites them."""
-    function = node.func
-    return (
-        isinstance(function, ast.Attribute)
-        and function.attr in ("run_line_magic", "run_cell_magic", "system", "getoutput")
-        and isinstance(function.value, ast.Call)
-        and isinstance(function.value.func, ast.Name)
-        and function.value.func.id == "get_ipython"
-    )

@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Sequence
 
+from nbcopilot.notebook import syntax
 from nbcopilot.prompts.templates import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
 from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task, Verdict
 
@@ -132,11 +133,8 @@ def _opening(task: Task, language: str) -> str:
     head = task.instruction.strip("\n").rstrip()
     if task.kind != "generate" or language != "python" or "```" in head:
         return ""
-    try:
-        body = ast.parse(head).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
-    last = body[-1] if body else None
+    tree = syntax.plain_tree(head)
+    last = tree.body[-1] if tree is not None and tree.body else None
     if not isinstance(last, (ast.FunctionDef, ast.AsyncFunctionDef)) or ast.get_docstring(last) is None:
         return ""
     return f"{head}\n" if len(last.body) == 1 else ""

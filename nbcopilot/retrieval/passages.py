@@ -11,10 +11,11 @@ import fnmatch
 import os
 import re
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from nbcopilot.notebook import syntax
 
 MAX_FILES = 2000
 MAX_FILE_BYTES = 200_000
@@ -112,12 +113,9 @@ def split(path: Path) -> tuple[Passage, ...]:
 
 
 def _python(path: Path, text: str) -> tuple[Passage, ...]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            module = ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return ()
+    module = syntax.plain_tree(text)
+    if module is None:
+        return ()
     lines = text.split("\n")
     found: list[Passage] = []
     for node in module.body:

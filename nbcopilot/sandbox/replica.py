@@ -19,8 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 
 VALUE_BYTES = 256 << 20
 TOTAL_BYTES = 512 << 20
@@ -143,11 +142,8 @@ class _Reader:
         more: list[str] = []
         if name != own:
             self.definitions[name] = f"{name} = {own}"
-        try:
-            tree = syntax.parse(source)
-        except SyntaxError:
-            return more
-        return [*more, *(missing.name for missing in scope.undefined(tree))]
+        tree = syntax.tree(source)
+        return [*more, *(missing.name for missing in scope.undefined(tree))] if tree is not None else more
 
 
 def _is_of_notebook(value: Any) -> bool:
@@ -160,10 +156,8 @@ def _source(value: Any) -> str | None:
     except (OSError, TypeError, SyntaxError, IndentationError):
         return None
     # A lambda's source is the statement around it, and may hold anything.
-    try:
-        first = ast.parse(source).body[0]
-    except (SyntaxError, IndexError):
-        return None
+    tree = syntax.plain_tree(source)
+    first = tree.body[0] if tree is not None and tree.body else None
     return source if getattr(first, "name", None) == value.__name__ else None
 
 

@@ -15,8 +15,7 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 from nbcopilot.policy import Policy
 from nbcopilot.sandbox import live_fork, start
 from nbcopilot.sandbox.replica import Replica, replicate
@@ -64,7 +63,7 @@ class Runner:
         """Start the child and load the packages that `sources` import, ahead of the first run; never raises."""
         try:
             self.sandbox.warm(preload(sources))
-        except (SandboxUnavailableError, SystemError):  # the latter: see `notebook.syntax.steadily`
+        except SandboxUnavailableError:
             return
 
     def limits(self) -> Limits:
@@ -162,11 +161,8 @@ def preload(sources: Sequence[str]) -> tuple[str, ...]:
     """Heavy modules that the sources import, as dotted names, in order of appearance."""
     found: dict[str, None] = {}
     for source in sources:
-        try:
-            tree = syntax.parse(source)
-        except SyntaxError:
-            continue
-        for node in ast.walk(tree):
+        tree = syntax.tree(source)
+        for node in ast.walk(tree) if tree is not None else ():
             modules = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 modules = [node.module]
@@ -195,9 +191,8 @@ def _needed(codes: Sequence[str], examples: Sequence[Sequence[Mapping[str, Any]]
     ]
     wanted: set[str] = set()
     for text in texts:
-        try:
-            tree = syntax.parse(text)
-        except SyntaxError:
+        tree = syntax.tree(text)
+        if tree is None:
             continue
         wanted |= {missing.name for missing in scope.undefined(tree)}
         # Names that are bound here may have been read before, in a branch that the scope rules do not see.
@@ -228,10 +223,8 @@ def _with_replica(job: Job, replica: Replica, live: Mapping[str, Any]) -> Job:
 
 
 def _defined(source: str) -> frozenset[str]:
-    try:
-        return scope.defined(syntax.parse(source))
-    except SyntaxError:
-        return frozenset()
+    tree = syntax.tree(source)
+    return scope.defined(tree) if tree is not None else frozenset()
 
 
 def _explained(report: RunReport, left_out: Mapping[str, str]) -> RunReport:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
 
+from nbcopilot.notebook import syntax
+
 CLOSERS = ")]}\"'`:,; \t"
 LEAVING = re.compile(r"(return|raise|break|continue)\b")
 CONTINUING = re.compile(r"(else|elif|except|finally|case)\b|[)\]}]")
@@ -207,9 +209,8 @@ def _read(text: str) -> _Program:
     """Whether `text` is Python (magics and shell lines of a notebook count as such), and its names without a value."""
     if len(text) > PARSE_CHARACTERS:
         return _Program(False)
-    try:
-        tree = ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", text, flags=re.M))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = syntax.plain_tree(syntax.blank_magics(text))
+    if tree is None:
         return _Program(False)
     # `n += 1` needs an `n`.
     increased = {id(node.target) for node in ast.walk(tree) if isinstance(node, ast.AugAssign)}

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from nbcopilot.notebook import syntax
+
 MAX_MUTANTS = 120
 
 
@@ -49,9 +51,8 @@ def mutants(source: str, names: Collection[str] = (), *, limit: int = MAX_MUTANT
 
     () when the source cannot be parsed. Order and choice are the same every time.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
+    tree = syntax.plain_tree(source)
+    if tree is None:
         return ()
     found: list[Mutant] = []
     known = {fingerprint(tree)}
@@ -61,7 +62,7 @@ def mutants(source: str, names: Collection[str] = (), *, limit: int = MAX_MUTANT
             continue
         try:
             print_ = fingerprint(changed)
-        except (SyntaxError, ValueError, RecursionError):
+        except SyntaxError:
             continue
         if print_ not in known:
             known.add(print_)
@@ -91,8 +92,8 @@ def _spread(found: list[Mutant], limit: int) -> list[Mutant]:
 
 
 def fingerprint(tree: ast.Module) -> Any:
-    """What tells programs apart that do the same trivially: their bytecode. Raises what `compile` raises."""
-    return _code(compile(ast.fix_missing_locations(tree), "m", "exec", dont_inherit=True, optimize=0))
+    """What tells programs apart that do the same trivially: their bytecode. Raises SyntaxError."""
+    return _code(syntax.bytecode(ast.fix_missing_locations(tree)))
 
 
 def _code(code: CodeType) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from nbcopilot import examples
 from nbcopilot.examples import Example
 from nbcopilot.examples.literals import called_in
+from nbcopilot.notebook import syntax
 from nbcopilot.testgen.split import SingleTest
 
 LIMIT = 6  # of one source
@@ -44,8 +45,8 @@ def _claim(example: Example) -> list[str]:
         known = isinstance(getattr(builtins, expected, None), type)
         return [f"with pytest.raises({expected}):", f"    {call}"] if known else []
     try:
-        value = ast.literal_eval(expected)
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        value = syntax.literal(expected)
+    except SyntaxError:
         return []
     flat = value if isinstance(value, (list, tuple)) else [value]
     if any(isinstance(v, float) for v in flat) and all(isinstance(v, (int, float)) for v in flat):

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nbcopilot.notebook import syntax
 from nbcopilot.sandbox.worker.shapes import BOOL, FLOAT, INT, STR, Shape, of_hint, shape_of
 from nbcopilot.testgen.split import SingleTest
 
@@ -132,7 +133,7 @@ def _rows(cases: Sequence[Case], count: int) -> Iterator[tuple[tuple[Any, ...], 
             call = ast.parse(f"f({case['args']})", mode="eval").body
             assert isinstance(call, ast.Call)
             arguments = tuple(ast.literal_eval(a) for a in call.args)
-            result = ast.literal_eval(str(case["expected"]))
+            result = syntax.literal(str(case["expected"]))
         except (ValueError, SyntaxError, TypeError):
             continue
         if len(arguments) == count:

@@ -6,8 +6,7 @@ import ast
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 
 
@@ -131,10 +130,10 @@ def _always_holds(test: ast.expr) -> bool:
 def _with_imports(preamble: str, tests: list[SingleTest], known: set[str]) -> str:
     """The preamble with imports that the tests use and nobody made."""
     whole = "\n\n".join([preamble, *(test.source for test in tests)])
-    try:
-        missing = [m.name for m in scope.undefined(ast.parse(whole), frozenset(known))]
-    except SyntaxError:
+    tree = syntax.plain_tree(whole)
+    if tree is None:
         return preamble
+    missing = [m.name for m in scope.undefined(tree, frozenset(known))]
     lines = ["import pytest"] if "pytest" in missing else []
     lines += [USUAL_IMPORTS[name] for name in missing if name in USUAL_IMPORTS]
     return "\n".join([*lines, preamble]).strip("\n")

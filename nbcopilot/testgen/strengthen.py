@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any
 
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.notebook import python as syntax
+from nbcopilot.notebook import syntax
 from nbcopilot.sandbox.runner import Runner, preload
 from nbcopilot.testgen import compose, mutation, properties
 from nbcopilot.testgen.mutation import Mutant
@@ -289,9 +289,8 @@ def _with_values(case: dict[str, Any], source: str, name: str) -> dict[str, Any]
 
 
 def _is_flat(expected: str) -> bool:
-    try:
-        tree = ast.parse(expected, mode="eval").body
-    except SyntaxError:
+    tree = syntax.expression(expected)
+    if tree is None:
         return False
     inner = (
         list(ast.iter_child_nodes(tree))

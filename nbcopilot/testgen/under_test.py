@@ -6,21 +6,19 @@ import ast
 from collections.abc import Sequence
 
 from nbcopilot import examples
-from nbcopilot.notebook import python as syntax
-from nbcopilot.notebook import scope
+from nbcopilot.notebook import scope, syntax
 
 
 def testable(source: str) -> list[str]:
     """Names of the functions and classes at the top level that are there to be called."""
-    try:
-        body = ast.parse(source).body
-    except SyntaxError:
+    module = syntax.plain_tree(source)
+    if module is None:
         return []
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return list(
         dict.fromkeys(
             n.name
-            for n in body
+            for n in module.body
             if isinstance(n, kinds) and not n.name.startswith("_") and not n.name.startswith("test")
         )
     )
@@ -73,11 +71,8 @@ def seeds(name: str, sources: Sequence[str]) -> list[str]:
         for example in examples.find_examples(source, examples.functions_of(source)):
             texts += [example.call, example.call.removeprefix("assert ")]
         for text in texts:
-            try:
-                tree = syntax.parse(text)
-            except SyntaxError:
-                continue
-            for node in ast.walk(tree):
+            tree = syntax.tree(text)
+            for node in ast.walk(tree) if tree is not None else ():
                 if (
                     isinstance(node, ast.Call)
                     and ast.unparse(node.func) == name

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ast
-import re
-import warnings
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-_MAGIC = re.compile(r"^([ \t]*)([%!?][^\n]*)$", re.MULTILINE)
+from nbcopilot.notebook import syntax
+
 Node = TypeVar("Node", bound=ast.AST)
 
 
@@ -44,15 +43,8 @@ class Code:
     @classmethod
     def read(cls, source: str, line: int | None = None) -> Code | None:
         """The cell, magics and shell lines read as blanks; None for what is no Python. `line` (from 1) is where it failed."""
-        blank = _MAGIC.sub(lambda row: row[1] + "pass".ljust(len(row[2])), source)
-        for text in (source, blank):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                try:
-                    return cls(source, ast.parse(text), line)
-                except (SyntaxError, ValueError, RecursionError, MemoryError):
-                    continue
-        return None
+        tree = syntax.plain_tree(source) or syntax.plain_tree(syntax.blank_magics(source))
+        return cls(source, tree, line) if tree is not None else None
 
     def text(self, node: ast.AST) -> str:
         """The source of a node."""

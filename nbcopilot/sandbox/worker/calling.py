@@ -10,13 +10,14 @@ from typing import Any
 from nbcopilot.sandbox.worker import guess, observe
 from nbcopilot.sandbox.worker.execute import Session
 from nbcopilot.sandbox.worker.observe import TARGET, Seen
+from nbcopilot.sandbox.worker.source import execute
 
 
 def load(source: str, name: str, session: Session, base: Mapping[str, Any]) -> Callable[..., Any]:
     """The callable that `name` means after `source` was executed on a copy of the base namespace."""
     session.namespace.clear()
     session.namespace.update(base)
-    exec(compile(source, TARGET, "exec"), session.namespace)
+    execute(source, TARGET, session.namespace)
     owner, _, method = name.partition(".")
     if not method:
         return session.namespace[owner]  # type: ignore[no-any-return]  # a name of the source

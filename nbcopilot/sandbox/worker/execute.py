@@ -7,9 +7,7 @@ asyncio, headless plots, warnings collected, no standard input. The namespace is
 from __future__ import annotations
 
 import ast
-import asyncio
 import builtins
-import inspect
 import linecache
 import os
 import random
@@ -23,11 +21,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from nbcopilot.sandbox.worker import compare, describe_value, unmet_requirements
+from nbcopilot.sandbox.worker import source as sources
 from nbcopilot.sandbox.worker.audit import Watch
 from nbcopilot.sandbox.worker.output import NoInput, Tape
 from nbcopilot.sandbox.worker.shell import NotRunnable, Shell, display
-
-AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 class TimeLimit(BaseException):
@@ -102,37 +99,18 @@ class Session:
     def _execute(self, source: str, filename: str) -> Any:
         tree = ast.parse(source, filename)
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
-        parts: list[Any] = [compile(tree, filename, "exec", AWAIT, dont_inherit=True)]
+        parts = [sources.compiled(tree, filename)]
         if isinstance(last, ast.Expr):
-            parts.append(compile(ast.Expression(last.value), filename, "eval", AWAIT, dont_inherit=True))
-        if "asyncio" in source or any(part.co_flags & inspect.CO_COROUTINE for part in parts):
-            return self._in_loop(parts)
-        value = None
-        for part in parts:
-            value = eval(part, self.namespace)
+            parts.append(sources.compiled(ast.Expression(last.value), filename, "eval"))
+        value = sources.run(parts, self.namespace, in_loop="asyncio" in source)
         return value if last is not None else None
-
-    def _in_loop(self, parts: list[Any]) -> Any:
-        """Run inside an event loop, as a kernel does: `await` works, and `asyncio.run` raises as it does there."""
-
-        async def main() -> Any:
-            value = None
-            for part in parts:
-                value = eval(part, self.namespace)
-                if inspect.iscoroutine(value) and part.co_flags & inspect.CO_COROUTINE:
-                    value = await value
-            return value if len(parts) > 1 else None
-
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        return loop.run_until_complete(main())
 
     def _line(self, source: str) -> Any:
         """For %time and the like: a piece of the cell, in the same namespace."""
         try:
-            return eval(compile(source.strip(), "cell", "eval"), self.namespace)
+            return sources.evaluate(source.strip(), "cell", self.namespace)
         except SyntaxError:
-            exec(compile(source, "cell", "exec", AWAIT, dont_inherit=True), self.namespace)
+            sources.execute(source, "cell", self.namespace)
         return None
 
     def _redirect(self) -> None:

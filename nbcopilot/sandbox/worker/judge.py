@@ -22,6 +22,7 @@ from typing import Any
 from nbcopilot.sandbox.worker.compare import close
 from nbcopilot.sandbox.worker.describe_value import describe
 from nbcopilot.sandbox.worker.execute import TimeLimit
+from nbcopilot.sandbox.worker.source import evaluate, execute
 
 _NOISE = re.compile(r"\s+")
 
@@ -30,7 +31,7 @@ def judge(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, An
     """{"ok", "got", "error", "digest"} of one example, and "at" where one of several statements failed; raises TimeLimit only."""
     try:
         if example.get("setup"):
-            exec(compile(str(example["setup"]), "example", "exec"), namespace)
+            execute(str(example["setup"]), "example", namespace)
         return _KINDS[str(example["kind"])](example, namespace)
     except TimeLimit:
         raise
@@ -58,7 +59,7 @@ def _assert(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, 
             else:
                 statement.test = _kept(test)
     try:
-        exec(compile(ast.fix_missing_locations(tree), "example", "exec"), namespace)
+        execute(ast.fix_missing_locations(tree), "example", namespace)
     except AssertionError as exc:
         got = describe(namespace.get(_LEFT), 300)["repr"]
         return {"ok": False, "got": got, "error": "", "digest": "", "at": _statement(sources, exc)}
@@ -88,7 +89,7 @@ def _equal(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, A
     shown = describe(value, 300)
     text = str(example["expected"]).strip()
     try:
-        expected = eval(compile(text, "example", "eval"), namespace)
+        expected = evaluate(text, "example", namespace)
     except Exception:
         same = _says_the_same(value, text)  # prose: f("a") -> hello
     else:
@@ -107,9 +108,9 @@ def _doctest(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str,
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         try:
-            value = eval(compile(source, "example", "eval"), namespace)
+            value = evaluate(source, "example", namespace)
         except SyntaxError:
-            exec(compile(source, "example", "exec"), namespace)
+            execute(source, "example", namespace)
             value = None
     out = printed.getvalue()
     shown = describe(value, 2000)
@@ -134,7 +135,7 @@ def _observe(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str,
 
 
 def _value(source: str, namespace: dict[str, Any]) -> Any:
-    value = eval(compile(source, "example", "eval"), namespace)
+    value = evaluate(source, "example", namespace)
     # A generator or iterator is compared by what it yields.
     if hasattr(value, "__next__"):
         return [item for item, _ in zip(value, range(10_000), strict=False)]

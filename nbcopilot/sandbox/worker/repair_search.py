@@ -16,6 +16,7 @@ from nbcopilot.sandbox.worker import observe
 from nbcopilot.sandbox.worker.audit import Watch
 from nbcopilot.sandbox.worker.execute import Session
 from nbcopilot.sandbox.worker.forks import ChildDied, in_child
+from nbcopilot.sandbox.worker.source import execute
 
 # Wall time of one edit: many of them loop for ever, and what is tested here is done at once.
 EACH = 0.25
@@ -53,7 +54,7 @@ def _holds(source: str, wanted: Sequence[str], session: Session) -> bool:
     try:
         with observe.alarm(EACH), contextlib.redirect_stdout(session.tape):
             for code in (source, *wanted):
-                exec(compile(code, "cell", "exec"), session.namespace)
+                execute(code, "cell", session.namespace)
     except BaseException:
         return False
     return True

@@ -31,6 +31,7 @@ from nbcopilot.sandbox.worker.collecting import calls as calls_of
 from nbcopilot.sandbox.worker.execute import Session
 from nbcopilot.sandbox.worker.forks import ChildDied, in_child
 from nbcopilot.sandbox.worker.observe import TARGET
+from nbcopilot.sandbox.worker.source import execute
 
 
 def measure(payload: Mapping[str, Any], session: Session, watch: Watch) -> dict[str, Any]:
@@ -121,14 +122,14 @@ def _line(exc: BaseException) -> str:
 def _load(source: str, session: Session, base: Mapping[str, Any], filename: str = TARGET) -> None:
     session.namespace.clear()
     session.namespace.update(base)
-    exec(compile(source, filename, "exec"), session.namespace)
+    execute(source, filename, session.namespace)
 
 
 def _execute(source: str, session: Session) -> None:
     from nbcopilot.sandbox.worker.describe_value import remember
 
     remember("tests", source)
-    exec(compile(source, "tests", "exec"), session.namespace)
+    execute(source, "tests", session.namespace)
 
 
 # --------------------------------------------------------------------------- a second run, elsewhere
