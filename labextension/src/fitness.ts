@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { ISubject } from './host';
+import type { ISubject } from './notebooks';
 import type { TaskKind } from './wire';
 
 /** Why `kind` cannot be asked for now; null when it can. */

@@ -3,7 +3,7 @@
 import { Token } from '@lumino/coreutils';
 
 import type { Client } from './client';
-import type { Host } from './host';
+import type { Host } from './notebooks';
 import type { SidebarModel } from './model';
 
 /** What the plugins share. */

@@ -2,7 +2,7 @@
 
 import type { TranslationBundle } from '@jupyterlab/translation';
 
-import type { IHost } from './host';
+import type { IHost } from './notebooks';
 import type { IApplied, IEdit, IRefused, Reason } from './wire';
 
 /** Asks the user; resolves to false for "no". */

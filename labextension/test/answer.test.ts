@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import { begin, decide, isRunning, next, offered, openCells, stop } from '../src/answer';
 import type { IAnswer } from '../src/answer';
-import { narrow } from '../src/offer';
+import { narrow } from '../src/proposedEdits';
 import type { ServerEvent } from '../src/wire';
 
 const EVENTS: ServerEvent[] = JSON.parse(

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { Signal } from '@lumino/signaling';
 
 import { SidebarModel } from '../src/model';
-import { replacement } from '../src/offer';
+import { replacement } from '../src/proposedEdits';
 import type { IEdit, ServerEvent } from '../src/wire';
 import { applied, refused } from '../src/wire';
 

@@ -9,7 +9,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { Client } from '../client';
-import { Host } from '../host';
+import { Host } from '../notebooks';
 import { SidebarModel } from '../model';
 import { ICopilot, PLUGIN_ID } from '../tokens';
 

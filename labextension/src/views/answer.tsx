@@ -6,7 +6,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IAnswer, ICandidate } from '../answer';
 import { isRunning, offered, openCells } from '../answer';
 import type { SidebarModel } from '../model';
-import { isInPlace, replacement, subjectOf } from '../offer';
+import { isInPlace, replacement, subjectOf } from '../proposedEdits';
 import type { TaskKind } from '../wire';
 import { Code, Diff } from './code';
 import { Checks, Sent } from './evidence';

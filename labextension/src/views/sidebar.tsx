@@ -5,7 +5,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { unfit } from '../fitness';
-import type { ISubject } from '../host';
+import type { ISubject } from '../notebooks';
 import type { SidebarModel } from '../model';
 import type { IStatus, TaskKind } from '../wire';
 import { AnswerView, kindLabel } from './answer';
