@@ -19,16 +19,35 @@ def difference(expected: Any, found: Any, options: Mapping[str, Any] | None = No
     """Why `found` is not `expected`, or "" when it is.
 
     Options: value_only (the container's type and a container around one value do not count), ignore_index (row labels
-    do not count), ignore_order (neither does the order of rows or elements). They may also stand in `compare_fn`.
+    do not count), ignore_order (neither does the order of rows or elements), type_only (values do not count), atol
+    (numbers may differ by so much), dtype (the kinds of dtypes count too). They may also stand in `compare_fn`; where
+    that is code, its function of (expected, found) decides.
     """
     options = {**(options or {})}
-    options.update(options.pop("compare_fn", None) or {})
+    own = options.pop("compare_fn", None)
+    if isinstance(own, str):
+        return _by_code(own, expected, found)
+    options.update(own or {})
+    if options.get("type_only"):
+        return "" if type(expected) is type(found) else _types(expected, found)
     if options.get("value_only"):
         expected, found = _bare(expected), _bare(found)
     try:
         return _difference(expected, found, options)
     except Exception as exc:  # a value whose comparison raises is not the expected one
         return f"cannot be compared: {type(exc).__name__}: {exc}"
+
+
+def _by_code(code: str, expected: Any, found: Any) -> str:
+    """What the function that `code` defines says: it is right when it gives anything true."""
+    namespace: dict[str, Any] = {}
+    try:
+        exec(code, namespace)
+        functions = [value for value in namespace.values() if isinstance(value, FunctionType)]
+        said = functions[-1](expected, found)
+    except Exception as exc:
+        return f"cannot be compared: {type(exc).__name__}: {exc}"
+    return "" if bool(said) else _values(expected, found)
 
 
 def changed(before: Any, after: Any) -> bool:
@@ -74,7 +93,8 @@ def _difference(expected: Any, found: Any, options: Mapping[str, Any]) -> str:
     pandas, numpy = sys.modules.get("pandas"), sys.modules.get("numpy")
     for is_kind, compare in ((_is_bool, _bools), (_is_number, _numbers)):
         if is_kind(expected) or is_kind(found):
-            return compare(expected, found) if is_kind(expected) and is_kind(found) else _types(expected, found)
+            both = is_kind(expected) and is_kind(found)
+            return compare(expected, found, options) if both else _types(expected, found)
     if pandas is not None:
         kinds = (pandas.DataFrame, pandas.Series, pandas.Index)
         if isinstance(expected, kinds) or isinstance(found, kinds):
@@ -110,14 +130,30 @@ def _frames(pandas: Any, expected: Any, found: Any, options: Mapping[str, Any]) 
             expected, found = (v[columns].sort_values(columns).reset_index(drop=True) for v in (expected, found))
         else:
             expected, found = (pandas.Series(v).sort_values().reset_index(drop=True) for v in (expected, found))
-    return _pandas_error(pandas, expected, found, check_exact=False)
+    tolerance = float(options.get("atol") or TOLERANCE)
+    reason = _pandas_error(pandas, expected, found, check_exact=False, tolerance=tolerance)
+    return reason or (_dtypes(expected, found) if options.get("dtype") else "")
 
 
-def _pandas_error(pandas: Any, expected: Any, found: Any, *, check_exact: bool) -> str:
+def _dtypes(expected: Any, found: Any) -> str:
+    """Whether columns are of other kinds: numbers as text, text as categories, whole numbers as floats."""
+    ours, theirs = (
+        [_dtype_kind(dtype) for dtype in (value.dtypes if hasattr(value, "columns") else [value.dtype])]
+        for value in (found, expected)
+    )
+    return "" if ours == theirs else f"has dtypes {ours}, expected {theirs}"[:300]
+
+
+def _dtype_kind(dtype: Any) -> str:
+    text = str(dtype)
+    return "text" if text in ("object", "str", "string") else "category" if text == "category" else str(dtype.kind)
+
+
+def _pandas_error(pandas: Any, expected: Any, found: Any, *, check_exact: bool, tolerance: float = TOLERANCE) -> str:
     """The message of pandas' own comparison, "" when equal. Exact: dtypes, axis names and the last bit count too."""
     options: dict[str, Any] = {"check_exact": check_exact, "check_names": check_exact, "check_categorical": check_exact}
     if not check_exact:
-        options.update(rtol=TOLERANCE, atol=TOLERANCE)
+        options.update(rtol=TOLERANCE, atol=tolerance)
     labels = {} if check_exact else {"check_dtype": False, "check_freq": False, "check_index_type": False}
     try:
         if isinstance(expected, pandas.DataFrame):
@@ -155,14 +191,15 @@ def _dicts(expected: dict[Any, Any], found: dict[Any, Any], options: Mapping[str
     return ""
 
 
-def _bools(expected: Any, found: Any) -> str:
+def _bools(expected: Any, found: Any, options: Mapping[str, Any]) -> str:
     return "" if bool(expected) == bool(found) else _values(expected, found)
 
 
-def _numbers(expected: Any, found: Any) -> str:
+def _numbers(expected: Any, found: Any, options: Mapping[str, Any]) -> str:
     if expected != expected or found != found:
         return "" if expected != expected and found != found else _values(expected, found)
-    close = expected == found or abs(expected - found) <= TOLERANCE * max(1.0, abs(expected))
+    tolerance = max(TOLERANCE * max(1.0, abs(expected)), float(options.get("atol") or 0.0))
+    close = expected == found or abs(expected - found) <= tolerance
     return "" if close else _values(expected, found)
 
 

@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import IO, Any, cast
@@ -29,6 +29,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from nbcopilot.config import Config
 from nbcopilot.evaluation.compare import changed, difference
+from nbcopilot.evaluation.validators import checks_of
 from nbcopilot.notebook import live
 from nbcopilot.types import Notebook
 
@@ -114,6 +115,7 @@ class Worker:
     def _answer(self, source: str, expected: Path, validator: Mapping[str, Any]) -> dict[str, Any]:
         reference = pickle.loads(expected.read_bytes())
         before = _copies(self.shell.user_ns)
+        originals = [copy for _, copy in before.values()]
         done = _execute(self.shell, source)
         checks: dict[str, str] = {}
         for name, options in checks_of(validator).items():
@@ -126,27 +128,20 @@ class Worker:
                 checks[name] = ", ".join(f"{n} was {how}" for n, how in spoilt.items())
             elif name == "result":
                 skip = reference["result"] is None  # the reference shows nothing: nothing to compare with
-                checks[name] = "" if skip else difference(reference["result"], done["result"], options)
+                asked = _with_dtypes(originals, reference["result"], options)
+                checks[name] = "" if skip else difference(reference["result"], done["result"], asked)
             elif name == "stream":
                 same = done["stream"].rstrip() == reference["stream"].rstrip()
                 checks[name] = "" if same else f"printed {done['stream']!r:.150}"
             elif name == "namespace_check":
-                checks[name] = _namespace(reference["values"], self.shell.user_ns, options)
-            else:
-                raise ValueError(f"unknown validator {name}")
+                asked = {
+                    n: _with_dtypes([before[n][1]] if n in before else [], value, options.get(n))
+                    for n, value in reference["values"].items()
+                }
+                checks[name] = _namespace(reference["values"], self.shell.user_ns, asked)
         failed = {name: reason for name, reason in checks.items() if reason}
         reason = "; ".join(f"{name}: {why}" for name, why in failed.items())
         return {"ok": not failed, "reason": reason, "checks": {name: name not in failed for name in checks}}
-
-
-def checks_of(validator: Mapping[str, Any]) -> dict[str, Any]:
-    """The checks that a step asks for, with their options: the template's, plus or overridden by its own."""
-    own = {key: value for key, value in validator.items() if key != "template"}
-    templates: dict[str, tuple[str, ...]] = {
-        "empty": (), "basic": ("crash",), "intact": ("crash", "namespace_intact"),
-        "comparison": ("crash", "namespace_intact", "result"),
-    }  # fmt: skip
-    return {**dict.fromkeys(templates[validator.get("template", "comparison")]), **own}
 
 
 def _child(work: Callable[[], Any], result: Path, scratch: Path, seconds: float) -> None:
@@ -217,6 +212,12 @@ def _namespace(expected: Mapping[str, Any], namespace: Mapping[str, Any], option
         if reason := difference(value, namespace[name], options.get(name)):
             return f"{name} {reason}"
     return ""
+
+
+def _with_dtypes(before: Sequence[Any], expected: Any, options: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The options; with `dtype` where the reference changes nothing of a value but its dtypes."""
+    only = any(not difference(v, expected) and difference(v, expected, {"dtype": True}) for v in before)
+    return {**(options or {}), "dtype": True} if only else options
 
 
 def _excluded(reason: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.suites import Judgement, Question
 from nbcopilot.evaluation.systems import Answer
 from nbcopilot.evaluation.tasks import FixItem, load
@@ -16,18 +17,31 @@ from nbcopilot.types import Cell, ErrorInfo, Notebook, Output, Target, Task
 
 def read(path: Path, name: str) -> list[FixItem]:
     """The items of the file. Raises UsageError."""
-    return load(path, FixItem)
+    items = load(path, FixItem)
+    for item in items:
+        last = len(item.cells)
+        for name, at, end in (("buggy", item.buggy_cell_index, last - 1), ("failing", item.failing_cell_index, last)):
+            if not isinstance(at, int) or not 0 <= at <= end:
+                raise UsageError(
+                    f"{item.id}: {name}_cell_index is {at!r}", hint=f"it takes 0 to {end} for {last} cells"
+                )
+    return items
 
 
 def questions(item: FixItem) -> Iterator[Question]:
-    """One question: the failed cell. Right when the tests pass on the notebook with the mended cell, in 10 s."""
+    """One question: the failed cell. Right when the tests pass on the notebook with the mended cell, in 10 s.
+
+    The tests stand for the failing cell, unless that is the one that was mended. An index equal to the number of cells
+    says that all cells ran and the tests themselves failed.
+    """
 
     def judge(answer: Answer) -> Judgement:
         cells = list(item.cells)
         # An answer that does not say which cell it is for is taken for the one at fault.
         at = int(answer.cell_id.rpartition("-")[2]) if answer.cell_id else item.buggy_cell_index
         cells[at] = answer.text
-        trial = run_script("\n\n".join([*cells[: item.failing_cell_index], item.tests]))
+        end = max(item.failing_cell_index, at + 1)
+        trial = run_script("\n\n".join([*cells[:end], item.tests]))
         return Judgement.of(trial.ok, trial.reason, right_cell=at == item.buggy_cell_index)
 
     notebook = failed_notebook(item.cells, item.failing_cell_index, item.error)
@@ -36,7 +50,10 @@ def questions(item: FixItem) -> Iterator[Question]:
 
 
 def failed_notebook(sources: Sequence[str], failing: int, error: Mapping[str, Any]) -> Notebook:
-    """The notebook as it stands after the cell at index `failing` raised `error`: cells are called cell-0, cell-1 …"""
+    """The notebook as it stands after the cell at index `failing` raised `error`: cells are called cell-0, cell-1 …
+
+    One that is not in the notebook (its index is the number of cells) was run below the last one, and is gone.
+    """
     shown = str(error.get("traceback_plain", ""))
     # The failed cell has the number that its traceback says, and the others were run in a row before it.
     number = re.search(r"In ?\[(\d+)\]|<ipython-input-(\d+)-", shown)
@@ -47,12 +64,22 @@ def failed_notebook(sources: Sequence[str], failing: int, error: Mapping[str, An
         )
         for i, source in enumerate(sources)
     )
-    info = ErrorInfo(str(error["ename"]), str(error["evalue"]), shown, cells[failing].id, cells[failing].source)
-    return Notebook(cells, cursor=failing, history=tuple(sources), error=info)
+    gone = failing == len(cells)
+    info = ErrorInfo(
+        str(error["ename"]),
+        str(error["evalue"]),
+        shown,
+        None if gone else cells[failing].id,
+        "" if gone else cells[failing].source,
+    )
+    return Notebook(cells, cursor=min(failing, len(cells) - 1), history=tuple(sources), error=info)
 
 
 def failed_target(notebook: Notebook) -> Target:
-    """What `%fix` is about: the cell that failed last."""
+    """What `%fix` is about: the cell that failed last; the last cell where that one is gone."""
     error = notebook.error
     assert error is not None
+    if error.cell_id is None:
+        last = notebook.cells[-1]
+        return Target(last.source, last.id, position=len(notebook.cells) - 1)
     return Target(error.source, error.cell_id, position=notebook.index(error.cell_id))

@@ -23,6 +23,7 @@ from nbcopilot.errors import EngineUnavailableError
 from nbcopilot.evaluation.suites import Judgement, Question
 from nbcopilot.evaluation.systems import Answer
 from nbcopilot.evaluation.tasks import SessionItem, Step, load
+from nbcopilot.evaluation.validators import unsupported
 from nbcopilot.evaluation.worker import read_message, write_message
 from nbcopilot.types import Cell, Notebook, Output, Task
 
@@ -57,9 +58,11 @@ def _question(name: str, step: Step, kernel: Kernel, notebook: Notebook) -> Ques
         outcome = kernel.call("judge", answer.text, step.reference, dict(step.validator), seconds)
         return Judgement.of(bool(outcome["ok"]), str(outcome["reason"]), checks=outcome["checks"])
 
+    task = Task("generate", step.question.strip())
+    if reason := unsupported(step.validator):
+        return Question(name, task, notebook, judge, Answer(step.reference), reason)
     # The reference judged by its own measure: what fails here cannot be asked of anybody.
     probe = kernel.call("judge", step.reference, step.reference, dict(step.validator), seconds)
-    task = Task("generate", step.question.strip())
     excluded = (
         "" if probe["ok"] else str(probe.get("excluded") or f"the reference fails its own check: {probe['reason']}")
     )

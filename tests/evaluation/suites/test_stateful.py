@@ -12,7 +12,7 @@ import suite_builders as builders
 from nbcopilot.evaluation.runner import Reference, ask
 from nbcopilot.evaluation.suites import Question, find
 from nbcopilot.evaluation.systems import Answer
-from nbcopilot.evaluation.worker import checks_of
+from nbcopilot.evaluation.validators import checks_of, unsupported
 
 
 def walk(path: Path) -> Iterator[Question]:
@@ -131,3 +131,54 @@ def test_validators_add_to_the_template_or_override_it() -> None:
         "namespace_check",
     ]
     assert checks_of({"template": "empty", "stream": None}) == {"stream": None}
+
+
+@pytest.mark.parametrize(
+    ("validator", "named"),
+    [
+        ({"table_test": {}}, "table_test"),
+        ({"template": "exotic"}, "exotic"),
+        ({"result": {"rounding": 2}}, "rounding"),
+        ({"result": {"compare_fn": {"rounding": 2}}}, "rounding"),
+        ({"namespace_check": {"df": {"rounding": 2}}}, "rounding"),
+    ],
+)
+def test_what_cannot_be_judged_is_excluded_by_name_and_the_session_goes_on(
+    validator: dict[str, object], named: str, tmp_path: Path
+) -> None:
+    assert named in unsupported(validator)
+    steps = [
+        {"question": "q", "reference": "x = 1\nx", "validator": validator},
+        {"question": "r", "reference": "x + 1"},
+    ]
+    results = [ask(q, Reference()) for q in walk(builders.session_file(tmp_path, {"id": "s", "steps": steps}))]
+    assert f"`{named}`" in results[0].excluded
+    assert (results[1].ok, results[1].excluded) == (True, "")
+
+
+DTYPES = "import pandas as pd\ndf = pd.DataFrame({'n': ['1', '2'], 'x': [1.0, 2.0]})"
+
+
+@pytest.mark.parametrize(
+    ("reference", "validator", "right", "wrong"),
+    [
+        (
+            "df['x'] = df['x'].astype(int)",
+            {"namespace_check": {"df": None}},
+            "df.x = df.x.astype('int32')",
+            "df = df.copy()",
+        ),
+        ("df['x'].astype(int)", {}, "df.x.astype('int64')", "df.x"),
+        ("df['x'] * 2", {}, "(df.x * 2).astype(int)", "df.x"),
+        ("list(df.x)", {"result": {"type_only": True}}, "[1]", "(1, 2)"),
+        ("df.x.mean()", {"result": {"atol": 0.2}}, "1.6", "1.8"),
+        ("df.x.mean()", {"result": {"compare_fn": "def near(a, b):\n    return abs(a - b) < 1"}}, "2.2", "2.6"),
+    ],
+)
+def test_options_decide_what_counts(
+    reference: str, validator: dict[str, object], right: str, wrong: str, tmp_path: Path
+) -> None:
+    steps = [{"setup": DTYPES}, {"question": "q", "reference": reference, "validator": validator}]
+    for question in walk(builders.session_file(tmp_path, {"id": "s", "steps": steps})):
+        assert question.excluded == ""
+        assert [question.judge(Answer(text)).ok for text in (reference, right, wrong)] == [True, True, False]

@@ -186,3 +186,29 @@ def test_a_file_that_is_not_there_or_of_another_suite_is_refused_in_one_sentence
         questions("generate", path)
     with pytest.raises(UsageError, match="unknown suite `chess`"):
         find("chess")
+
+
+def test_a_failing_cell_that_is_at_fault_itself_runs_with_the_answer(tmp_path: Path) -> None:
+    item = {
+        **builders.FIX, "cells": ["import math", "area = math.pi * radius ** 2"], "buggy_cell_index": 1, "failing_cell_index": 1,
+        "tests": "assert round(area, 2) == 3.14", "good_cell": "radius = 1\narea = math.pi * radius ** 2",
+    }  # fmt: skip
+    question = only("fix", tmp_path, item)
+    assert question.judge(Answer(item["good_cell"])).ok
+    assert not question.judge(Answer(item["cells"][1])).ok
+    assert not question.judge(Answer("")).ok
+
+
+def test_an_error_below_the_last_cell_is_asked_about_that_cell(tmp_path: Path) -> None:
+    item = {**builders.FIX, "cells": builders.FIX["cells"][:2], "failing_cell_index": 2}
+    question = only("fix", tmp_path, item)
+    assert question.task.target.cell_id == "cell-1"
+    assert question.notebook.error is not None
+    assert question.judge(Answer(str(item["good_cell"]))).ok
+    assert not question.judge(Answer(str(item["cells"][1]))).ok
+
+
+@pytest.mark.parametrize("changes", [{"failing_cell_index": 9}, {"buggy_cell_index": 3}, {"failing_cell_index": None}])
+def test_an_index_outside_of_the_notebook_is_refused_with_its_value(changes: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"t/fix: .*_cell_index is {next(iter(changes.values()))}"):
+        find("fix").read(builders.write(tmp_path / "items.jsonl", {**builders.FIX, **changes}))
