@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from nbcopilot.deadline import Deadline
 from nbcopilot.sandbox import start
 
 
@@ -16,7 +17,7 @@ class CheckBudget:
 
     seconds: wall time of all checks together; spent: seconds so far. quick_fix_runs: runs of one rejected answer with
     quick fixes. small_edits: edits found by search that are checked in full; search_seconds: for finding them.
-    vote_seconds: for finding inputs on which several versions of a function differ.
+    vote_seconds: for finding inputs on which several versions of a function differ. deadline: of the whole request.
     """
 
     seconds: float
@@ -25,14 +26,15 @@ class CheckBudget:
     small_edits: int = 3
     search_seconds: float = 5.0
     vote_seconds: float = 1.5
+    deadline: Deadline = field(default_factory=Deadline)
 
     def left(self) -> float:
         """Seconds that checks may still take; 0 or less when all are used up."""
-        return self.seconds - self.spent
+        return min(self.seconds - self.spent, self.deadline.left_to_check())
 
     def has_spare(self) -> bool:
         """Whether less than half is spent, so that edits may be run: other answers must still find time."""
-        return self.spent < self.seconds / 2
+        return self.spent < self.seconds / 2 and not self.deadline.passed
 
     @contextmanager
     def measured(self) -> Iterator[None]:

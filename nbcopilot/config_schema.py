@@ -70,6 +70,13 @@ class Config:
     check_fork: bool = _setting(
         False, "run checks in a fork of the live kernel where that is safe: sees every variable", project=False
     )
+    answer_seconds: float = _setting(
+        20.0,
+        "time until an answer is shown; generation and checks keep to it, further answers take the rest; 0 is no limit",
+        low=0,
+        high=3600,
+        project=TRUSTED,
+    )
     check_total_seconds: float = _setting(
         30.0, "wall time of all checks of one request", low=0.1, high=3600, project=TRUSTED
     )

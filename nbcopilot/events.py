@@ -1,6 +1,7 @@
 """What a request tells its surface while it runs: `Copilot.stream(task, notebook) -> Iterator[Event]`.
 
 Order: Notice* ContextReady PromptReady Token* (CandidateReady CheckDone)* EditReady? Done.
+The first answer that the checks accept is told once more, as Accepted: better ones are looked for while time remains.
 A repair repeats from PromptReady. Of answers that are drawn to see whether they agree only those that differ are told,
 without their tokens. Closing the iterator cancels at the next token.
 """
@@ -62,6 +63,19 @@ class CheckDone:
 
 
 @dataclass(frozen=True)
+class Accepted:
+    """The first answer that passed its checks, `seconds` after the request began: what may be shown already.
+
+    `until` is when the request ends at the latest, in seconds from its beginning (0: no limit).
+    """
+
+    candidate: Candidate
+    verdict: Verdict
+    seconds: float
+    until: float = 0.0
+
+
+@dataclass(frozen=True)
 class EditReady:
     """The cells to write. The surface applies it; the pipeline never does."""
 
@@ -79,4 +93,4 @@ class Done:
     answers: int = 0
 
 
-Event = Notice | ContextReady | PromptReady | Token | CandidateReady | CheckDone | EditReady | Done
+Event = Notice | ContextReady | PromptReady | Token | CandidateReady | CheckDone | Accepted | EditReady | Done

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
+from nbcopilot.deadline import ROWS_AT_HALF_SPEED, Deadline
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.events import Token
 from nbcopilot.sampling_plan import SampleBatch, is_looping
@@ -16,16 +17,19 @@ Answers = list[tuple[SampleBatch, Completion]]
 
 
 def generate(
-    engine: Engine, batches: Sequence[SampleBatch], attempt: int, answers: Answers
+    engine: Engine, batches: Sequence[SampleBatch], attempt: int, answers: Answers, deadline: Deadline | None = None
 ) -> Generator[Token, None, None]:
     """The tokens of all batches; fills `answers` with theirs, numbered in one row. The engine decodes them together.
 
-    Closing the generator cancels at the next token. Raises EngineError.
+    Closing the generator cancels at the next token. So does the deadline: answers that have no end then are
+    "cancelled", and `usable` tells which may be used. Raises EngineError.
     """
+    deadline = deadline or Deadline()
     owners = [batch for batch in batches for _ in range(batch.count)]
     total = len(owners)
     texts = [""] * total
     done: dict[int, Completion] = {}
+    started = deadline.clock()
     with ExitStack() as stack:
         streams = []
         for batch in batches:
@@ -40,13 +44,24 @@ def generate(
                 texts[index] += chunk.text
                 if chunk.text:
                     yield Token(chunk.text, index, attempt)
-                    if total == 1 and is_looping(texts[0]):
-                        answers.append((batch, Completion(texts[0], 0, "length", chunk.usage or Usage())))
-                        return
                 if chunk.finish:
                     done[index] = Completion(texts[index], index, chunk.finish, chunk.usage or Usage())
+                elif total == 1 and is_looping(texts[0]):
+                    done[0] = Completion(texts[0], 0, "length", chunk.usage or Usage())
+                    break
+                if deadline.left_to_generate() <= 0:
+                    break
             start += batch.count
-    answers += [(owners[i], done.get(i) or Completion(texts[i], i, "cancelled")) for i in range(total)]
+    seconds = deadline.clock() - started
+    for i, (batch, text) in enumerate(zip(owners, texts, strict=True)):
+        spent = Usage(completion_tokens=engine.count(text) if text and i not in done else 0, seconds=seconds)
+        answers.append((batch, done.get(i) or Completion(text, i, "cancelled", spent)))
+
+
+def usable(answers: Answers) -> Answers:
+    """The answers that came to an end; what there is of the longest where none did."""
+    ended = [(batch, completion) for batch, completion in answers if completion.finish != "cancelled"]
+    return ended or sorted(answers, key=lambda answer: -len(answer[1].text))[:1]
 
 
 def _as_generator(chunks: Iterator[Chunk]) -> Generator[Chunk, None, None]:
@@ -67,3 +82,12 @@ def add_usage(total: Usage, answers: Sequence[tuple[SampleBatch, Completion]]) -
             first_token_seconds=total.first_token_seconds or done.usage.first_token_seconds,
         )
     return replace(total, seconds=total.seconds + max((done.usage.seconds for _, done in answers), default=0.0))
+
+
+def alone_speed(usages: Sequence[Usage]) -> float:
+    """Tokens a second of one answer without others beside it, from answers that were decoded together; 0: not known."""
+    longest = max(usages, key=lambda usage: usage.completion_tokens, default=Usage())
+    seconds = longest.seconds - longest.first_token_seconds
+    if seconds <= 0:
+        return 0.0
+    return longest.completion_tokens / seconds * (1 + (len(usages) - 1) / ROWS_AT_HALF_SPEED)

@@ -47,13 +47,23 @@ class Judge:
         self._before: dict[str, Verdict] = {}
         self._voted: dict[tuple[str, ...], dict[str, float]] = {}
 
+    def bounded(self) -> Config:
+        """The settings, with no more time for a run than the request has left."""
+        left = round(max(0.1, self.budget.left()), 1)
+        config = self.config
+        return replace(
+            config,
+            check_seconds=min(config.check_seconds, left),
+            check_total_seconds=min(config.check_total_seconds, left),
+        )
+
     def runner(self, notebook: Notebook) -> Runner:
         """The Runner for a notebook: its folder readable, the live namespace where there is one."""
         try:
             folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
         except OSError:  # the working folder is gone
             folder = None
-        return Runner(self.config, namespace=self.namespace, data_dir=folder, policy=self._policy)
+        return Runner(self.bounded(), namespace=self.namespace, data_dir=folder, policy=self._policy)
 
     def warm(self, task: Task, notebook: Notebook) -> None:
         """Start the sandbox and load what the notebook imports, in the background, while the model reads and writes."""
@@ -84,7 +94,7 @@ class Judge:
         """
         runner = self.runner(notebook) if self.budget.left() > 0 else None
         above = upstream(notebook, candidate, task) if above is None else above
-        work = OneCheck(candidate, task, notebook, self.config, above, runner, self.namespace)
+        work = OneCheck(candidate, task, notebook, self.bounded(), above, runner, self.namespace)
         with self.budget.measured():
             verdict = work.verdict()
         if runner is None and verdict.ok:
@@ -138,13 +148,13 @@ class Judge:
         above = upstream(notebook, candidate, task)
         if not task.check or not syntax.is_python(notebook.language):
             return candidate, check(candidate, task, notebook, self.config, upstream=above)
-        return offer(candidate, task, notebook, self.config, upstream=above, runner=self.runner(notebook))
+        return offer(candidate, task, notebook, self.bounded(), upstream=above, runner=self.runner(notebook))
 
     def _votes(self, judged: Sequence[Judged]) -> dict[str, float]:
         """Agreement on generated inputs of the candidates that the checks cannot tell apart (three at least)."""
         tied = [candidate for candidate, verdict in consensus.tied(judged) if verdict.checks.get("run") == "passed"]
         works = [self._checks[candidate.text] for candidate in tied if candidate.text in self._checks]
-        if len(works) < 3 or works[0].runner is None:
+        if len(works) < 3 or works[0].runner is None or self.budget.deadline.passed:
             return {}
         key = tuple(work.candidate.text for work in works)
         if key not in self._voted:

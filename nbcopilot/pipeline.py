@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from nbcopilot._version import __version__
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
+from nbcopilot.deadline import Deadline
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import ContextReady, Done, EditReady, Event, Notice, PromptReady
@@ -64,6 +65,7 @@ class Copilot:
         """
         if not (task.instruction.strip() or task.target.source.strip()):
             raise EmptyPromptError(f"there is nothing to {task.kind}", hint=_HINTS[task.kind])
+        deadline = Deadline(self.config.answer_seconds)
         judge = judge or Judge(self.config)
         judge.warm(task, notebook)
         task, notices = aim(task, notebook)
@@ -72,7 +74,7 @@ class Copilot:
         yield ContextReady(context)
         yield from _context_notices(context)
 
-        repair = Repair(self.engine, judge, context, task, notebook)
+        repair = Repair(self.engine, judge, context, task, notebook, deadline)
         yield from repair.run()
         chosen, history = repair.best(), repair.history
         if not chosen[0].text.strip():
@@ -82,6 +84,8 @@ class Copilot:
             yield Done("empty", history.usage, history.answers)
             return
         batch = history.batches[chosen[0].text]
+        if repair.ran_out and not chosen[1].ok:
+            yield Notice(f"no answer passed its checks in {deadline.seconds:g} s", _LONGER, "warning")
         edit = self.plan_edit(replace(task, sampling=batch.sampling), notebook, batch.prompt, chosen)
         yield EditReady(edit, *chosen)
         yield Done("ok", history.usage, history.answers)
@@ -141,6 +145,7 @@ def _context_notices(context: Context) -> Iterator[Notice]:
         )
 
 
+_LONGER = "--answer-seconds gives more time, and the setting answer_seconds does so for every request"
 _HINTS = {
     "generate": "write below %%generate what the cell should do",
     "explain": "put the code below %%explain, or name it: %explain NAME",

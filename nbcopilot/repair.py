@@ -17,12 +17,13 @@ from typing import Any, Literal
 
 from nbcopilot import proposed_edits
 from nbcopilot.answers.extract import extract
+from nbcopilot.deadline import Deadline
 from nbcopilot.engine.likelihood import likeliest
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError
-from nbcopilot.events import CandidateReady, CheckDone, Event, PromptReady
+from nbcopilot.events import Accepted, CandidateReady, CheckDone, Event, PromptReady
 from nbcopilot.fixes.confirm import confirm
-from nbcopilot.generation import Answers, add_usage, generate
+from nbcopilot.generation import Answers, add_usage, alone_speed, generate, usable
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import syntax
 from nbcopilot.sampling_plan import SampleBatch, consensus_batches, sample_batches
@@ -63,7 +64,8 @@ class History:
     """What was judged so far.
 
     known: judgements by the text that was extracted (the candidate that is shown may have been mended). batches: how
-    each shown text was asked for. rounds: the round of each answer of the model.
+    each shown text was asked for. rounds: the round of each answer of the model. speed: tokens a second of an answer
+    that is decoded alone, as the first round has shown (0: not known).
     """
 
     judged: list[Judged] = field(default_factory=list)
@@ -71,6 +73,7 @@ class History:
     batches: dict[str, SampleBatch] = field(default_factory=dict)
     rounds: list[int] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
+    speed: float = 0.0
 
     @property
     def accepted(self) -> bool:
@@ -95,13 +98,26 @@ class History:
 
 
 class Repair:
-    """One request on its way to an answer: `run` is the loop, `history` what it has found."""
+    """One request on its way to an answer: `run` is the loop, `history` what it has found.
 
-    def __init__(self, engine: Engine, judge: Judge, context: Context, task: Task, notebook: Notebook) -> None:
+    ran_out: whether there was no time to try all that could be tried.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        judge: Judge,
+        context: Context,
+        task: Task,
+        notebook: Notebook,
+        deadline: Deadline | None = None,
+    ) -> None:
         self.engine, self.judge = engine, judge
+        self.deadline = judge.budget.deadline = deadline or Deadline()
         self.context, self.task, self.notebook = context, task, notebook
         self.history = History()
         self.round = 0
+        self.ran_out = False
         self.first = sample_batches(context, task, None, 0, 0)
 
     @property
@@ -110,18 +126,32 @@ class Repair:
         return self.first[0]
 
     def run(self) -> Iterator[Event]:
-        """The events from PromptReady to the last CheckDone (events.py). Raises EngineError."""
+        """The events from PromptReady to the last CheckDone (events.py). Raises EngineError.
+
+        When the time of the request is over nothing more is tried, as soon as there is one answer.
+        """
         yield PromptReady(self.prompt.prompt, 0)
         for strategy in strategies(self.task):
+            if self.is_over:
+                self.ran_out = True
+                break
             if self.history.accepted is not strategy.on_accepted or not strategy.applies(self):
                 continue
             for step in strategy.propose(self):
                 if not isinstance(step, Proposal):
                     yield step
                     continue
+                before = self.history.accepted
                 yield from self._judge(step)
-                if strategy.first_wins and self.history.accepted:
+                if self.history.accepted and not before:
+                    yield Accepted(*self.best(), round(self.deadline.spent(), 3), self.deadline.seconds)
+                if self.is_over or (strategy.first_wins and self.history.accepted):
                     break
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the time is used up and there is something to show."""
+        return self.deadline.passed and bool(self.history.judged)
 
     def best(self) -> Judged:
         """The candidate to show: of those that were judged."""
@@ -131,14 +161,31 @@ class Repair:
         """Ask for the answers of all batches: the tokens (not when quiet), then a proposal for each answer."""
         first = self.history.rounds.count(self.round)
         answers: Answers = []
-        for token in generate(self.engine, batches, self.round, answers):
+        for token in generate(self.engine, batches, self.round, answers, self.deadline):
             if not quiet:
                 yield token
         self.history.usage = add_usage(self.history.usage, answers)
+        self.history.speed = self.history.speed or alone_speed([completion.usage for _, completion in answers])
         self.history.rounds += [self.round] * len(answers)
-        for batch, completion in answers:
+        for batch, completion in usable(answers):
             candidate = extract(replace(completion, index=first + completion.index), batch.prompt)
             yield Proposal(candidate, batch, completion=completion, quiet=quiet)
+
+    def in_time(self, batches: Sequence[SampleBatch]) -> list[SampleBatch]:
+        """As many of the answers, the first ones first, as can end in time at the speed so far, and no longer ones."""
+        kept, speed = list(batches), self.history.speed
+        while kept:
+            rows = sum(batch.count for batch in kept)
+            limits = [self.deadline.tokens(batch.sampling.max_tokens, speed, rows) for batch in kept]
+            if min(limits) >= min(self.history.mean_length, *(batch.sampling.max_tokens for batch in kept)):
+                return [
+                    replace(batch, sampling=replace(batch.sampling, max_tokens=limit))
+                    for batch, limit in zip(kept, limits, strict=True)
+                ]
+            last = kept.pop()
+            kept += [replace(last, count=last.count - 1)] if last.count > 1 else []
+        self.ran_out = True
+        return []
 
     def _judge(self, proposal: Proposal) -> Iterator[Event]:
         """Check a proposal and keep the verdict: an equal answer is checked once, and counted again for consensus."""
@@ -173,7 +220,7 @@ class Repair:
         """
         waiting = list(reversed(proposed_edits.of_answer(rejected, self.judge, self.notebook)))
         for _ in range(self.judge.budget.quick_fix_runs):
-            if not waiting:
+            if not waiting or self.deadline.passed:
                 break
             judged = self.judge.check(waiting.pop().candidate, self.task, self.notebook)
             if judged[1].ok and judged[1].checks.get("run") == "passed":
@@ -187,7 +234,7 @@ class Repair:
         """The accepted fix, as small as it can be, and whether the cell fails without it; see `confirm`."""
         task, notebook = self.task, self.notebook
         before = task.target.source
-        if not before.strip() or not syntax.is_python(notebook.language):
+        if not before.strip() or not syntax.is_python(notebook.language) or self.deadline.passed:
             return accepted
         was = self.judge.verdict_before(task, notebook)
         may_shrink = self.judge.budget.has_spare()
@@ -245,6 +292,9 @@ def _ask_again(repair: Repair) -> Iterator[Event | Proposal]:
     """One answer to what the checks found in the best one so far, and beside it new answers."""
     repair.round += 1
     batches = sample_batches(repair.context, repair.task, repair.best(), repair.round, repair.history.mean_length)
+    batches = repair.in_time(batches)
+    if not batches:
+        return
     yield PromptReady(batches[0].prompt, repair.round)
     yield from repair.sample(batches)
 
@@ -254,7 +304,7 @@ def _consensus(repair: Repair) -> Iterator[Event | Proposal]:
     history = repair.history
     batches = consensus_batches(repair.context, repair.task, repair.notebook, history.judged, history.mean_length)
     with suppress(EngineError):  # there is an answer already
-        yield from repair.sample(batches, quiet=True)
+        yield from repair.sample(repair.in_time(batches), quiet=True)
 
 
 def _always(repair: Repair) -> bool:

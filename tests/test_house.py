@@ -13,7 +13,7 @@ PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
     {"_version", "errors", "git", "printable", "types"},
-    {"events", "paths", "urls"},
+    {"deadline", "events", "paths", "urls"},
     {"config_schema", "policy", "trust"},
     {"project"},
     {"config"},

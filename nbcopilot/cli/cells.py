@@ -30,7 +30,7 @@ from nbcopilot.write import files
 from nbcopilot.write.provenance import checked
 
 KINDS = ("generate", "explain", "testgen")
-_SETTINGS = ("model", "engine", "temperature", "candidates", "max_tokens", "seed", "precision")
+_SETTINGS = ("model", "engine", "temperature", "candidates", "max_tokens", "answer_seconds", "seed", "precision")
 
 
 def add_parser(commands: Any) -> None:
@@ -67,6 +67,7 @@ def add_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("-t", "--temperature", type=float)
     sub.add_argument("-n", "--candidates", type=int)
     sub.add_argument("--max-tokens", type=int)
+    sub.add_argument("--answer-seconds", type=float, help="time until an answer is shown; 0 is no limit")
     sub.add_argument("--seed", type=int)
 
 

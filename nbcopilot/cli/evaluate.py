@@ -46,6 +46,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--opinions", type=int, help="further answers to a next cell, where a mode compares them")
     parser.add_argument("--max-tokens", type=int, help="longest answer")
     parser.add_argument(
+        "--answer-seconds",
+        type=float,
+        help="time of an answer (default: 0, no limit, so that results do not depend on the machine; everyday: the setting)",
+    )
+    parser.add_argument(
         "--jobs",
         type=int,
         help="items at a time; their answers are decoded together (default 8; everyday 1, so that seconds are a user's)",
@@ -138,7 +143,10 @@ def _systems(
     from nbcopilot.types import ModelInfo
 
     named = ("model", "precision", "engine", "candidates", "repairs", "redraws", "opinions", "max_tokens")
-    config = configured.load({name: getattr(args, name) for name in named})
+    overrides = {name: getattr(args, name) for name in named}
+    unlimited = args.answer_seconds is None and args.suite != "everyday"
+    overrides["answer_seconds"] = 0.0 if unlimited else args.answer_seconds
+    config = configured.load(overrides)
     if config.engine == "auto":
         # The resident engine is shared with kernels: a benchmark has its own, and gives it back when it ends.
         config = replace(config, engine="in-process")
@@ -149,6 +157,7 @@ def _systems(
         "redraws": config.redraws,
         "opinions": config.opinions,
         "max_tokens": config.max_tokens,
+        "answer_seconds": config.answer_seconds,
     }
     if modes == ["reference"]:
         return [Reference()], report.conditions(ModelInfo("reference"), **settings), lambda: None

@@ -35,6 +35,7 @@ FIXED = (
     "redraws",
     "opinions",
     "max_tokens",
+    "answer_seconds",
 )
 
 

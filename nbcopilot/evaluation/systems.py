@@ -20,7 +20,7 @@ from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS, wording
-from nbcopilot.events import Done, EditReady
+from nbcopilot.events import Accepted, Done, EditReady
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import syntax
 from nbcopilot.pipeline import Copilot
@@ -223,11 +223,14 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
     done = Done("cancelled")
     started = time.monotonic()
     shown: float | None = None
+    accepted_at: float | None = None
     for event in copilot.stream(task, notebook, judge=judge):
         if isinstance(event, EditReady):
             chosen = (event.candidate, event.verdict)
             shown = time.monotonic() - started
             cell_id = _cell_id(event.edit) if task.kind == "fix" else ""
+        elif isinstance(event, Accepted):
+            accepted_at = event.seconds
         elif isinstance(event, Done):
             done = event
     if chosen is None:
@@ -235,7 +238,8 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
     candidate, verdict = chosen
     findings = tuple(f"{f.check}: {f.message}" for f in verdict.findings if f.severity == "error")
     accepted = verdict.ok if task.check else None
-    return Answer(candidate.text, done.usage, done.answers, accepted, findings, cell_id, shown)
+    seconds = shown if accepted_at is None else accepted_at
+    return Answer(candidate.text, done.usage, done.answers, accepted, findings, cell_id, seconds)
 
 
 def _cell_id(edit: CellEdit) -> str:

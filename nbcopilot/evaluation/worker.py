@@ -115,7 +115,7 @@ class Worker:
     def _answer(self, source: str, expected: Path, validator: Mapping[str, Any]) -> dict[str, Any]:
         reference = pickle.loads(expected.read_bytes())
         before = _copies(self.shell.user_ns)
-        originals = [copy for _, copy in before.values()]
+        originals = [part for _, copy in before.values() for part in _with_columns(copy)]
         done = _execute(self.shell, source)
         checks: dict[str, str] = {}
         for name, options in checks_of(validator).items():
@@ -218,6 +218,12 @@ def _with_dtypes(before: Sequence[Any], expected: Any, options: Mapping[str, Any
     """The options; with `dtype` where the reference changes nothing of a value but its dtypes."""
     only = any(not difference(v, expected) and difference(v, expected, {"dtype": True}) for v in before)
     return {**(options or {}), "dtype": True} if only else options
+
+
+def _with_columns(value: Any) -> list[Any]:
+    """The value, and of a data frame its columns too."""
+    columns = type(value).__name__ == "DataFrame" and hasattr(value, "items")
+    return [value, *(column for _, column in value.items())] if columns else [value]
 
 
 def _excluded(reason: str) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from typing import Any
 from nbcopilot.config import Config, with_changes
 from nbcopilot.errors import UsageError
 
+# How many times the time of an answer --think-longer gives.
+LONGER = 5
+
 
 @dataclass(frozen=True)
 class Option:
@@ -37,6 +40,8 @@ COMMON = (
     Option(("--beams",), int, "beam search width"),
     Option(("-n", "--candidates"), int, "answers to choose from, in one batch"),
     Option(("--max-tokens",), int, "longest answer"),
+    Option(("--answer-seconds",), float, "time until an answer is shown; 0 is no limit"),
+    Option(("--think-longer",), None, "give an answer five times the time"),
     Option(("--seed",), int, "seed of the sampler"),
     Option(("--few-shot",), int, "worked examples in the prompt"),
     Option(("--think",), None, "plan in prose before the code"),
@@ -67,7 +72,10 @@ class Options:
             changes["think"] = True
         if "no_check" in self.flags:
             changes["check"] = False
-        return with_changes(base, **changes)
+        changed = with_changes(base, **changes)
+        if "think_longer" in self.flags:
+            changed = with_changes(changed, answer_seconds=LONGER * changed.answer_seconds)
+        return changed
 
 
 def parse(line: str, magic: str) -> Options:

@@ -14,7 +14,18 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbcopilot import session
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError
-from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.events import (
+    Accepted,
+    CandidateReady,
+    CheckDone,
+    ContextReady,
+    Done,
+    EditReady,
+    Event,
+    Notice,
+    PromptReady,
+    Token,
+)
 from nbcopilot.judge import Judge
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream, answered_already, problem, summary
@@ -226,6 +237,9 @@ class Request:
             self.stream.status("checking …")
         elif isinstance(event, CheckDone):
             self.stream.status("checked" if event.verdict.ok else "checked: not right yet")
+        elif isinstance(event, Accepted):
+            until = f", until {event.until:g} s at most" if event.until else ""
+            self.stream.status(f"passed its checks after {event.seconds:.1f} s; comparing with other answers{until}")
         elif isinstance(event, Notice):
             self.notices.append(event)
         elif isinstance(event, EditReady):
@@ -238,8 +252,7 @@ class Request:
         if self.edit is None:
             return self.stream.finish(*self._summary(model, ""))
         if not self.edit.candidate.complete:
-            limit = f"the answer was cut at its limit of {self.task.sampling.max_tokens} tokens"
-            self.notices.append(Notice(limit, "--max-tokens allows more", "warning"))
+            self.notices.append(self._cut())
         if "dry_run" in self.flags:
             self.session.pending = self.edit.edit
             text = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."
@@ -272,6 +285,14 @@ class Request:
         if self._call is None:
             # Where no page confirms, the code stays in the output, whatever reads it.
             say(sentence, {"text/plain": f"\n\n{self.edit.candidate.text}"} if self.stream.rich else {})
+
+    def _cut(self) -> Notice:
+        """What ended the answer before its end: its tokens, or the time of the request."""
+        limit = self.task.sampling.max_tokens
+        if self.usage.completion_tokens >= limit or not self.config.answer_seconds:
+            return Notice(f"the answer was cut at its limit of {limit} tokens", "--max-tokens allows more", "warning")
+        seconds = f"the answer was cut: {self.config.answer_seconds:g} s were over"
+        return Notice(seconds, "--think-longer gives it more time", "warning")
 
     def _must_not_run(self, ready: EditReady) -> bool:
         """Whether the answer is code that the checks reject: written, it would stop a run of the whole notebook."""

@@ -11,7 +11,7 @@ from contextlib import closing
 from typing import Any, cast
 
 from nbcopilot.batch.open_notebook import Progress, document_open
-from nbcopilot.events import CheckDone, Done, EditReady, Notice, PromptReady
+from nbcopilot.events import Accepted, CheckDone, Done, EditReady, Notice, PromptReady
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
@@ -39,6 +39,8 @@ def _alternatives(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[
                     prompts.append(event.prompt)
                 case CheckDone(candidate, verdict):
                     judged.append((attempt, (candidate, verdict)))
+                case Accepted():
+                    continue  # the sidebar has its verdict already
                 case EditReady():
                     yield from _edits(copilot, task, notebook, prompts, judged, event)
                     continue

@@ -13,7 +13,17 @@ from typing import Any, get_args
 from nbcopilot import config as settings
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError
-from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Event, Notice, PromptReady, Token
+from nbcopilot.events import (
+    CandidateReady,
+    CheckDone,
+    ContextReady,
+    Done,
+    EditReady,
+    Event,
+    Notice,
+    PromptReady,
+    Token,
+)
 from nbcopilot.serve.complete import Gap
 from nbcopilot.task import make_task
 from nbcopilot.types import (
@@ -34,7 +44,7 @@ from nbcopilot.write.wire import edit_message
 SCHEMA = 1
 # What a page may set for one request; where text goes and which engine runs is the user's own configuration.
 OPTIONS = frozenset(
-    """model temperature top_p top_k min_p repetition_penalty beams candidates max_tokens seed few_shot think
+    """model temperature top_p top_k min_p repetition_penalty beams candidates max_tokens answer_seconds seed few_shot think
     context_tokens check repairs label""".split()  # noqa: SIM905
 )
 # What a page knows of an error; it runs no tests.

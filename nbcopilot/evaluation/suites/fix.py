@@ -31,7 +31,7 @@ def read(path: Path, name: str) -> list[FixItem]:
 def questions(item: FixItem) -> Iterator[Question]:
     """One question: the failed cell. Right when the tests pass on the notebook with the mended cell, in 10 s.
 
-    The tests stand for the failing cell, unless that is the one that was mended. An index equal to the number of cells
+    The tests stand for the failing cell, unless that is the one at fault. An index equal to the number of cells
     says that all cells ran and the tests themselves failed.
     """
 
@@ -40,7 +40,7 @@ def questions(item: FixItem) -> Iterator[Question]:
         # An answer that does not say which cell it is for is taken for the one at fault.
         at = int(answer.cell_id.rpartition("-")[2]) if answer.cell_id else item.buggy_cell_index
         cells[at] = answer.text
-        end = max(item.failing_cell_index, at + 1)
+        end = item.failing_cell_index + (item.buggy_cell_index == item.failing_cell_index)
         trial = run_script("\n\n".join([*cells[:end], item.tests]))
         return Judgement.of(trial.ok, trial.reason, right_cell=at == item.buggy_cell_index)
 
