@@ -15,7 +15,7 @@ from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.fixes.quickfixes import Remedy, remedies
 from nbcopilot.fixes.small_edits import edits
 from nbcopilot.judge import Judge
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.sandbox.report import RunError
 from nbcopilot.sandbox.runner import preload
@@ -145,7 +145,7 @@ def _meant(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
 
 def _makes(cell: Cell, name: str) -> bool:
     tree = syntax.tree(cell.source) if cell.kind == "code" else None
-    return tree is not None and name in scope.defined(tree)
+    return tree is not None and name in cellnames.defined(tree)
 
 
 def _asserting(task: Task, notebook: Notebook, above: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from nbcopilot.answers.fences import Block, split, strip_prompts
 from nbcopilot.answers.prose import salvage, strip_chatter, whole_sentences
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.types import Candidate, Completion, Prompt, text_hash
 
 _SHELL = frozenset(
@@ -207,8 +207,8 @@ def _same_ground(text: str, kept: list[str]) -> bool:
     tree, others = syntax.tree(text), [syntax.tree(k) for k in kept]
     if tree is None:
         return True
-    theirs = {name for other in others if other for name in scope.defined(other, imports=False)}
-    return not (theirs & {m.name for m in scope.undefined(tree)})
+    theirs = {name for other in others if other for name in cellnames.defined(other, imports=False)}
+    return not (theirs & {m.name for m in cellnames.undefined(tree)})
 
 
 def _supersedes(later: str, earlier: str) -> bool:
@@ -216,11 +216,11 @@ def _supersedes(later: str, earlier: str) -> bool:
     new, old = syntax.tree(later), syntax.tree(earlier)
     if new is None or old is None:
         return False
-    theirs = scope.defined(old, imports=False)
+    theirs = cellnames.defined(old, imports=False)
     if not theirs:
         # Imports alone, or calls alone: superseded only when the later block repeats them.
         return bool(old.body) and {ast.dump(s) for s in old.body} <= {ast.dump(s) for s in new.body}
-    return theirs <= scope.defined(new) and not (theirs & {m.name for m in scope.undefined(new)})
+    return theirs <= cellnames.defined(new) and not (theirs & {m.name for m in cellnames.undefined(new)})
 
 
 def _without_cut_tail(code: str) -> str | None:
@@ -241,7 +241,7 @@ def _without_cut_tail(code: str) -> str | None:
         return None
     opened = re.match(r"(?:async\s+)?(?:def|class)\s+(\w+)", tail)
     if opened and (
-        opened[1] in {m.name for m in scope.undefined(tree)}
+        opened[1] in {m.name for m in cellnames.undefined(tree)}
         or not opened[1].startswith(("test_", "main", "example", "Test"))
     ):
         return None

@@ -20,7 +20,7 @@ from nbcopilot.checks.forbidden_code import check_policy
 from nbcopilot.checks.static import check_static, packages_of
 from nbcopilot.config import Config
 from nbcopilot.examples import Example
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.fault import leading_up
 from nbcopilot.sandbox.report import RunReport
@@ -258,8 +258,7 @@ def known_names(notebook: Notebook, upstream: Sequence[str], namespace: Mapping[
     """Names that exist where the code will run: the notebook's, the live ones, those that the cells above define."""
     found = set(notebook.names) | {name for name in namespace or () if isinstance(name, str)}
     for source in upstream:
-        tree = syntax.tree(source)
-        found |= scope.defined(tree) if tree is not None else frozenset()
+        found |= cellnames.defined_in(source, notebook.language)
     return frozenset(found)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from nbcopilot.checks import request_constraints
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.requests import is_request
 from nbcopilot.types import Candidate, Cell, Finding, Notebook, Task, Verdict
@@ -124,7 +124,7 @@ def unkept(candidate: Candidate, verdict: Verdict, task: Task, notebook: Noteboo
     tree = syntax.tree(candidate.text)
     if task.kind != "generate" or tree is None or not syntax.is_python(notebook.language):
         return ()
-    made = scope.defined(tree) | set(verdict.evidence.get("changes", ()))
+    made = cellnames.defined(tree) | set(verdict.evidence.get("changes", ()))
     found = [
         Finding("tests", "error", f"the code does not define `{name}`, which is asked for")
         for name in request_constraints.named(task.instruction)

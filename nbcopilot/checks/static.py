@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from nbcopilot.notebook import packages, scope, syntax
+from nbcopilot.notebook import cellnames, packages, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.types import Finding
 
@@ -49,9 +49,9 @@ def _syntax_finding(exc: SyntaxError, code: str) -> Finding:
 
 
 def _undefined(tree: ast.Module, names: frozenset[str]) -> Iterator[Finding]:
-    for missing in scope.undefined(tree, names - {"*"}):
+    for missing in cellnames.undefined(tree, names - {"*"}):
         certain = missing.certain and "*" not in names
-        near = nearest(missing.name, names | scope.defined(tree))
+        near = nearest(missing.name, names | cellnames.defined(tree))
         yield Finding(
             "names",
             "error" if certain else "info",

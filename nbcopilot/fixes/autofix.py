@@ -10,7 +10,7 @@ import textwrap
 from dataclasses import replace
 
 from nbcopilot.examples import is_head
-from nbcopilot.notebook import packages, scope, syntax
+from nbcopilot.notebook import cellnames, packages, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.types import Candidate, Task
 
@@ -29,7 +29,7 @@ def mend(candidate: Candidate, task: Task, names: frozenset[str]) -> Candidate:
     tree = _parse(candidate.text)
     if tree is None:
         return candidate
-    missing = [m.name for m in scope.undefined(tree, names) if m.certain]
+    missing = [m.name for m in cellnames.undefined(tree, names) if m.certain]
     added: dict[str, str] = {}
     for name in missing:
         line = (_shown(task.instruction, given, name) if given is not None else "") or _usual(name)
@@ -79,7 +79,7 @@ def _shown(instruction: str, given: ast.Module, name: str) -> str:
             if node.name == name and not is_head(node):
                 return ast.get_source_segment(instruction, node) or ""
         elif (isinstance(node, ast.ClassDef) and node.name == name) or (
-            isinstance(node, (ast.Assign, ast.AnnAssign)) and name in scope.defined(ast.Module([node], []))
+            isinstance(node, (ast.Assign, ast.AnnAssign)) and name in cellnames.defined(ast.Module([node], []))
         ):
             return ast.get_source_segment(instruction, node) or ""
     return ""

@@ -46,3 +46,14 @@ def _own(node: ast.AST) -> Iterator[ast.AST]:
             stack += [inner.iter, *inner.ifs]
         elif not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             stack.extend(ast.iter_child_nodes(inner))
+
+
+def catches_name_error(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler is there for names that are missing: `except NameError`, or a bare `except`."""
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(one is None or getattr(one, "id", "") == "NameError" for one in types)
+
+
+def is_main_guard(test: ast.expr) -> bool:
+    """Whether a test is that of `if __name__ == "__main__"`."""
+    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"

@@ -1,6 +1,7 @@
 """The names of one cell, whatever it holds: Python, magics, shell lines, other languages, half-typed code.
 
 `dependencies` puts cells together; this module reads one source and knows nothing of notebooks. Never raises.
+Everything that asks which names are defined, needed or missing asks here.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
+from dataclasses import dataclass
 
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook.patterns import rough_names, statements, word_set
@@ -52,6 +54,67 @@ def read_statements(source: str, language: str = languages.DEFAULT) -> tuple[Nam
     except RecursionError:
         return None
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A name that is used and not defined. `line` is 1-based.
+
+    `certain` is False where a star import, `%run` or the like may bind it: then nobody knows.
+    """
+
+    name: str
+    line: int
+    certain: bool = True
+
+
+def undefined(tree: ast.Module, known: frozenset[str] = frozenset()) -> tuple[Missing, ...]:
+    """Names that a cell's tree uses and neither defines before their use nor has in `known` or the builtins, by line.
+
+    Uses inside functions count as later than all of the top level. Names in a `try` that catches NameError may be
+    missing. () for an expression nested deeper than the interpreter's stack.
+    """
+    found = _read_tree(tree)
+    if found is None:
+        return ()
+    names, lines = found
+    missing = sorted((line, name) for name, line in lines.items() if name not in known and not _is_history(name))
+    return tuple(Missing(name, line, not names.stars) for line, name in missing)
+
+
+def defined(tree: ast.Module, *, imports: bool = True) -> frozenset[str]:
+    """Names that running a cell's tree binds at the top level, on some paths too; `*` among them for a star import."""
+    found = _read_tree(tree)
+    if found is None:
+        return frozenset()
+    names = found[0]
+    bound = names.defined if imports else names.defined - names.imported
+    return bound | {"*"} if names.stars and imports else bound
+
+
+def defined_in(source: str, language: str = languages.DEFAULT) -> frozenset[str]:
+    """As `defined`, for a whole cell with its cell magic: `%%capture out`, `%%sql rows <<` bind names too."""
+    names = read_names(source, language)
+    return names.defined | {"*"} if names.stars else names.defined
+
+
+def _read_tree(tree: ast.Module) -> tuple[Names, dict[str, int]] | None:
+    reader = _CellReader()
+    try:
+        reader.visit_all(tree.body)
+    except RecursionError:
+        return None
+    return reader.names(), reader.missing()
+
+
+def _runs_python(call: ast.Call) -> bool:
+    first = call.args[0] if call.args else None
+    return isinstance(first, ast.Constant) and first.value in PYTHON_LINE_MAGICS
+
+
+def _is_history(name: str) -> bool:
+    # _3, _i3, __12: IPython's numbered history.
+    return name.startswith("_") and name.strip("_i").isdigit()
 
 
 def _read_cell(reader: _CellReader, source: str, language: str) -> None:
@@ -100,6 +163,7 @@ class _CellReader(ScopeReader):
         inner.read(source)
         found = inner.names()
         for name in found.used:
+            self.line = self.above + inner.missing().get(name, 1)
             self.use(name)
         self.modified |= found.modified - found.defined
 
@@ -144,8 +208,15 @@ class _CellReader(ScopeReader):
 
     def _magic_call(self, node: ast.Call) -> None:
         assert isinstance(node.func, ast.Attribute)
+        outer, self.above = self.above, self.above + node.lineno - 1  # the magic's own source counts from line 1
+        # Of these, only a magic that runs Python minds a name that is missing.
+        forgiving, self.forgiving = self.forgiving, self.forgiving or not _runs_python(node)
+        self._read_magic(node.func.attr, node)
+        self.above, self.forgiving = outer, forgiving
+
+    def _read_magic(self, kind: str, node: ast.Call) -> None:
         texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-        if node.func.attr in ("system", "getoutput"):
+        if kind in ("system", "getoutput"):
             self.interpolated(texts[0] if texts else "")
             return
         name, line = (*texts, "", "")[:2]

@@ -11,10 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nbcopilot.notebook.bindings import arguments, locals_of
+from nbcopilot.notebook.bindings import arguments, catches_name_error, is_main_guard, locals_of
 from nbcopilot.notebook.mutators import changed_by
+from nbcopilot.notebook.patterns import word_set
 
-BUILTINS = frozenset(dir(builtins)) | {"__file__", "__name__", "get_ipython", "display", "In", "Out", "_", "__", "___"}
+# What IPython puts into every namespace, besides the builtins.
+SHELL_NAMES = word_set("get_ipython display In Out exit quit _ __ ___ _i _ii _iii _ih _oh _dh")
+BUILTINS = frozenset(dir(builtins)) | SHELL_NAMES | word_set("__file__ __name__ __doc__ __builtins__ __annotations__")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Names:
 
 
 class _Scope:
-    """A function, class or comprehension that the reader is inside of."""
+    """A function, class, comprehension or list of type parameters that the reader is inside of."""
 
     def __init__(self, kind: str, local: set[str]) -> None:
         self.kind = kind
@@ -60,6 +63,13 @@ class ScopeReader(ast.NodeVisitor):
         self.stars: list[str] = []
         self.scopes: list[_Scope] = []
         self.parsed = True
+        # The line where each name is first needed (now, or when a function is called), but not where a missing name is no error (`forgiving`: inside a
+        # `try` that catches NameError). Lines count from 1; `above` are added to those of the tree.
+        self.first_lines: dict[str, int] = {}
+        self.late_lines: dict[str, int] = {}
+        self.above = 0
+        self.line = 0
+        self.forgiving = False
 
     def names(self) -> Names:
         bound = self.certain | self.possible
@@ -76,26 +86,34 @@ class ScopeReader(ast.NodeVisitor):
             parsed=self.parsed,
         )
 
+    def missing(self) -> dict[str, int]:
+        """The names that are needed and neither bound here nor builtins, with the line of their first use."""
+        bound = self.certain | self.possible
+        late = {name: line for name, line in self.late_lines.items() if name not in bound}
+        return {name: line for name, line in {**late, **self.first_lines}.items() if name not in BUILTINS}
+
     # ------------------------------------------------------------------ events
 
     def use(self, name: str) -> None:
         if not name.isidentifier():
             return
-        late = False
-        for i, scope in enumerate(reversed(self.scopes)):
+        late = inside = False
+        for scope in reversed(self.scopes):
             # A class's names are seen by its own body only, not by the functions and comprehensions inside it.
-            if name in scope.local and (scope.kind != "class" or i == 0):
+            if name in scope.local and not (scope.kind == "class" and inside):
                 return
             late = late or scope.kind == "function"
-        if late:
-            self.late.add(name)
-        elif name not in self.certain and name not in self.possible:
-            self.used.add(name)
+            inside = inside or scope.kind != "types"
+        if not late and (name in self.certain or name in self.possible):
+            return
+        (self.late if late else self.used).add(name)
+        if not self.forgiving:
+            (self.late_lines if late else self.first_lines).setdefault(name, self.line)
 
     def bind(self, name: str) -> None:
         """Bind in the innermost scope that is not a comprehension."""
         for scope in reversed(self.scopes):
-            if scope.kind != "comprehension":
+            if scope.kind not in ("comprehension", "types"):
                 if scope.kind == "class":
                     scope.local.add(name)
                 return  # a function's locals are known from the start
@@ -117,6 +135,7 @@ class ScopeReader(ast.NodeVisitor):
             self.visit(node)
 
     def visit_Name(self, node: ast.Name) -> None:
+        self.line = self.above + node.lineno
         if isinstance(node.ctx, ast.Load):
             self.use(node.id)
         elif isinstance(node.ctx, ast.Store):
@@ -131,7 +150,7 @@ class ScopeReader(ast.NodeVisitor):
             self.certain.discard(name)
             self.possible.discard(name)
         else:
-            self.used.add(name)
+            self.use(name)
         self.deleted.add(name)
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -197,7 +216,7 @@ class ScopeReader(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> None:
         self.visit(node.test)
-        if _is_main_guard(node.test):
+        if is_main_guard(node.test):
             self.visit_all(node.body)
             return
         self._branches([node.body, node.orelse])
@@ -224,7 +243,9 @@ class ScopeReader(ast.NodeVisitor):
             self.bind(node.rest)
 
     def _try(self, node: ast.Try) -> None:
+        outer, self.forgiving = self.forgiving, self.forgiving or any(map(catches_name_error, node.handlers))
         self.visit_all(node.body)
+        self.forgiving = outer
         for handler in node.handlers:
             if handler.type:
                 self.visit(handler.type)
@@ -265,6 +286,7 @@ class ScopeReader(ast.NodeVisitor):
         if node.returns:
             self.visit(node.returns)
         local, outer = locals_of(node)
+        local |= {"__class__"} if any(scope.kind == "class" for scope in self.scopes) else set()
         for name in outer:
             if not any(scope.kind == "function" for scope in self.scopes) and name not in self.certain:
                 self.possible.add(name)
@@ -290,7 +312,7 @@ class ScopeReader(ast.NodeVisitor):
         self.scopes.append(_type_parameters(node))
         self.visit_all(node.bases)
         self.visit_all(node.keywords)
-        self.scopes.append(_Scope("class", set()))
+        self.scopes.append(_Scope("class", {"__module__", "__qualname__"}))
         self.visit_all(node.body)
         del self.scopes[-2:]
         self.bind(node.name)
@@ -323,10 +345,6 @@ class ScopeReader(ast.NodeVisitor):
         self.generic_visit(node)
 
 
-def _is_main_guard(test: ast.expr) -> bool:
-    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
-
-
 def _type_parameters(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> _Scope:
     """The scope of `[T]` behind a name (Python 3.12)."""
-    return _Scope("comprehension", {one.name for one in getattr(node, "type_params", [])})
+    return _Scope("types", {one.name for one in getattr(node, "type_params", [])})

@@ -19,13 +19,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
+from nbcopilot.notebook.scopes import SHELL_NAMES
 
 VALUE_BYTES = 256 << 20
 TOTAL_BYTES = 512 << 20
 SECONDS = 2.0
 MAX_NAMES = 500
-_OF_THE_SHELL = scope.SHELL_NAMES | {"open"}  # the run has its own
+_OF_THE_SHELL = SHELL_NAMES | {"open"}  # the run has its own
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class _Reader:
         if name != own:
             self.definitions[name] = f"{name} = {own}"
         tree = syntax.tree(source)
-        return [*more, *(missing.name for missing in scope.undefined(tree))] if tree is not None else more
+        return [*more, *(missing.name for missing in cellnames.undefined(tree))] if tree is not None else more
 
 
 def _is_of_notebook(value: Any) -> bool:

@@ -15,7 +15,8 @@ from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
+from nbcopilot.notebook.scopes import SHELL_NAMES
 from nbcopilot.policy import Policy
 from nbcopilot.sandbox import live_fork, start
 from nbcopilot.sandbox.replica import Replica, replicate
@@ -194,7 +195,7 @@ def _needed(codes: Sequence[str], examples: Sequence[Sequence[Mapping[str, Any]]
         tree = syntax.tree(text)
         if tree is None:
             continue
-        wanted |= {missing.name for missing in scope.undefined(tree)}
+        wanted |= {missing.name for missing in cellnames.undefined(tree)}
         # Names that are bound here may have been read before, in a branch that the scope rules do not see.
         wanted |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         # `import pandas as pd` once more changes nothing, where `pd` is pandas already.
@@ -210,7 +211,7 @@ def _needed(codes: Sequence[str], examples: Sequence[Sequence[Mapping[str, Any]]
 def _with_replica(job: Job, replica: Replica, live: Mapping[str, Any]) -> Job:
     """The job with values in place of a replay of the cells that made them."""
     travelled = {*replica.values, *replica.modules}
-    others = {n for n in live if not n.startswith("_") and n not in travelled and n not in scope.SHELL_NAMES}
+    others = {n for n in live if not n.startswith("_") and n not in travelled and n not in SHELL_NAMES}
     own = {name for source in replica.definitions for name in _defined(source)}
     return replace(
         job,
@@ -224,7 +225,7 @@ def _with_replica(job: Job, replica: Replica, live: Mapping[str, Any]) -> Job:
 
 def _defined(source: str) -> frozenset[str]:
     tree = syntax.tree(source)
-    return scope.defined(tree) if tree is not None else frozenset()
+    return cellnames.defined(tree) if tree is not None else frozenset()
 
 
 def _explained(report: RunReport, left_out: Mapping[str, str]) -> RunReport:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 
 
@@ -133,7 +133,7 @@ def _with_imports(preamble: str, tests: list[SingleTest], known: set[str]) -> st
     tree = syntax.plain_tree(whole)
     if tree is None:
         return preamble
-    missing = [m.name for m in scope.undefined(tree, frozenset(known))]
+    missing = [m.name for m in cellnames.undefined(tree, frozenset(known))]
     lines = ["import pytest"] if "pytest" in missing else []
     lines += [USUAL_IMPORTS[name] for name in missing if name in USUAL_IMPORTS]
     return "\n".join([*lines, preamble]).strip("\n")

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 
 from nbcopilot import examples
-from nbcopilot.notebook import scope, syntax
+from nbcopilot.notebook import cellnames, syntax
 
 
 def testable(source: str) -> list[str]:
@@ -59,7 +59,7 @@ def known_names(source: str, setup: Sequence[str]) -> set[str]:
     """Names that the source and the cells before it define at their top level."""
     found: set[str] = set()
     for text in (source, *setup):
-        found |= scope.defined(ast.parse(text))
+        found |= cellnames.defined(ast.parse(text))
     return found
 
 
