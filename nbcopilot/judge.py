@@ -71,9 +71,7 @@ class Judge:
             return
         sources = ["import pytest, coverage"] if task.kind == "testgen" else []
         sources += [cell.source for cell in notebook.cells if cell.kind == "code"]
-        threading.Thread(
-            target=self.runner(notebook).warm, args=(sources,), daemon=True, name="Thread-0 (warm)"
-        ).start()
+        threading.Thread(target=self.runner(notebook).warm, args=(sources,), daemon=True, name="nbcopilot-warm").start()
 
     def check(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
         """The candidate as it may be shown (a line or sentences may be added or gone) and what is known of it."""

@@ -31,10 +31,10 @@ from nbcopilot.sandbox.worker.output import Clock, Tape
 from nbcopilot.sandbox.worker_results import read_report
 
 LEVEL = "landlock"
-# Threads that ipykernel and IPython have; they hold nothing that a cell needs.
-_KERNEL_THREADS = re.compile(
-    r"MainThread|IOPub|Heartbeat|Control|Shell channel|IPythonHistorySavingThread|Watcher|Subshell|fsevents|tqdm_monitor|asyncio_|Thread-\d+"
-)
+# Whose code a thread may run beside the main one: that of the kernel, and ours that keeps a sandbox warm. They hold
+# nothing that a cell needs. A thread's name says nothing: every `threading.Thread()` of a user is called Thread-N.
+_KERNEL_PACKAGES = frozenset({"IPython", "ipykernel", "tqdm", "zmq"})
+_OURS = "nbcopilot.sandbox."
 _GPU_MODULES = ("cupy", "pycuda", "jax", "tensorflow", "numba.cuda.cudadrv.driver")
 
 
@@ -48,8 +48,20 @@ def obstacle() -> str:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         return "a GPU is in use"
-    strangers = [t.name for t in threading.enumerate() if not _KERNEL_THREADS.match(t.name)]
+    strangers = [thread.name for thread in threading.enumerate() if not _is_known(thread)]
     return f"the thread {strangers[0]} is running" if strangers else ""
+
+
+def _is_known(thread: threading.Thread) -> bool:
+    """Whether a thread is the main one, or runs code of the kernel or of ours: by its class, else by its function."""
+    if thread is threading.main_thread():
+        return True
+    module = type(thread).__module__
+    if module == "threading":
+        target = getattr(thread, "_target", None)  # there as long as it runs
+        owner = getattr(target, "__self__", None)
+        module = type(owner).__module__ if owner is not None else getattr(target, "__module__", None) or ""
+    return module.split(".")[0] in _KERNEL_PACKAGES or module.startswith(_OURS)
 
 
 def run(work: Job, namespace: Mapping[str, Any], data_dir: Path | None) -> tuple[RunReport, ...]:

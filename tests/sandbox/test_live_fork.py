@@ -6,7 +6,7 @@ import os
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from jupyter_client.client import KernelClient
 from nbcopilot.config import Config
 from nbcopilot.sandbox import live_fork
 from nbcopilot.sandbox.report import Job, Limits, RunReport
+from nbcopilot.sandbox.runner import Runner
 from nbcopilot.sandbox.worker import landlock
 
 pytestmark = pytest.mark.skipif(
@@ -71,19 +72,62 @@ def test_files_land_in_a_folder_that_goes(live: dict[str, object], tmp_path: Pat
     assert [p.name for p in tmp_path.iterdir()] == ["data.csv"]
 
 
-def test_a_thread_of_the_user_is_an_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = threading.enumerate()  # earlier tests may have left threads of libraries
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if no thread but the main one were running: earlier tests may have left threads of libraries."""
+    here = [thread for thread in threading.enumerate() if thread is not threading.main_thread()]
     running = threading.enumerate
     monkeypatch.setattr(threading, "enumerate", lambda: [t for t in running() if t not in here])
-    assert live_fork.obstacle() == ""
+
+
+@contextmanager
+def started(make: Callable[[Callable[[], object]], threading.Thread]) -> Iterator[threading.Thread]:
     done = threading.Event()
-    thread = threading.Thread(target=done.wait, name="my trainer")
+    thread = make(done.wait)
     thread.start()
     try:
-        assert live_fork.obstacle() == "the thread my trainer is running"
+        yield thread
     finally:
         done.set()
         thread.join()
+
+
+@pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    "name", [None, "my trainer", "MainThread", "IOPub", "Heartbeat", "Thread-0 (warm)", "nbcopilot-warm", "asyncio_0"]
+)
+def test_a_thread_of_the_user_is_an_obstacle_whatever_its_name(name: str | None) -> None:
+    assert live_fork.obstacle() == ""
+    with started(lambda wait: threading.Thread(target=lambda: wait(), name=name)) as thread:
+        assert live_fork.obstacle() == f"the thread {thread.name} is running"
+
+
+@pytest.mark.usefixtures("alone")
+def test_threads_of_the_kernel_and_of_the_sandbox_are_none() -> None:
+    class OfTheKernel(threading.Thread):
+        __module__ = "ipykernel.heartbeat"
+
+        def __init__(self, wait: Callable[[], object]) -> None:
+            super().__init__(name="Thread-7")
+            self.wait = wait
+
+        def run(self) -> None:
+            self.wait()
+
+    class Warmed(Runner):
+        def warm(self, sources: Sequence[str] = ()) -> None:
+            waiting[0]()
+
+    Warmed.__module__ = Runner.__module__
+    waiting: list[Callable[[], object]] = []
+
+    def warming(wait: Callable[[], object]) -> threading.Thread:
+        waiting.append(wait)
+        return threading.Thread(target=Warmed().warm)
+
+    for make in (OfTheKernel, warming):
+        with started(make):
+            assert live_fork.obstacle() == ""
 
 
 @pytest.mark.kernel
