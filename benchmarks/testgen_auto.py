@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nbcopilot.sandbox.report import Job, Limits
+from nbcopilot.execution import Job, Limits
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.testgen.report import Budget
 from nbcopilot.testgen.strengthen import strengthen

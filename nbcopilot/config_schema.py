@@ -99,6 +99,9 @@ class Config:
     keep_prompts: bool = _setting(
         True, "keep prompts in the cache folder, so that replay can ask the same again", project=False
     )
+    select: str = _setting("", "codes of the rules that are told, such as `NB2, NB301`; empty tells all")
+    ignore: str = _setting("", "codes of rules that are not told, such as `NB205`")
+    severity: str = _setting("", "other severities for rules, such as `NB205=warning`")
     policy: str = _setting("", "path of a policy file that forbids kinds of code in what is offered", project=ADD)
 
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nbcopilot.types import Candidate, CellEdit, Completion, Context, Prompt, Usage, Verdict
+from nbcopilot.types import Candidate, CellEdit, Completion, Context, Prompt, Usage
+from nbcopilot.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,22 @@ from typing import Any
 
 from nbcopilot import examples, policy
 from nbcopilot.check_budget import CheckBudget
+from nbcopilot.checking import OneCheck, check, known_names
 from nbcopilot.checks import consensus, next_cell
-from nbcopilot.checks.check import OneCheck, check, known_names
+from nbcopilot.checks.rules.nb103_empty_answer import EmptyAnswer
+from nbcopilot.checks.rules.nb601_sentence_dropped import SentenceDropped
+from nbcopilot.checks.rules.nb602_ungrounded_text import UngroundedText
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
+from nbcopilot.execution import RunError, RunReport
 from nbcopilot.fixes import autofix
 from nbcopilot.notebook import syntax
-from nbcopilot.sandbox.report import RunError, RunReport
 from nbcopilot.sandbox.runner import Runner, preload
 from nbcopilot.task import upstream
 from nbcopilot.testgen.offer import offer
 from nbcopilot.testgen.under_test import seeds
-from nbcopilot.types import Candidate, Finding, Judged, Notebook, Task, Verdict
+from nbcopilot.types import Candidate, Judged, Notebook, Task
+from nbcopilot.verdict import NotRun, Verdict
 from nbcopilot.write import grounding
 
 
@@ -76,7 +80,7 @@ class Judge:
     def check(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
         """The candidate as it may be shown (a line or sentences may be added or gone) and what is known of it."""
         if not candidate.text.strip():
-            return candidate, Verdict(False, (Finding("syntax", "error", "the answer holds nothing usable"),))
+            return candidate, Verdict(False, (EmptyAnswer.found(),))
         if candidate.answer == "markdown":
             return ground(candidate, task, notebook)
         if task.kind == "testgen":
@@ -96,8 +100,8 @@ class Judge:
         with self.budget.measured():
             verdict = work.verdict()
         if runner is None and verdict.ok:
-            why = f"the {self.config.check_total_seconds:g} s for the checks of one request are used up"
-            verdict = replace(verdict, evidence={**verdict.evidence, "not_run": why})
+            why = NotRun("budget", f"{self.config.check_total_seconds:g}")
+            verdict = replace(verdict, evidence=replace(verdict.evidence, not_run=why))
         if work.report is not None:
             self._checks[candidate.text] = work
         return verdict
@@ -128,18 +132,9 @@ class Judge:
         above = upstream(notebook, candidate, task)
         if syntax.is_python(notebook.language):
             candidate = autofix.mend(candidate, task, known_names(notebook, above, self.namespace))
-        is_next_cell = candidate.answer == "code" and next_cell.is_next_cell(task, notebook)
-        if is_next_cell:
+        if candidate.answer == "code" and next_cell.is_next_cell(task, notebook):
             candidate = next_cell.show(candidate, task, notebook.names)
-        verdict = self.verdict(candidate, task, notebook, above)
-        broken = list(next_cell.unkept(candidate, verdict, task, notebook))
-        if is_next_cell and (copied := next_cell.repeated(candidate, task, notebook)):
-            broken.append(copied)
-        if broken:
-            return candidate, replace(verdict, ok=False, findings=(*verdict.findings, *broken))
-        if verdict.ok and is_next_cell and (doubts := next_cell.doubts(candidate, verdict, task)):
-            verdict = replace(verdict, findings=(*verdict.findings, *doubts))
-        return candidate, verdict
+        return candidate, self.verdict(candidate, task, notebook, above)
 
     def _check_tests(self, candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
         """The tests of the candidate that hold, strengthened, as a new candidate with their evidence."""
@@ -199,12 +194,8 @@ def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
     # "two values" in prose is a way of speaking, not a claim about the data.
     kept = grounding.ground(candidate.text, grounding.facts(texts, names_from=names, counts=(2, 3)))
     dropped = tuple(
-        Finding("grounding", "info", f"dropped: {sentence.strip()} ({missing} is not in the notebook)")
-        for sentence, missing in kept.dropped
+        SentenceDropped.found(sentence=sentence.strip(), missing=missing) for sentence, missing in kept.dropped
     )
     if not kept.text.strip():
-        finding = Finding(
-            "grounding", "warning", "the text names things that are not in the notebook: read it with care"
-        )
-        return candidate, Verdict(True, (finding,), {"grounding": "failed"})
+        return candidate, Verdict(True, (UngroundedText.found(),), {"grounding": "failed"})
     return replace(candidate, text=kept.text), Verdict(True, dropped, {"grounding": "ok"})

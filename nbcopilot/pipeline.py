@@ -24,7 +24,8 @@ from nbcopilot.judge import Judge
 from nbcopilot.prompts.render import MIN_TOKENS_FOR_EXAMPLES
 from nbcopilot.repair import Repair
 from nbcopilot.task import aim
-from nbcopilot.types import Candidate, CellEdit, Context, Judged, Notebook, Prompt, Task, Usage, Verdict
+from nbcopilot.types import Candidate, CellEdit, Context, Judged, Notebook, Prompt, Task, Usage
+from nbcopilot.verdict import Verdict
 from nbcopilot.write.plan import plan
 from nbcopilot.write.provenance import RULE, Provenance
 
@@ -120,7 +121,7 @@ class Copilot:
         """The cells that write `chosen`: what EditReady carries for the best; surfaces ask for the other candidates'."""
         if self._keep is not None:
             self._keep(prompt)
-        by_rule = "mended" in chosen[1].evidence and not chosen[0].answer_sha256
+        by_rule = bool(chosen[1].evidence.mended) and not chosen[0].answer_sha256
         provenance = Provenance(
             model=RULE if by_rule else self.engine.describe(),
             sampling=task.sampling,

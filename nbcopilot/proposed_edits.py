@@ -9,18 +9,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from nbcopilot.checks import static
-from nbcopilot.checks.check import known_names, run_again
+from nbcopilot.checking import known_names, run_again
 from nbcopilot.errors import SandboxUnavailableError
-from nbcopilot.fixes.quickfixes import Remedy, remedies
+from nbcopilot.execution import RunError, Suggestion
+from nbcopilot.fixes import quickfixes
+from nbcopilot.fixes.quickfixes import QuickFix
 from nbcopilot.fixes.small_edits import edits
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import cellnames, syntax
+from nbcopilot.notebook.names import nearest_name, same_but_for_digits
 from nbcopilot.notebook.packages import USUAL_IMPORTS
-from nbcopilot.sandbox.report import RunError
 from nbcopilot.sandbox.runner import preload
 from nbcopilot.task import upstream
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Finding, Judged, Notebook, Task
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Judged, Notebook, Task
+from nbcopilot.verdict import Diagnostic
 
 # Errors for which a run shows what may have been meant: columns, files, attributes.
 _HINTED = frozenset({"KeyError", "FileNotFoundError", "AttributeError"})
@@ -37,7 +39,7 @@ class Edited:
 
 
 def of_answer(judged: Judged, judge: Judge, notebook: Notebook) -> tuple[Edited, ...]:
-    """The rejected answer with the quick fixes that the first of its errors asks for that asks for any."""
+    """The answer with the quick fixes of the first of its diagnostics that has any, errors first."""
     candidate, _ = judged
     return tuple(
         Edited(replace(candidate, text=fix.source, notes=(*candidate.notes, fix.change)), fix.sure)
@@ -56,8 +58,10 @@ def of_cell(judge: Judge, task: Task, notebook: Notebook) -> tuple[Edited, ...]:
         return ()
     arrow = re.search(r"^-{2,}> ?(\d+)", failed.traceback, re.MULTILINE)
     sources = [cell.source for cell in notebook.cells if cell.kind == "code" and cell.id != task.target.cell_id]
-    meant = _meant(failed, known_names(notebook, sources, judge.namespace), notebook)
-    found = remedies(source, RunError(failed.name, failed.message, int(arrow[1]) if arrow else None, hint=meant))
+    near = _misspelled(failed, known_names(notebook, sources, judge.namespace), notebook)
+    meant = (Suggestion("name", (near,)),) if near else ()
+    line = int(arrow[1]) if arrow else None
+    found = quickfixes.for_error(source, RunError(failed.name, failed.message, line, suggestions=meant))
     if found or failed.name in _HINTED:
         before = (Candidate(source), judge.verdict_before(task, notebook))
         found = _quick_fixes(before, judge, notebook) or found
@@ -100,47 +104,35 @@ def by_search(judge: Judge, task: Task, notebook: Notebook) -> tuple[list[Candid
     return found, int(answer["tried"])
 
 
-def _quick_fixes(judged: Judged, judge: Judge, notebook: Notebook) -> tuple[Remedy, ...]:
-    """() also when half of the request's time for checks is gone."""
+def _quick_fixes(judged: Judged, judge: Judge, notebook: Notebook) -> tuple[QuickFix, ...]:
+    """Those of the first diagnostic that has any, errors first; () when half of the request's time for checks is gone."""
     candidate, verdict = judged
     if not judge.budget.has_spare():
         return ()
-    for finding in verdict.findings:
-        if finding.severity != "error" or finding.check not in ("run", "names", "tests"):
-            continue
-        error = judge.error_of(candidate) if finding.check == "run" else None
-        error = error or _as_error(finding, notebook)
-        hint = f"{error.hint} {finding.message.partition('; the folder has ')[2]}"
-        found = remedies(candidate.text, replace(error, hint=hint))
+    for diagnostic in sorted(verdict.diagnostics, key=lambda one: one.severity != "error"):
+        found = quickfixes.for_diagnostic(candidate.text, _meant(diagnostic, notebook))
+        if not found and diagnostic.code == "NB201" and (error := judge.error_of(candidate)) is not None:
+            found = quickfixes.for_error(candidate.text, error)
         if found:
             return found
     return ()
 
 
-def _as_error(finding: Finding, notebook: Notebook) -> RunError:
-    """A finding in the form of an error; for a name that nothing defines with what it may stand for."""
-    name = re.match(r"`(\w+)` is not defined", finding.message) if finding.check == "names" else None
-    if name is None:
-        return RunError("Finding", finding.message)
+def _meant(diagnostic: Diagnostic, notebook: Notebook) -> Diagnostic:
+    """An undefined name that people use for the one table that there is stands for that table."""
+    if diagnostic.code != "NB101" or str(diagnostic.data["name"]).lower() not in _TABLES:
+        return diagnostic
     tables = [variable.name for variable in notebook.namespace or () if variable.kind == "frame"]
-    near = re.fullmatch(r"did you mean `(\w+)`\?", finding.hint)
-    meant = tables[0] if name[1].lower() in _TABLES and len(tables) == 1 else near[1] if near else ""
-    hint = f"did you mean `{meant}`?" if meant and not _counted(meant, name[1]) else ""
-    return RunError("NameError", f"name '{name[1]}' is not defined", hint=hint)
+    return replace(diagnostic, data={**diagnostic.data, "near": tables[0]}) if len(tables) == 1 else diagnostic
 
 
-def _counted(name: str, other: str) -> bool:
-    """`data2` is no slip for `data1`."""
-    return re.sub(r"\d", "", name) == re.sub(r"\d", "", other)
-
-
-def _meant(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
-    """For a name that no cell of the notebook makes, what it may be a slip for, in words; "" for all else."""
+def _misspelled(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
+    """For a name that no cell of the notebook makes, the one that it may be a slip for; "" for all else."""
     missing = re.fullmatch(r"name '(\w+)' is not defined.*", failed.message) if failed.name == "NameError" else None
     if missing is None or missing[1] in USUAL_IMPORTS or any(_makes(cell, missing[1]) for cell in notebook.cells):
         return ""
-    near = static.nearest(missing[1], known)
-    return f"did you mean `{near}`?" if near and not _counted(near, missing[1]) else ""
+    near = nearest_name(missing[1], known)
+    return near if near and not same_but_for_digits(near, missing[1]) else ""
 
 
 def _makes(cell: Cell, name: str) -> bool:

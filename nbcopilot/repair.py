@@ -27,7 +27,8 @@ from nbcopilot.generation import Answers, add_usage, alone_speed, generate, usab
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import syntax
 from nbcopilot.sampling_plan import SampleBatch, consensus_batches, sample_batches
-from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task, Usage, Verdict
+from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task, Usage
+from nbcopilot.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,13 @@ class Proposal:
 
     def is_worth_keeping(self, verdict: Verdict) -> bool:
         """A rejected quick fix of a cell is not shown to anybody."""
-        helps = verdict.ok and (self.named or bool(verdict.evidence.get("verified")))
+        helps = verdict.ok and (self.named or bool(verdict.evidence.verified))
         return self.origin != "quick fix" or helps
 
     def marked(self, judged: Judged) -> Judged:
         """The judgement with what is to be said of where the candidate comes from."""
         if self.origin == "quick fix":
-            return _with_evidence(judged, mended="; ".join(judged[0].notes))
+            return _with_evidence(judged, mended=judged[0].notes)
         return _with_evidence(judged, searched=self.tried) if self.origin == "search" else judged
 
 
@@ -205,30 +206,30 @@ class Repair:
             yield CheckDone(*judged)
 
     def _checked(self, candidate: Candidate) -> Judged:
-        """The candidate with its verdict; rejected, with the quick fixes that help; an accepted fix, confirmed."""
+        """The candidate with its verdict; rejected or doubted, with the quick fixes that help; an accepted fix, confirmed."""
         judged = self.judge.check(candidate, self.task, self.notebook)
-        if not judged[1].ok and self.task.check and self.task.repairs:
+        if (not judged[1].ok or judged[1].doubts) and self.task.check and self.task.repairs:
             judged = self._quick_fixed(judged)
         if judged[1].ok and self.task.check and self.task.kind == "fix" and self.judge.runs_code:
             judged = self._confirmed(judged)
         return judged
 
-    def _quick_fixed(self, rejected: Judged) -> Judged:
-        """The rejected answer with the edits that the errors of its runs ask for, when it passes then; else as it is.
+    def _quick_fixed(self, faulty: Judged) -> Judged:
+        """The answer with the edits that its diagnostics ask for, when it is accepted then and less is said against it.
 
         Depth first: an edit may uncover the next error.
         """
-        waiting = list(reversed(proposed_edits.of_answer(rejected, self.judge, self.notebook)))
+        waiting = list(reversed(proposed_edits.of_answer(faulty, self.judge, self.notebook)))
         for _ in range(self.judge.budget.quick_fix_runs):
             if not waiting or self.deadline.passed:
                 break
             judged = self.judge.check(waiting.pop().candidate, self.task, self.notebook)
-            if judged[1].ok and judged[1].checks.get("run") == "passed":
-                said = judged[0].notes[len(rejected[0].notes) :]
-                return _with_evidence(judged, mended="; ".join(said))
+            better = not faulty[1].ok or judged[1].doubts < faulty[1].doubts
+            if judged[1].ok and better and judged[1].checks.get("run") == "passed":
+                return _with_evidence(judged, mended=judged[0].notes[len(faulty[0].notes) :])
             if not judged[1].ok:
                 waiting += reversed(proposed_edits.of_answer(judged, self.judge, self.notebook))
-        return rejected
+        return faulty
 
     def _confirmed(self, accepted: Judged) -> Judged:
         """The accepted fix, as small as it can be, and whether the cell fails without it; see `confirm`."""
@@ -325,4 +326,4 @@ CONSENSUS = Strategy("consensus samples", _always, _consensus, on_accepted=True)
 
 def _with_evidence(judged: Judged, **evidence: Any) -> Judged:
     candidate, verdict = judged
-    return candidate, replace(verdict, evidence={**verdict.evidence, **evidence})
+    return candidate, replace(verdict, evidence=replace(verdict.evidence, **evidence))

@@ -96,7 +96,7 @@ def consensus_batches(
     ):
         return []
     good = [(candidate, verdict) for candidate, verdict in judged if verdict.ok]
-    shown = all(v.checks.get("run") == "passed" and not v.evidence.get("examples") for _, v in good)
+    shown = all(v.checks.get("run") == "passed" and v.evidence.examples is None for _, v in good)
     if not good or not shown or any(functions_of(candidate.text) for candidate, _ in good):
         return []
     # One that rambles would be waited for, and it agrees with nobody.

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from nbcopilot.verdict import Verdict
+
 TaskKind = Literal["generate", "explain", "testgen", "fix", "document", "complete"]
 CellKind = Literal["code", "markdown", "raw"]
 Role = Literal["code", "explanation", "tests", "summary", "fix"]
 AnswerFormat = Literal["code", "markdown", "text"]
-Severity = Literal["error", "warning", "info"]
 CheckState = Literal["ok", "failed", "passed", "not-run"]
 
 
@@ -316,33 +317,6 @@ class Candidate:
     complete: bool = True
     notes: tuple[str, ...] = ()
     answer_sha256: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a check found. `check` is "syntax", "names", "imports", "policy", "run", "tests", "intent" or "grounding"."""
-
-    check: str
-    severity: Severity
-    message: str
-    hint: str = ""
-    line: int | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the checks say of a candidate. A rejected candidate is a value, not an exception.
-
-    `checks` maps check name to state ("ok", "failed", "passed", "not-run") as it goes into cell metadata;
-    `level` names the sandbox that ran it ("" when nothing ran); `evidence` holds counts that the label shows
-    (seconds, creates, changes, tests, mutants, killed, line_coverage ...).
-    """
-
-    ok: bool
-    findings: tuple[Finding, ...] = ()
-    checks: Mapping[str, Any] = field(default_factory=dict)
-    level: str = ""
-    evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 Judged = tuple[Candidate, Verdict]

@@ -8,7 +8,8 @@ from typing import Any
 
 from nbcopilot.notebook import document
 from nbcopilot.notebook.document import NotebookFile
-from nbcopilot.types import Candidate, Cell, CellKind, ModelInfo, Notebook, Sampling, Target, Task, TaskKind, Verdict
+from nbcopilot.types import Candidate, Cell, CellKind, ModelInfo, Notebook, Sampling, Target, Task, TaskKind
+from nbcopilot.verdict import Evidence, Verdict
 from nbcopilot.write.provenance import Provenance
 
 # The notebooks of real repositories beside the checkout, see their README.
@@ -92,5 +93,5 @@ def task(kind: TaskKind = "generate", instruction: str = "do it", **target: Any)
 
 
 def passed(text: str, answer: str = "code", **evidence: Any) -> tuple[Candidate, Verdict]:
-    verdict = Verdict(True, checks={"syntax": "ok", "names": "ok", "run": "passed"}, evidence=evidence)
+    verdict = Verdict(True, checks={"syntax": "ok", "names": "ok", "run": "passed"}, evidence=Evidence(**evidence))
     return Candidate(text, answer), verdict  # type: ignore[arg-type]

@@ -12,17 +12,19 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
-    {"_version", "errors", "git", "printable", "types"},
-    {"deadline", "events", "paths", "urls"},
+    {"_version", "errors", "git", "printable", "verdict"},
+    {"types"},
+    {"deadline", "events", "execution", "paths", "urls"},
     {"config_schema", "policy", "trust"},
     {"project"},
     {"config"},
     {"models", "notebook"},
     {"engine", "examples", "retrieval"},
+    {"checks"},
     {"answers", "context", "prompts", "sandbox", "write"},
-    {"checks", "testgen"},
+    {"testgen"},
     {"fixes"},
-    {"check_budget", "sampling_plan", "task"},
+    {"check_budget", "checking", "sampling_plan", "task"},
     {"generation", "judge"},
     {"proposed_edits"},
     {"repair"},

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from nbcopilot.checks.registry import message
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.events import PromptReady
@@ -25,7 +26,7 @@ def test_sentences_about_what_is_not_there_are_dropped() -> None:
     text = "`double` doubles `x`. It reads `missing_table` from 1999."
     candidate, verdict = ground(Candidate(text, "markdown"), task, Notebook())
     assert candidate.text == "`double` doubles `x`."
-    assert verdict.ok and "missing_table" in verdict.findings[0].message
+    assert verdict.ok and "missing_table" in message(verdict.diagnostics[0])
 
 
 def test_text_with_nothing_that_holds_is_kept_and_marked() -> None:

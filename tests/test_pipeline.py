@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EmptyPromptError, EngineUnavailableError, PromptTooLargeError
@@ -160,7 +161,7 @@ def test_when_the_model_cannot_mend_it_a_small_edit_is_found_and_said_to_be_no_a
     seen = list(Copilot(engine, CONFIG).stream(task, book))
     edit = next(e for e in seen if isinstance(e, EditReady))
     assert edit.candidate.text == "def mean(t):\n    return sum(t) / len(t)"
-    assert edit.verdict.ok and edit.verdict.evidence["verified"] is True
+    assert edit.verdict.ok and evidence_json(edit.verdict.evidence)["verified"] is True
     assert any(words.startswith("found by search among") for words in checked(edit.verdict))
     assert cast(Done, seen[-1]).answers == 1 and len(engine.prompts) == 1
 

@@ -14,7 +14,8 @@ from nbcopilot.events import CandidateReady, CheckDone, Event, PromptReady
 from nbcopilot.judge import Judge
 from nbcopilot.proposed_edits import Edited
 from nbcopilot.repair import Repair
-from nbcopilot.types import Candidate, Context, Judged, Notebook, Target, Task, Verdict
+from nbcopilot.types import Candidate, Context, Judged, Notebook, Target, Task
+from nbcopilot.verdict import Verdict
 
 FAILING = "total = sum(rows) / 0"
 

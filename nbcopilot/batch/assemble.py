@@ -17,7 +17,8 @@ from nbcopilot.batch.texts import Options, Text
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.labels import labelled
-from nbcopilot.types import ModelInfo, Sampling, Verdict, text_hash
+from nbcopilot.types import ModelInfo, Sampling, text_hash
+from nbcopilot.verdict import Verdict
 from nbcopilot.write.cells import fresh_id
 from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, label, ours
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nbcopilot.checks import registry
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.notebook import dependencies
@@ -81,7 +82,7 @@ def write_tests(file: NotebookFile, engine: Engine, config: Config) -> Tested:
             edits.append(result.edit)
             notes += [f"{where}: {said}"] if said else []
         else:
-            problem = next((one.message for one in result.verdict.findings if one.severity == "error"), said)
+            problem = next(map(registry.message, result.verdict.errors), said)
             notes.append(f"{where}: tests rejected, {problem}")
     if not edits:
         return Tested(file.raw, 0, checks, tuple(notes), usage)

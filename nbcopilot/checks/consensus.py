@@ -10,8 +10,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from nbcopilot.sandbox.report import RunReport
-from nbcopilot.types import Judged, Verdict
+from nbcopilot.execution import RunReport
+from nbcopilot.types import Judged
+from nbcopilot.verdict import Verdict
 
 # What the agreement on a value is worth for each doubt about it.
 DOUBTED = 0.5
@@ -95,10 +96,8 @@ def rank(verdict: Verdict) -> tuple[float, ...]:
     steps = ("syntax", "policy", "names", "imports")
     broken = next((len(steps) - i for i, step in enumerate(steps) if checks.get(step) == "failed"), 0)
     run = {"passed": 0, "not-run": 1, "failed": 2}.get(str(checks.get("run", "not-run")), 1)
-    examples = verdict.evidence.get("examples")
-    missed = 1 - examples["passed"] / examples["of"] if isinstance(examples, Mapping) and examples.get("of") else 0.0
-    errors = sum(finding.severity == "error" for finding in verdict.findings)
-    doubts = sum(finding.check == "intent" for finding in verdict.findings)
+    held, of = verdict.evidence.examples or (0, 0)
+    missed = 1 - held / of if of else 0.0
     empty = 0 if checks else 1
-    spoilt = len(verdict.evidence.get("deletes", ()))
-    return (not verdict.ok, empty, broken, run, missed, errors, spoilt, doubts)
+    spoilt = len(verdict.evidence.deletes)
+    return (not verdict.ok, empty, broken, run, missed, len(verdict.errors), spoilt, verdict.doubts)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.checks.registry import as_json
 from nbcopilot.cli import batching, configured, terminal, testgen
 from nbcopilot.config import Config
 from nbcopilot.errors import (
@@ -25,7 +26,8 @@ from nbcopilot.notebook import dependencies, document, syntax
 from nbcopilot.notebook.labels import is_label
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
-from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind, Verdict
+from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind
+from nbcopilot.verdict import Verdict
 from nbcopilot.write import files
 from nbcopilot.write.provenance import checked
 
@@ -155,16 +157,17 @@ def report(args: argparse.Namespace, ready: EditReady, written: str) -> dict[str
     """The `--json` object; for testgen the keys of the contract in docs/architecture.md."""
     verdict = ready.verdict
     common = {"model": model_id(ready.edit), "source": ready.candidate.text, "ok": verdict.ok, "written": written}
-    common["findings"] = [{"check": f.check, "severity": f.severity, "message": f.message} for f in verdict.findings]
+    common["findings"] = [as_json(diagnostic) for diagnostic in verdict.diagnostics]
     if args.command != "testgen":
         return {"kind": args.command, **common, "checks": dict(verdict.checks)}
     tests = verdict.checks.get("tests")
     tests = tests if isinstance(tests, dict) else {}
+    counts = verdict.evidence.tests
     return {
         "target": args.target,
-        "tests": verdict.evidence.get("tests", len(re.findall(r"^(?:async )?def test_", ready.candidate.text, re.M))),
+        "tests": counts.passed if counts else len(re.findall(r"^(?:async )?def test_", ready.candidate.text, re.M)),
         "passed": tests.get("passed", 0),
-        "disagree": verdict.evidence.get("disagree", 0),
+        "disagree": counts.disagree if counts else 0,
         "line_coverage": tests.get("line_coverage"),
         "mutants": tests.get("mutants", 0),
         "killed": tests.get("killed", 0),

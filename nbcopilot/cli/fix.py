@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.checks import registry, wording
 from nbcopilot.cli import cells
 from nbcopilot.config import Config
 from nbcopilot.errors import NotebookNotFoundError, UsageError
@@ -73,14 +74,14 @@ def run(args: argparse.Namespace) -> int:
     written = ""
     lock = _lock(args, path, notebook, target)
     try:
-        verified = bool(ready.verdict.evidence.get("verified")) or args.no_check
+        verified = bool(ready.verdict.evidence.verified) or args.no_check
         if ready.verdict.ok and not lock and (args.write or (args.in_place and verified)):
             written = _write(args, path, target, ready, before)
     finally:
         _show(args, ready, text, written, lock)
     if lock:
         return 1
-    return 0 if ready.verdict.evidence.get("verified") else 1
+    return 0 if ready.verdict.evidence.verified else 1
 
 
 def _shows_errors(notebook: Notebook) -> bool:
@@ -106,17 +107,15 @@ def _lock(args: argparse.Namespace, path: Path, notebook: Notebook, target: Targ
 
 def _show(args: argparse.Namespace, ready: EditReady, text: str, written: str, lock: str = "") -> None:
     if args.json:
-        verified = bool(ready.verdict.evidence.get("verified"))
-        why = (
-            {"not_verified": ready.verdict.evidence["not_verified"]} if "not_verified" in ready.verdict.evidence else {}
-        )
+        verified = bool(ready.verdict.evidence.verified)
+        why = {"not_verified": wording.why(doubt)} if (doubt := ready.verdict.evidence.unverified) is not None else {}
         why |= {"locked": lock} if lock else {}
         found = {**cells.report(args, ready, written), "diff": text, "verified": verified, **why}
         print(json.dumps(found, ensure_ascii=False))
         return
     print(text, end="", flush=True)
     if not ready.verdict.ok:
-        wrong = next((f.message for f in ready.verdict.findings if f.severity == "error"), "the checks reject it")
+        wrong = next(map(registry.message, ready.verdict.errors), "the checks reject it")
         tried = "the best answer is shown" if text else "the model changes nothing"
         unwritten = " and nothing was written" if args.write or args.in_place else ""
         print(f"nbcopilot: not mended: {tried}{unwritten}: {wrong}", file=sys.stderr)

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from nbcopilot.batch.open_notebook import Documented, document_open
-from nbcopilot.checks.check import check
+from nbcopilot.checking import check
+from nbcopilot.checks import registry
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
@@ -26,7 +27,8 @@ from nbcopilot.notebook import syntax
 from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.task import make_task, upstream
-from nbcopilot.types import Candidate, CellEdit, Judged, Message, Notebook, Prompt, Sampling, Task, Usage, Verdict
+from nbcopilot.types import Candidate, CellEdit, Judged, Message, Notebook, Prompt, Sampling, Task, Usage
+from nbcopilot.verdict import Verdict
 
 # A fenced block, closed or cut off at the end of the answer; and one that is closed for certain.
 BLOCK = re.compile(r"^[ \t]*```[^\n`]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
@@ -236,7 +238,7 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
     if chosen is None:
         return Answer("", done.usage, done.answers, False if task.check else None, ("no usable answer",))
     candidate, verdict = chosen
-    findings = tuple(f"{f.check}: {f.message}" for f in verdict.findings if f.severity == "error")
+    findings = tuple(map(registry.line, verdict.errors))
     accepted = verdict.ok if task.check else None
     seconds = shown if accepted_at is None else accepted_at
     return Answer(candidate.text, done.usage, done.answers, accepted, findings, cell_id, seconds)

@@ -11,11 +11,14 @@ import sys
 import time
 from typing import Any
 
+from nbcopilot.checks import registry
+from nbcopilot.checks.wording import why
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.events import Notice
 from nbcopilot.printable import printable
-from nbcopilot.types import Finding, Usage, Verdict
-from nbcopilot.write.provenance import checked
+from nbcopilot.types import Usage
+from nbcopilot.verdict import Diagnostic, Verdict
+from nbcopilot.write.provenance import marks
 
 # Updates a second: a notebook server handles far more, a slow browser tab does not.
 REFRESH_SECONDS = 0.1
@@ -94,11 +97,11 @@ class Stream:
 
 def chips(verdict: Verdict) -> list[tuple[str, str]]:
     """(text, "ok" | "bad" | "none") for what was checked: the words of the cell's label, then what was left untouched."""
-    found = [(text, "bad" if text.startswith(("problem", "the run failed")) else "ok") for text in checked(verdict)]
-    if verdict.checks.get("run") == "passed" and not verdict.evidence.get("changes"):
+    found = [(mark.text, mark.state) for mark in marks(verdict)]
+    if verdict.checks.get("run") == "passed" and not verdict.evidence.changes:
         found.append(("changes nothing else", "ok"))
-    if verdict.evidence.get("not_run"):
-        found.append((f"not run: {verdict.evidence['not_run']}", "none"))
+    if verdict.evidence.not_run is not None:
+        found.append((f"not run: {why(verdict.evidence.not_run)}", "none"))
     if verdict.level:
         found.append((f"sandbox: {verdict.level}", "none"))
     return found
@@ -109,24 +112,24 @@ def summary(
 ) -> tuple[str, str]:
     """The end of a request as (plain text, HTML)."""
     speed = f"{usage.completion_tokens} tokens in {usage.seconds:.1f} s" if usage.seconds else ""
-    by_rule = verdict is not None and "mended" in verdict.evidence and not usage.completion_tokens
+    by_rule = verdict is not None and bool(verdict.evidence.mended) and not usage.completion_tokens
     foot = "no model was asked" if by_rule else " · ".join(part for part in (model, speed) if part)
-    marks = chips(verdict) if verdict else []
-    findings = [f for f in verdict.findings if f.severity != "info"] if verdict else []
+    told = chips(verdict) if verdict else []
+    findings = [f for f in verdict.diagnostics if f.severity != "info"] if verdict else []
 
     plain = [wrote] if wrote else []
-    if marks:
-        plain.append(" · ".join(text for text, _ in marks))
+    if told:
+        plain.append(" · ".join(text for text, _ in told))
     plain += [_finding_line(f) for f in findings]
     plain += [_notice_line(n) for n in notices]
     plain.append(foot)
 
     rows = [f"<div>{html.escape(wrote)}</div>"] if wrote else []
-    if marks:
+    if told:
         rows.append(
             "<div>"
             + "".join(
-                f"<span style='{_CHIP.format(color=_COLOR[state])}'>{html.escape(text)}</span>" for text, state in marks
+                f"<span style='{_CHIP.format(color=_COLOR[state])}'>{html.escape(text)}</span>" for text, state in told
             )
             + "</div>"
         )
@@ -160,9 +163,8 @@ def problem(error: NbcopilotError) -> tuple[str, str]:
     return f"nbcopilot: {error}", f"<div style='{box}'>nbcopilot: {html.escape(error.message)}{hint}</div>"
 
 
-def _finding_line(finding: Finding) -> str:
-    where = f" (line {finding.line})" if finding.line else ""
-    return f"{finding.severity}: {finding.message}{where}" + (f" — {finding.hint}" if finding.hint else "")
+def _finding_line(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.severity}: {registry.line(diagnostic)}"
 
 
 def _notice_line(notice: Notice) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+
+from nbcopilot.notebook import syntax
 
 # import name -> pip name, where they differ. The ones that people get wrong, not a list of all.
 PIP_NAMES = {
@@ -81,6 +85,31 @@ def _is_plain(spec: importlib.machinery.ModuleSpec) -> bool:
     except OSError:
         return False
     return not any(word in text for word in ("__getattr__", "sys.modules", "lazy", "extend_path", "__path__"))
+
+
+@lru_cache(maxsize=1024)
+def packages_of(source: str) -> frozenset[str]:
+    """Top-level packages that a cell imports; none for what is no Python."""
+    try:
+        return frozenset(module.split(".")[0] for module, *_ in imported(syntax.parse(source)))
+    except SyntaxError:
+        return frozenset()
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[str, int, bool]]:
+    """(dotted module, line, whether a failing import is caught) for every absolute import."""
+    stack: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while stack:
+        node, guarded = stack.pop()
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, node.lineno, guarded
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module, node.lineno, guarded
+        caught = isinstance(node, ast.Try) and bool(node.handlers)
+        for child in reversed(list(ast.iter_child_nodes(node))):
+            inside = caught and isinstance(node, ast.Try) and child in node.body
+            stack.append((child, guarded or inside or isinstance(node, ast.ExceptHandler)))
 
 
 # The import that people mean by a bare name; also what mend adds when it is missing.

@@ -17,12 +17,14 @@ from IPython.core.getipython import get_ipython
 from nbcopilot import config as settings
 from nbcopilot import session as sessions
 from nbcopilot.batch.open_notebook import Documented, Part, Progress
+from nbcopilot.checks import registry
 from nbcopilot.errors import NbcopilotError, UsageError
 from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
 from nbcopilot.panel.work import Heard, Request, read
 from nbcopilot.session import Write
-from nbcopilot.types import CellEdit, Context, TaskKind, Verdict
+from nbcopilot.types import CellEdit, Context, TaskKind
 from nbcopilot.urls import is_url
+from nbcopilot.verdict import Verdict
 from nbcopilot.write import clipboard, comm, delivery
 from nbcopilot.write.wire import Refused
 
@@ -302,8 +304,8 @@ def _verdict(verdict: Verdict) -> str:
         if isinstance(state, str)
     )
     lines = "".join(
-        f"<div>{html.escape(_sentence(finding.message, finding.hint))}</div>"
-        for finding in verdict.findings
+        f"<div>{html.escape(registry.line(finding))}</div>"
+        for finding in verdict.diagnostics
         if finding.severity != "info"
     )
     return f"<div>{chips}</div>{lines}"

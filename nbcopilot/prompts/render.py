@@ -11,9 +11,11 @@ import ast
 import re
 from collections.abc import Sequence
 
+from nbcopilot.checks import registry
 from nbcopilot.notebook import syntax
 from nbcopilot.prompts.templates import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
-from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task, Verdict
+from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task
+from nbcopilot.verdict import Diagnostic, Verdict
 
 # Tokens of a context beside which there is room for worked examples too.
 MIN_TOKENS_FOR_EXAMPLES = 1024
@@ -80,7 +82,7 @@ def render_plainly(context: Context) -> Prompt:
 
 def complaint(verdict: Verdict) -> str:
     """The repair turn: what the checks found, and the request for the whole code again."""
-    found = [finding.message for finding in verdict.findings if finding.severity == "error"]
+    found = [_told(diagnostic) for diagnostic in verdict.errors]
     # An error's message can quote data: it must not start a chat turn either.
     lines = [f"- {re.sub(r'<(?=/?data>|[|])', '< ', message)}" for message in found]
     return (
@@ -88,6 +90,13 @@ def complaint(verdict: Verdict) -> str:
         + "\n".join(lines)
         + "\n\nFind the cause and answer with the whole corrected code in one code block."
     )
+
+
+def _told(diagnostic: Diagnostic) -> str:
+    """A diagnostic as the model reads it: the sentence, the line, and what may have been meant."""
+    where = f" (line {diagnostic.line})" if diagnostic.line else ""
+    hint = registry.hint(diagnostic)
+    return registry.message(diagnostic) + where + (f"; {hint}" if hint else "")
 
 
 def _background(context: Context) -> str:

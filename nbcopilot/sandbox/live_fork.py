@@ -22,8 +22,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.execution import FileWrite, Job, RunError, RunReport
 from nbcopilot.sandbox.mounts import home, look
-from nbcopilot.sandbox.report import FileWrite, Job, RunError, RunReport
 from nbcopilot.sandbox.worker import forks, guard, job, landlock, supervisor
 from nbcopilot.sandbox.worker import scratch as scratch_folder
 from nbcopilot.sandbox.worker.execute import Session

@@ -7,21 +7,20 @@ else by running the upstream cells again. Knows no tasks and judges nothing.
 from __future__ import annotations
 
 import ast
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
+from nbcopilot.execution import Job, Limits, RunReport
 from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.scopes import SHELL_NAMES
 from nbcopilot.policy import Policy
 from nbcopilot.sandbox import live_fork, start
 from nbcopilot.sandbox.replica import Replica, replicate
-from nbcopilot.sandbox.report import Job, Limits, RunReport, Shown
-from nbcopilot.types import Finding
+from nbcopilot.verdict import NotRun
 
 # Packages that are worth keeping loaded between runs: each takes 0.2 s and more to import.
 HEAVY = frozenset({"numpy", "pandas", "scipy", "sklearn", "matplotlib", "seaborn", "torch", "sympy", "statsmodels", "PIL", "plotly",
@@ -109,12 +108,11 @@ class Runner:
         A sandbox that cannot be had, or that the policy finds too weak, is a report with `ran` False.
         """
         problem = self._unavailable()
-        if problem:
+        if problem is not None:
             return (RunReport(ok=False, ran=False, needs=problem),) * len(codes)
         plain, broken = _plain([*setup, *codes])
         if broken:
-            reason = "the cells it depends on are not Python that can be run here"
-            return (RunReport(ok=False, ran=False, needs=reason),) * len(codes)
+            return (RunReport(ok=False, ran=False, needs=NotRun("upstream")),) * len(codes)
         cells, codes_plain = plain[: len(setup)], plain[len(setup) :]
         live = self.namespace if namespace is None else namespace
         job = Job(
@@ -144,18 +142,20 @@ class Runner:
         Raises SandboxUnavailableError when no sandbox of the level that the policy asks for can be had.
         """
         problem = self._unavailable()
-        if problem:
-            raise SandboxUnavailableError(problem, hint="%nbcopilot status says which sandbox there is")
+        if problem is not None:
+            raise SandboxUnavailableError(
+                f"{problem.reason}: {problem.detail}", hint="%nbcopilot status says which sandbox there is"
+            )
         return self.sandbox.call(function, payload, replace(self.limits(), processes=64), seconds, preload)
 
-    def _unavailable(self) -> str:
+    def _unavailable(self) -> NotRun | None:
         try:
             level = self.sandbox.level
         except SandboxUnavailableError as exc:
-            return f"there is no sandbox here ({exc.message})"
+            return NotRun("sandbox", exc.message)
         if not self.policy.allows_level(level):
-            return f"the policy runs code at level {self.policy.run_at} or better; this machine has {level}"
-        return ""
+            return NotRun("policy-level", self.policy.run_at, level)
+        return None
 
 
 def preload(sources: Sequence[str]) -> tuple[str, ...]:
@@ -235,72 +235,5 @@ def _explained(report: RunReport, left_out: Mapping[str, str]) -> RunReport:
         return report
     for name, reason in left_out.items():
         if f"'{name}'" in error.message:
-            return replace(report, needs=f"needs `{name}`, which could not be copied ({reason})")
+            return replace(report, needs=NotRun("variable", name, reason))
     return report
-
-
-def as_finding(report: RunReport, code: str) -> Finding | None:
-    """What a report says against the code, or None: one sentence that a repair can start from."""
-    error = report.error
-    if report.ok and report.ran:
-        return _hollow(report, code) or _headless(report, code) or _epoch(report, code)
-    if report.ok or report.needs or report.setup_error or error is None:
-        return None
-    lines = code.split("\n")
-    quoted = ""
-    if error.line and error.line <= len(lines) and lines[error.line - 1].strip():
-        quoted = f" in line {error.line}: `{lines[error.line - 1].strip()[:100]}`"
-    message = " ".join(error.message.split())[:400]
-    text = message if error.name in ("TimeLimit", "ProcessEnded") else f"{error.name}: {message}".rstrip(": ")
-    return Finding("run", "error", text + quoted + (f"; {error.hint}" if error.hint else ""), error.hint, error.line)
-
-
-def what_is_empty(report: RunReport) -> str:
-    """The result, or where nothing is shown a new variable, without a row or a column, in words; "" when none is."""
-    made = {f"`{name}`": value for name, value in report.created.items()}
-    for name, shown in ({"the result": report.result} if report.result is not None else made).items():
-        if shown is not None and shown.shape and 0 in shown.shape:
-            found = f"; {report.meant}" if report.meant else ""
-            return f"{name} is empty ({' x '.join(map(str, shown.shape))}){found}"
-    return ""
-
-
-def _headless(report: RunReport, code: str) -> Finding | None:
-    """A table that was read with its first row as the names of its columns."""
-    if "read_" not in code or "header" in code:
-        return None
-    for name, shown in {**report.created, **report.changed}.items():
-        if shown.headless:
-            text = f"the first row of the file became the names of the columns of `{name}` ({shown.headless})"
-            return Finding("run", "error", text, "read it with header=None")
-    return None
-
-
-def _epoch(report: RunReport, code: str) -> Finding | None:
-    """Years that became nanoseconds: pandas reads plain numbers so, without a word."""
-    if "datetime" not in code:
-        return None
-    for whose, shown in _left(report):
-        if shown.epoch:
-            text = f"the times in {whose} all lie in the first minute of 1970: the numbers {shown.epoch} were read as nanoseconds"
-            return Finding("run", "error", text, "say what they are: format= or unit=")
-    return None
-
-
-def _hollow(report: RunReport, code: str) -> Finding | None:
-    """A table or array of nothing but NaN is an answer that went wrong, unless the code speaks of NaN."""
-    if re.search(r"nan|none|empty", code, re.I):
-        return None
-    for whose, shown in _left(report):
-        if shown.hollow:
-            shape = " x ".join(str(size) for size in shown.shape or ())
-            return Finding("run", "error", f"{whose} holds nothing but NaN ({shape})")
-    return None
-
-
-def _left(report: RunReport) -> Iterator[tuple[str, Shown]]:
-    """What a run leaves, each with its name in words: the variables that it makes and changes, and its result."""
-    for name, shown in {**report.created, **report.changed}.items():
-        yield f"`{name}`", shown
-    if report.result is not None:
-        yield "the result", report.result

@@ -25,11 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.errors import SandboxUnavailableError
+from nbcopilot.execution import Job, Limits, RunReport
 from nbcopilot.policy import LEVELS
 from nbcopilot.sandbox import child as processes
 from nbcopilot.sandbox.child import START_SECONDS, Child
 from nbcopilot.sandbox.mounts import look
-from nbcopilot.sandbox.report import Job, Limits, RunReport
 from nbcopilot.sandbox.worker import landlock
 from nbcopilot.sandbox.worker_results import reports
 

@@ -10,9 +10,10 @@ import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
-from nbcopilot.sandbox.report import FileWrite, Limits, Outcome, RunError, RunReport, Shown
+from nbcopilot.execution import Elsewhere, FileWrite, Limits, Outcome, RunError, RunReport, Shown, Suggestion
+from nbcopilot.verdict import NotRun, NotRunReason
 
 
 def reports(reply: Mapping[str, Any], level: str, count: int, limits: Limits) -> tuple[RunReport, ...]:
@@ -75,7 +76,7 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
     return RunReport(
         ok=raw.get("ok") is True,
         error=error,
-        needs=_text(raw.get("needs"), 300),
+        needs=_need(raw.get("needs")),
         stdout=_text(raw.get("stdout"), 200_000),
         result=_shown(raw.get("result")),
         created=_shown_map(raw.get("created")),
@@ -87,7 +88,7 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
         warnings=_texts(raw.get("warnings")),
         timed_out=raw.get("timed_out") is True,
         memory_exceeded=raw.get("memory_exceeded") is True,
-        meant=_text(raw.get("meant"), 500),
+        elsewhere=tuple(_elsewhere(item) for item in _items(raw.get("elsewhere"))[:3] if isinstance(item, dict)),
         outcomes=tuple(_outcome(item) for item in _items(raw.get("examples")) if isinstance(item, dict)),
         **shared,
     )
@@ -102,7 +103,7 @@ def _error(raw: Any) -> RunError | None:
         _text(raw.get("message"), 2000),
         line if isinstance(line, int) else None,
         _text(raw.get("traceback"), 8000),
-        _text(raw.get("hint"), 500),
+        tuple(_suggestion(item) for item in _items(raw.get("suggestions"))[:4] if isinstance(item, dict)),
     )
 
 
@@ -115,10 +116,36 @@ def _shown(raw: Any) -> Shown | None:
         _text(raw.get("repr"), 4000),
         tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else None,
         _text(raw.get("digest"), 64),
-        raw.get("hollow") is True,
-        _text(raw.get("headless"), 200),
-        _text(raw.get("epoch"), 100),
+        raw.get("all_nan") is True,
+        _texts(raw.get("header_is_data"))[:2],
+        _pair(raw.get("epoch_nanoseconds")),
     )
+
+
+def _pair(raw: Any) -> tuple[int, int] | None:
+    numbers = [item for item in _items(raw) if isinstance(item, int) and not isinstance(item, bool)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 and max(map(abs, numbers)) < 1 << 63 else None
+
+
+def _suggestion(raw: dict[str, Any]) -> Suggestion:
+    kind = raw.get("kind")
+    names = tuple(name[:100] for name in _texts(raw.get("names"))[:20])
+    return Suggestion(kind if kind in ("columns", "files") else "name", names, _text(raw.get("owner"), 100))
+
+
+def _elsewhere(raw: dict[str, Any]) -> Elsewhere:
+    column = raw.get("column")
+    return Elsewhere(
+        _text(raw.get("frame"), 100), _text(raw.get("text"), 120), None if column is None else _text(column, 120)
+    )
+
+
+def _need(raw: Any) -> NotRun | None:
+    """Why a run says nothing, in terms that are known here; an unknown reason is "not-run"."""
+    if not isinstance(raw, dict):
+        return None
+    known: NotRunReason = next((reason for reason in get_args(NotRunReason) if reason == raw.get("reason")), "not-run")
+    return NotRun(known, _text(raw.get("detail"), 300), _text(raw.get("more"), 300))
 
 
 def _shown_map(raw: Any) -> dict[str, Shown]:
@@ -135,6 +162,7 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
         error=_text(raw.get("error"), 500),
         digest=_text(raw.get("digest"), 64),
         at=_text(raw.get("at"), 300),
+        end=_text(raw.get("end"), 10),
     )
 
 

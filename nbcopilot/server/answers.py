@@ -16,7 +16,8 @@ from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
 from nbcopilot.task import aim
-from nbcopilot.types import Candidate, Judged, Notebook, Prompt, Task, Verdict
+from nbcopilot.types import Candidate, Judged, Notebook, Prompt, Task
+from nbcopilot.verdict import Verdict
 
 
 def answer(copilot: Copilot, task: Task, notebook: Notebook, stopped: threading.Event) -> Iterator[Json]:

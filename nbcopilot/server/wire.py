@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from nbcopilot import config as settings
+from nbcopilot.checks.registry import as_json
+from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError
 from nbcopilot.events import (
@@ -123,10 +125,10 @@ def write_event(event: Event, *, attempt: int = 0, index: int | None = None) -> 
                 "attempt": attempt,
                 "text": candidate.text,
                 "ok": verdict.ok,
-                "findings": [asdict(finding) for finding in verdict.findings],
+                "findings": [as_json(diagnostic) for diagnostic in verdict.diagnostics],
                 "checks": plain(verdict.checks),
                 "level": verdict.level,
-                "evidence": plain(verdict.evidence),
+                "evidence": plain(evidence_json(verdict.evidence)),
             }
         case EditReady(edit, candidate):
             return write_edit(edit, candidate.index if index is None else index, attempt, best=True)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from nbcopilot.checks.rules.nb501_test_disagrees import TestDisagrees
+from nbcopilot.checks.rules.nb502_test_left_out import TestLeftOut
+from nbcopilot.checks.rules.nb503_flaky_test import FlakyTest
+from nbcopilot.checks.rules.nb504_test_note import TestNote
+from nbcopilot.checks.rules.nb505_tests_not_run import TestsNotRun
+from nbcopilot.checks.rules.nb506_no_test_holds import NoTestHolds
 from nbcopilot.config import Config
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.testgen import compose
 from nbcopilot.testgen.report import Budget, TestReport
 from nbcopilot.testgen.strengthen import strengthen
-from nbcopilot.types import Candidate, Finding, Notebook, Task, Verdict
+from nbcopilot.types import Candidate, Notebook, Task
+from nbcopilot.verdict import Evidence, NotRun, Verdict
 
 
 def offer(
@@ -37,26 +44,26 @@ def offer(
         setup=upstream,
         calls=[cell.source for cell in notebook.cells if cell.kind == "code"],
     )
-    findings = [Finding("tests", "warning", f"disagrees with the code: {d.name}: {d.message}") for d in report.disagree]
-    findings += [Finding("tests", "info", f"left out: {name}: {reason}") for name, reason in report.dropped]
-    findings += [Finding("tests", "info", f"left out: {name}: not the same from run to run") for name in report.flaky]
-    findings += [Finding("tests", "info", note) for note in report.notes]
+    found = [TestDisagrees.found(test=d.name, problem=d.message) for d in report.disagree]
+    found += [TestLeftOut.found(test=name, problem=reason) for name, reason in report.dropped]
+    found += [FlakyTest.found(test=name) for name in report.flaky]
+    found += [TestNote.found(note=note) for note in report.notes]
     if not report.ran:
-        why = Finding("tests", "warning", f"the tests were not run: {report.problem}")
-        return candidate, Verdict(True, (why,), {"syntax": "ok", "run": "not-run"}, "", {"not_run": report.problem})
+        why = TestsNotRun.found(problem=report.problem)
+        unseen = Evidence(not_run=NotRun("not-run", report.problem))
+        return candidate, Verdict(True, (why,), {"syntax": "ok", "run": "not-run"}, "", unseen)
     if not report.passed:
-        reason = report.problem or "no test that passes on the code could be made"
-        findings = [
-            replace(finding, severity="error") if finding.severity == "warning" else finding for finding in findings
-        ]
+        found = [replace(one, severity="error") if one.severity == "warning" else one for one in found]
         kept = replace(candidate, text=_apart(report)) if report.disagree else candidate
-        return kept, Verdict(False, (Finding("tests", "error", reason), *findings), {"run": "failed"}, report.level)
+        none = NoTestHolds.found(problem=report.problem)
+        return kept, Verdict(False, (none, *found), {"run": "failed"}, report.level)
     text = report.source + _apart(report)
     if notebook.path is None or notebook.path.suffix == ".ipynb":
         text += "\n\n" + compose.runner_line(report.names, plain=report.plain)
-    evidence = {**report.counts(), "tests": report.passed, "disagree": len(report.disagree), "seconds": report.seconds}
-    checks = {"syntax": "ok", "run": "passed", "tests": report.counts()}
-    return replace(candidate, text=text), Verdict(True, tuple(findings), checks, report.level, evidence)
+    counts = report.counts()
+    checks = {"syntax": "ok", "run": "passed", "tests": counts.as_metadata()}
+    evidence = Evidence(seconds=report.seconds, tests=counts)
+    return replace(candidate, text=text), Verdict(True, tuple(found), checks, report.level, evidence)
 
 
 def _apart(report: TestReport) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from nbcopilot.testgen.mutation import Mutant
+from nbcopilot.verdict import TestCounts
 
 
 @dataclass(frozen=True)
@@ -71,13 +71,14 @@ class TestReport:
         """Share of the mutants that at least one test noticed; None without mutants."""
         return self.killed / self.mutants if self.mutants else None
 
-    def counts(self) -> dict[str, Any]:
-        """The counts that go into a cell's metadata: no data, no source."""
-        found: dict[str, Any] = {"passed": self.passed, "mutants": self.mutants, "killed": self.killed}
-        if self.characterisation:
-            found["characterisation"] = self.characterisation
-        if self.line_coverage is not None:
-            found["line_coverage"] = round(self.line_coverage, 3)
-        if self.branch_coverage is not None:
-            found["branch_coverage"] = round(self.branch_coverage, 3)
-        return found
+    def counts(self) -> TestCounts:
+        """The counts alone: no data, no source."""
+        return TestCounts(
+            passed=self.passed,
+            mutants=self.mutants,
+            killed=self.killed,
+            characterisation=self.characterisation,
+            disagree=len(self.disagree),
+            line_coverage=self.line_coverage,
+            branch_coverage=self.branch_coverage,
+        )

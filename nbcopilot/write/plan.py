@@ -15,19 +15,8 @@ from typing import Any
 from nbcopilot.config import Config
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.labels import labelled, unlabelled
-from nbcopilot.types import (
-    Candidate,
-    Cell,
-    CellEdit,
-    CellKind,
-    NewCell,
-    Notebook,
-    Role,
-    Task,
-    TaskKind,
-    Verdict,
-    text_hash,
-)
+from nbcopilot.types import Candidate, Cell, CellEdit, CellKind, NewCell, Notebook, Role, Task, TaskKind, text_hash
+from nbcopilot.verdict import Verdict
 from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, is_edited, label, ours
 
 ROLES: dict[TaskKind, Role] = {

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, NamedTuple
 
+from nbcopilot.checks import registry
+from nbcopilot.checks.wording import why
 from nbcopilot.notebook.labels import SIGN, comment
-from nbcopilot.types import CellKind, ModelInfo, Role, Sampling, Verdict, text_hash
+from nbcopilot.types import CellKind, ModelInfo, Role, Sampling, text_hash
+from nbcopilot.verdict import Evidence, Verdict
 
 KEY = "nbcopilot"
 SCHEMA = 1
@@ -70,6 +73,9 @@ def cell_metadata(
         "created": provenance.created,
         "version": provenance.version,
         "checks": _plain(dict(verdict.checks)) if verdict else {},
+        "diagnostics": sorted({d.code for d in verdict.diagnostics if d.severity != "info"}) or None
+        if verdict
+        else None,
         **extra,
     }
     # nbformat writes keys in sorted order; in the same order from the start, saving in Jupyter changes nothing.
@@ -87,40 +93,63 @@ def label(kind: CellKind, provenance: Provenance, verdict: Verdict | None = None
     return f"{start} {text} {end}".rstrip()
 
 
+class Mark(NamedTuple):
+    """One thing that was checked, in words; `state` is "ok" or "bad"."""
+
+    text: str
+    state: str = "ok"
+
+
 def checked(verdict: Verdict | None) -> list[str]:
     """What was checked, in words, best evidence first; [] when nothing was."""
+    return [mark.text for mark in marks(verdict)]
+
+
+def marks(verdict: Verdict | None) -> list[Mark]:
+    """What was checked, best evidence first; [] when nothing was."""
     if verdict is None:
         return []
+    return [*_outcome(verdict), *_origin(verdict.evidence), *_rest(verdict)]
+
+
+def _outcome(verdict: Verdict) -> Iterator[Mark]:
     checks, seen = verdict.checks, verdict.evidence
-    words: list[str] = []
-    wrong = [finding.message for finding in verdict.findings if finding.severity == "error"]
-    if wrong:
-        words.append(f"problem: {wrong[0]}")
+    if verdict.errors:
+        yield Mark(f"problem: {registry.message(verdict.errors[0])}", "bad")
     tests = tests_in_words(checks.get("tests"))
     if tests:
-        words += tests + ([f"{seen['disagree']} disagree with the code"] if seen.get("disagree") else [])
+        yield from map(Mark, tests)
+        if seen.tests is not None and seen.tests.disagree:
+            yield Mark(f"{seen.tests.disagree} disagree with the code")
     elif checks.get("run") == "passed":
-        words.append(f"ran clean in {seen['seconds']:.1f} s" if "seconds" in seen else "ran clean")
-    elif not wrong and checks.get("run") == "failed":
-        words.append("the run failed")
-    elif not wrong:
+        yield Mark(f"ran clean in {seen.seconds:.1f} s" if seen.seconds is not None else "ran clean")
+    elif not verdict.errors and checks.get("run") == "failed":
+        yield Mark("the run failed", "bad")
+    elif not verdict.errors:
         passed = [name for name in ("syntax", "names") if checks.get(name) == "ok"]
-        words += [" and ".join(passed) + " checked, not run"] if passed else []
-    if "mended" in seen:
-        words.append(f"mended by rule: {seen['mended']}")
-    if "searched" in seen:
-        words.append(f"found by search among {seen['searched']} small edits")
-    if "verified" in seen:
-        words.append("failed before, passes now" if seen["verified"] else f"not verified: {seen['not_verified']}")
-    if checks.get("source") == "syntax":
-        words.append("read from the syntax")
-    elif checks.get("grounding") == "ok":
-        words.append("names and numbers checked")
-    for verb in ("creates", "changes"):
-        names = [str(name) for name in seen.get(verb) or ()]
-        more = " …" if len(names) > MAX_NAMES else ""
-        words += [f"{verb} {', '.join(names[:MAX_NAMES])}{more}"] if names else []
-    return words
+        if passed:
+            yield Mark(" and ".join(passed) + " checked, not run")
+
+
+def _origin(seen: Evidence) -> Iterator[Mark]:
+    if seen.mended:
+        yield Mark(f"mended by rule: {'; '.join(seen.mended)}")
+    if seen.searched is not None:
+        yield Mark(f"found by search among {seen.searched} small edits")
+    if seen.verified:
+        yield Mark("failed before, passes now")
+    elif seen.unverified is not None:
+        yield Mark(f"not verified: {why(seen.unverified)}")
+
+
+def _rest(verdict: Verdict) -> Iterator[Mark]:
+    if verdict.checks.get("source") == "syntax":
+        yield Mark("read from the syntax")
+    elif verdict.checks.get("grounding") == "ok":
+        yield Mark("names and numbers checked")
+    for verb, names in (("creates", verdict.evidence.creates), ("changes", verdict.evidence.changes)):
+        if names:
+            yield Mark(f"{verb} {', '.join(names[:MAX_NAMES])}{' …' if len(names) > MAX_NAMES else ''}")
 
 
 def ours(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:

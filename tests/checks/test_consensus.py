@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nbcopilot.checks.consensus import agree, agree_on, behaviour, best
-from nbcopilot.sandbox.report import Outcome, RunError, RunReport, Shown
-from nbcopilot.types import Candidate, Finding, Verdict
+from nbcopilot.execution import Outcome, RunError, RunReport, Shown
+from nbcopilot.types import Candidate
+from nbcopilot.verdict import Diagnostic, Evidence, Verdict
 
 PASSED = {"syntax": "ok", "names": "ok", "imports": "ok", "run": "passed"}
 
@@ -14,8 +15,8 @@ def shows(digest: str) -> RunReport:
 
 
 def judged(name: str, ok: bool = True, run: str = "passed", passed: int = 0, of: int = 0) -> tuple[Candidate, Verdict]:
-    findings = () if ok else (Finding("run", "error", "it failed"),)
-    evidence = {"examples": {"passed": passed, "of": of}} if of else {}
+    findings = () if ok else (Diagnostic("NB201", "error", {"error": "E", "problem": "it failed"}),)
+    evidence = Evidence(examples=(passed, of)) if of else Evidence()
     return Candidate(name), Verdict(ok, findings, {**PASSED, "run": run}, "rlimits", evidence)
 
 
@@ -26,7 +27,7 @@ def test_the_value_that_most_runs_show_wins() -> None:
 
 
 def test_a_doubt_halves_the_agreement_and_breaks_a_tie() -> None:
-    doubted = Verdict(True, (Finding("intent", "warning", "it changes `c`"),), PASSED)
+    doubted = Verdict(True, (Diagnostic("NB211", "intent", {"value": "c"}),), PASSED)
     reports = {name: shows("1" if name < "d" else "2") for name in "abcdef"}
     many = [*((Candidate(name), doubted) for name in "abc"), judged("d")]
     assert best(many, reports)[0].text == "a", "three with a doubt, one without"
@@ -54,7 +55,7 @@ def test_the_earliest_of_equals_wins() -> None:
 
 
 def test_an_empty_answer_is_the_last_choice() -> None:
-    empty = (Candidate(""), Verdict(False, (Finding("syntax", "error", "nothing"),)))
+    empty = (Candidate(""), Verdict(False, (Diagnostic("NB103", "error"),)))
     assert best([empty, judged("b", ok=False, run="failed")], {})[0].text == "b"
 
 
@@ -69,7 +70,7 @@ def test_a_result_that_cannot_be_compared_agrees_with_nobody() -> None:
 
 
 def test_an_answer_that_is_doubted_comes_after_one_that_is_not() -> None:
-    doubted = Verdict(True, (Finding("intent", "warning", "nothing is changed"),), PASSED, "rlimits")
+    doubted = Verdict(True, (Diagnostic("NB213", "intent"),), PASSED, "rlimits")
     candidates = [(Candidate("a"), doubted), (Candidate("b"), doubted), judged("c"), judged("d", ok=False)]
     assert best(candidates, {"a": shows("1"), "b": shows("1"), "c": shows("2")})[0].text == "c"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from diagnosing import static
 
-from nbcopilot.checks.forbidden_code import check_policy
+from nbcopilot.checks.registry import area, message
 from nbcopilot.checks.side_effects import uses
 from nbcopilot.errors import ConfigError
 from nbcopilot.policy import KINDS, Policy, load
+from nbcopilot.verdict import Diagnostic
 
 
 @pytest.mark.parametrize(
@@ -74,6 +76,10 @@ def test_harmless_code_has_no_kind(code: str) -> None:
     assert uses(code) == ()
 
 
+def held(code: str, policy: Policy) -> list[Diagnostic]:
+    return [d for d in static(code, "df", policy=policy) if area(d) == "policy"]
+
+
 def policy_file(tmp_path: Path, text: str) -> Path:
     path = tmp_path / "policy.toml"
     path.write_text(text)
@@ -82,19 +88,19 @@ def policy_file(tmp_path: Path, text: str) -> Path:
 
 def test_forbidden_kinds_are_errors_and_said_kinds_warnings(tmp_path: Path) -> None:
     policy = load(policy_file(tmp_path, 'forbid = ["shell"]\nwarn = ["files"]'))
-    found = check_policy("!ls\ndf.to_csv('x')\neval('1')", policy)
-    assert [(f.check, f.severity, f.line) for f in found] == [("policy", "error", 1), ("policy", "warning", 2)]
-    assert "which the policy forbids" in found[0].message
+    found = held("!ls\ndf.to_csv('x')\neval('1')", policy)
+    assert [(f.code, f.severity, f.line) for f in found] == [("NB401", "error", 1), ("NB402", "warning", 2)]
+    assert message(found[0]) == "Runs a shell command (`!ls`), which the policy forbids"
 
 
 def test_forbidden_imports_include_their_submodules(tmp_path: Path) -> None:
     policy = load(policy_file(tmp_path, 'forbid_imports = ["os", "xml.etree"]'))
-    assert len(check_policy("import os.path\nfrom xml.etree.ElementTree import parse\nimport xml.dom", policy)) == 2
+    assert len(held("import os.path\nfrom xml.etree.ElementTree import parse\nimport xml.dom", policy)) == 2
 
 
 def test_without_a_policy_file_nothing_is_forbidden() -> None:
     assert load("") == Policy()
-    assert check_policy("!rm -rf /", Policy()) == ()
+    assert held("!rm -rf /", Policy()) == []
 
 
 def test_a_level_is_allowed_from_the_one_asked_for_upwards() -> None:

@@ -1,23 +1,25 @@
-"""Findings of the static check: what is an error, what is fine, and what is said."""
+"""Rules on code that is not run: what is an error, what is fine, and what is said."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from diagnosing import static
 
-from nbcopilot.checks.static import check_static
-from nbcopilot.types import Finding
-
-NONE: frozenset[str] = frozenset()
+from nbcopilot.checking import check
+from nbcopilot.checks.registry import area, hint, message
+from nbcopilot.config import Config
+from nbcopilot.types import Candidate, Notebook, Task
+from nbcopilot.verdict import Diagnostic
 
 
 def found(code: str, *names: str) -> list[tuple[str, str, int | None]]:
-    return [(f.check, f.severity, f.line) for f in check_static(code, frozenset(names), "python")]
+    return [(area(f), f.severity, f.line) for f in static(code, *names)]
 
 
-def only(code: str, *names: str) -> Finding:
-    (finding,) = check_static(code, frozenset(names), "python")
+def only(code: str, *names: str) -> Diagnostic:
+    (finding,) = static(code, *names)
     return finding
 
 
@@ -50,8 +52,9 @@ def only(code: str, *names: str) -> Finding:
         "print(__name__)",
     ],
 )
-def test_good_code_has_no_findings(code: str) -> None:
-    assert found(code, "df") == []
+def test_nothing_is_said_of_good_code(code: str) -> None:
+    notebook = Notebook(namespace=(), names=frozenset({"df"}))
+    assert check(Candidate(code), Task("generate"), notebook, Config()).diagnostics == ()
 
 
 @pytest.mark.parametrize(
@@ -70,16 +73,16 @@ def test_good_code_has_no_findings(code: str) -> None:
 )
 def test_syntax_errors_say_the_line_and_the_text(code: str, line: int | None, says: str) -> None:
     finding = only(code)
-    assert (finding.check, finding.severity) == ("syntax", "error")
-    assert says in finding.message
+    assert (area(finding), finding.severity) == ("syntax", "error")
+    assert says in message(finding).lower()
     assert line is None or finding.line == line
 
 
 def test_undefined_names_are_found_with_the_nearest_known_one() -> None:
     finding = only("print(dframe)", "dframes")
-    assert (finding.check, finding.severity, finding.line) == ("names", "error", 1)
-    assert finding.message == "`dframe` is not defined"
-    assert finding.hint == "did you mean `dframes`?"
+    assert (area(finding), finding.severity, finding.line) == ("names", "error", 1)
+    assert message(finding) == "`dframe` is not defined"
+    assert hint(finding) == "Did you mean `dframes`?"
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,8 @@ def test_use_before_definition_is_found(code: str) -> None:
 
 
 def test_a_missing_usual_import_is_named() -> None:
-    assert only("x = np.zeros(3)").hint == "add `import numpy as np`"
-    assert only("def f(x: List[int]):\n    return x").hint == "add `from typing import List`"
+    assert hint(only("x = np.zeros(3)")) == "Add `import numpy as np`"
+    assert hint(only("def f(x: List[int]):\n    return x")) == "Add `from typing import List`"
 
 
 def test_a_star_import_makes_it_a_remark() -> None:
@@ -110,7 +113,7 @@ def test_a_star_import_makes_it_a_remark() -> None:
 )
 def test_imports_that_are_not_installed_come_with_the_pip_line(code: str, line: str) -> None:
     finding = only(code)
-    assert (finding.check, finding.severity, finding.hint) == ("imports", "error", line)
+    assert (area(finding), finding.severity, hint(finding)) == ("imports", "error", line)
 
 
 def test_imports_are_looked_up_without_being_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +125,7 @@ def test_imports_are_looked_up_without_being_executed(tmp_path: Path, monkeypatc
 def test_local_modules_of_the_notebook_folder_count_as_installed(tmp_path: Path) -> None:
     (tmp_path / "helpers_of_nb.py").write_text("")
     assert found("import helpers_of_nb")[0][0] == "imports"
-    assert check_static("import helpers_of_nb", NONE, "python", folders=[tmp_path]) == ()
+    assert static("import helpers_of_nb", folders=(tmp_path,)) == []
 
 
 def test_a_module_that_its_package_lacks_is_a_warning() -> None:
@@ -131,5 +134,6 @@ def test_a_module_that_its_package_lacks_is_a_warning() -> None:
 
 
 def test_other_languages_are_left_alone() -> None:
-    assert check_static("x <- c(1, 2)", NONE, "r") == ()
-    assert check_static("let x = 1", NONE, "julia-1.9") == ()
+    for code, language in (("x <- c(1, 2)", "r"), ("let x = 1", "julia-1.9")):
+        verdict = check(Candidate(code), Task("generate"), Notebook(language=language), Config())
+        assert verdict.ok and verdict.checks["syntax"] == "not-run"

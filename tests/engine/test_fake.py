@@ -10,20 +10,8 @@ from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ConfigError, ContextOverflowError, EngineUnavailableError
 from nbcopilot.prompts.render import render
-from nbcopilot.types import (
-    Candidate,
-    Chunk,
-    Context,
-    Finding,
-    Message,
-    Prompt,
-    Sampling,
-    Snippet,
-    Target,
-    Task,
-    TaskKind,
-    Verdict,
-)
+from nbcopilot.types import Candidate, Chunk, Context, Message, Prompt, Sampling, Snippet, Target, Task, TaskKind
+from nbcopilot.verdict import Diagnostic, Verdict
 
 CODE = 'def mean(values):\n    """The mean.\n\n    >>> mean([1, 3])\n    2.0\n    """\n    return sum(values) / len(values)'
 
@@ -213,7 +201,10 @@ def test_prose_names_only_what_stands_in_the_code(kind: TaskKind) -> None:
 
 def test_repair_turn_is_answered_in_kind() -> None:
     failed = [
-        (Candidate("def mean(values): retrun 1"), Verdict(False, (Finding("syntax", "error", "invalid syntax"),)))
+        (
+            Candidate("def mean(values): retrun 1"),
+            Verdict(False, (Diagnostic("NB102", "error", {"problem": "invalid syntax"}),)),
+        )
     ]
     assert "def mean(" in code_of(rendered("generate", "a function `mean(values)`", failed=failed))
 

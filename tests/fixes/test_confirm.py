@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from nbcopilot.checks.registry import message
+from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.fixes.confirm import confirm
 from nbcopilot.pipeline import Copilot
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
+from nbcopilot.verdict import Verdict
 
 CONFIG = Config(check_seconds=60.0, check_total_seconds=300.0)
 MEAN = "def mean(values):\n    # of numbers\n    return sum(values) / (len(values) + 1)"
@@ -39,33 +42,38 @@ def test_a_fault_that_was_seen_and_is_gone_is_verified_and_the_edit_is_the_small
     answer = "def mean(values):\n    count = 0\n    return sum(values) / len(values)"
     text, found = mended(MEAN, answer, error=shown_by(SHOWS))
     assert text == MEAN.replace("(len(values) + 1)", "len(values)")
-    assert found.ok and found.evidence["verified"] is True and found.checks["fix"] == "passed"
+    assert found.ok and evidence_json(found.evidence)["verified"] is True and found.checks["fix"] == "passed"
 
 
 def test_a_loop_that_never_ended_counts_as_a_fault() -> None:
     soon = Config(check_seconds=3.0)
     text, found = mended("i = 3\nwhile i:\n    i += 1", "i = 3\nwhile i:\n    i -= 1", config=soon)
-    assert found.evidence["verified"] is True, text
+    assert evidence_json(found.evidence)["verified"] is True, text
 
 
 def test_what_does_not_fail_here_is_said_to_be_unverified() -> None:
     _, found = mended(MEAN, MEAN.replace("+ 1", "+ 0"))
-    assert found.ok and found.evidence["verified"] is False
+    assert found.ok and evidence_json(found.evidence)["verified"] is False
     assert (
-        found.evidence["not_verified"] == "the cell as it was does not fail here" and found.checks["fix"] == "not-run"
+        evidence_json(found.evidence)["not_verified"] == "the cell as it was does not fail here"
+        and found.checks["fix"] == "not-run"
     )
 
 
 def test_what_could_not_run_is_said_with_its_reason() -> None:
     before = "import socket\nsocket.create_connection(('example.org', 80)).sendall('x')"
     _, found = mended(before, before.replace("'x'", "b'x'"))
-    assert found.ok and found.evidence["verified"] is False and "network" in found.evidence["not_verified"], found
+    assert (
+        found.ok
+        and evidence_json(found.evidence)["verified"] is False
+        and "network" in evidence_json(found.evidence)["not_verified"]
+    ), found
 
 
 def test_the_same_code_again_is_no_fix() -> None:
     _, found = mended("x = 1 / 1", "x = 1 / 1  # mended")
     assert not found.ok
-    assert found.findings[-1].message == "the answer is the same code as the cell that fails"
+    assert message(found.diagnostics[-1]) == "The answer is the same code as the cell that fails"
 
 
 def test_without_time_no_smaller_edit_is_run() -> None:
@@ -96,4 +104,4 @@ def test_cells_between_the_mended_and_the_failed_one_run_again(names: tuple[str,
     source = "def area(r):\n    return half(r) * r" if names else CELLS[0]
     task = Task("fix", target=Target(source, "c0", names, 0), repairs=0)
     _, found = answered(source.replace("half(r) * r", "half(r) * r / 2"), task, book)
-    assert found.ok and found.evidence["verified"] is True, found
+    assert found.ok and evidence_json(found.evidence)["verified"] is True, found

@@ -17,6 +17,8 @@ pytestmark = pytest.mark.kernel
 SETUP = """
 import json, os, threading
 import numpy as np
+from nbcopilot.checks.registry import message
+from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
 from nbcopilot.types import Candidate, Notebook, Target, Task
@@ -35,14 +37,14 @@ def verdict(code):
     seconds = 1.5 if code == "while True: pass" else 60.0  # a busy machine must not be what ends the others
     judge = Judge(Config(check_seconds=seconds, check_memory_mb=512), namespace=get_ipython().user_ns)
     _, found = judge.check(Candidate(code), Task("generate", "do it"), HERE)
-    said = found.evidence.get("not_run") or next((f.message for f in found.findings if f.severity == "error"), "")
-    print(json.dumps({"ok": found.ok, "run": found.checks.get("run"), "said": said, "evidence": {k: v for k, v in found.evidence.items() if k in ("changes", "files", "creates")}}))
+    said = evidence_json(found.evidence).get("not_run") or next(map(message, found.errors), "")
+    print(json.dumps({"ok": found.ok, "run": found.checks.get("run"), "said": said, "evidence": {k: v for k, v in evidence_json(found.evidence).items() if k in ("changes", "files", "creates")}}))
 
 def tests_for(code):
     judge = Judge(Config(check_total_seconds=100.0), namespace=get_ipython().user_ns)
     candidate, found = judge.check(Candidate("def test_it():\\n    assert True"), Task("testgen", target=Target(code)), HERE)
-    notes = [f.message for f in found.findings]
-    print(json.dumps({"ok": found.ok, "said": notes, "text": candidate.text, "tests": found.evidence.get("tests", 0)}))
+    notes = [message(f) for f in found.diagnostics]
+    print(json.dumps({"ok": found.ok, "said": notes, "text": candidate.text, "tests": evidence_json(found.evidence).get("tests", 0)}))
 """
 UNTOUCHED = "[kept, lock.locked(), next(iter([1])), handle.closed, huge.nbytes, os.getcwd(), sorted(os.listdir('.'))]"
 

@@ -8,9 +8,9 @@ import warnings
 from pathlib import Path
 
 import pytest
+from nbcopilot.checks.check import check
 from pyflakes import checker, messages
 
-from nbcopilot.checks.check import check
 from nbcopilot.config import Config
 from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.scopes import BUILTINS

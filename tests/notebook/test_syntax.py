@@ -6,9 +6,9 @@ import ast
 import warnings
 
 import pytest
+from nbcopilot.checks.static import check_static
 
 from nbcopilot.batch.survey import has_code
-from nbcopilot.checks.static import check_static
 from nbcopilot.notebook import dependencies, syntax
 from nbcopilot.notebook.syntax import steadily
 

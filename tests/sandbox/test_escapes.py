@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
+from nbcopilot.execution import Job, Limits, RunReport
 from nbcopilot.policy import LEVELS
 from nbcopilot.sandbox import bubblewrap
-from nbcopilot.sandbox.report import Job, Limits, RunReport
 from nbcopilot.sandbox.start import Sandbox
 from nbcopilot.sandbox.worker import landlock
 

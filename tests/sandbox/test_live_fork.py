@@ -17,8 +17,8 @@ from jupyter_client import manager as manager_module
 from jupyter_client.client import KernelClient
 
 from nbcopilot.config import Config
+from nbcopilot.execution import Job, Limits, RunReport
 from nbcopilot.sandbox import live_fork
-from nbcopilot.sandbox.report import Job, Limits, RunReport
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.sandbox.worker import landlock
 
@@ -137,7 +137,7 @@ def test_it_works_in_a_real_kernel_and_leaves_it_alive(tmp_path: Path) -> None:
     lock, array = threading.Lock(), np.random.rand(300, 300)
     array @ array
     from nbcopilot.sandbox import live_fork
-    from nbcopilot.sandbox.report import Job, Limits
+    from nbcopilot.execution import Job, Limits
     codes = ("lock.acquire()\\narray[0] = 0\\n(array @ array).shape", "import os\\nos.kill(os.getppid(), 9)")
     reports = live_fork.run(Job(codes=codes, limits=Limits(seconds=60)), get_ipython().user_ns, None)
     print(repr(live_fork.obstacle()), [r.ok for r in reports], lock.locked(), bool(array[0].any()))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from diagnosing import after, codes
 
+from nbcopilot.checks.registry import hint, message
 from nbcopilot.config import Config
 from nbcopilot.errors import SandboxUnavailableError
+from nbcopilot.execution import RunError, RunReport, Suggestion
 from nbcopilot.policy import Policy
 from nbcopilot.sandbox import start
-from nbcopilot.sandbox.report import RunError, RunReport
-from nbcopilot.sandbox.runner import Runner, as_finding, preload
+from nbcopilot.sandbox.runner import Runner, preload
+from nbcopilot.verdict import NotRun
 
 
 def test_without_a_namespace_the_cells_above_run_again() -> None:
@@ -46,7 +49,7 @@ def test_the_shell_s_own_names_do_not_travel() -> None:
 
 def test_cells_that_are_no_python_are_said() -> None:
     report = Runner().run("x", setup=["this is no python ("])
-    assert not report.ran and report.needs == "the cells it depends on are not Python that can be run here"
+    assert not report.ran and report.needs == NotRun("upstream")
 
 
 def test_no_sandbox_is_a_report_and_not_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,14 +58,14 @@ def test_no_sandbox_is_a_report_and_not_an_exception(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(start.Sandbox, "level", property(none))
     report = Runner().run("1")
-    assert not report.ran and report.needs == "there is no sandbox here (win32 has no sandbox)"
+    assert not report.ran and report.needs == NotRun("sandbox", "win32 has no sandbox")
     with pytest.raises(SandboxUnavailableError):
         Runner().call("testbench.measure", {}, seconds=1)
 
 
 def test_a_policy_that_asks_for_more_than_there_is_stops_the_run() -> None:
     report = Runner(level="rlimits", policy=Policy(run_at="landlock")).run("1")
-    assert not report.ran and "runs code at level landlock or better; this machine has rlimits" in report.needs
+    assert not report.ran and report.needs == NotRun("policy-level", "landlock", "rlimits")
 
 
 def test_the_limits_are_those_of_the_config() -> None:
@@ -77,27 +80,27 @@ def test_heavy_packages_are_named_for_preloading() -> None:
     )
 
 
-def test_a_finding_quotes_the_line_that_failed() -> None:
-    report = RunReport(ok=False, error=RunError("KeyError", "'b'", 2, hint="`df` has the columns 'a'"))
-    finding = as_finding(report, "x = 1\ndf['b']")
-    assert finding is not None and finding.line == 2
-    assert finding.message == "KeyError: 'b' in line 2: `df['b']`; `df` has the columns 'a'"
+def test_an_error_quotes_the_line_that_failed_and_says_what_may_have_been_meant() -> None:
+    error = RunError("KeyError", "'b'", 2, suggestions=(Suggestion("columns", ("a",), "df"),))
+    (found,) = after(RunReport(ok=False, error=error), "x = 1\ndf['b']")
+    assert (found.code, found.line) == ("NB201", 2)
+    assert message(found) == "KeyError: 'b' in `df['b']`" and hint(found) == "`df` has the columns 'a'"
 
 
-def test_a_table_of_nothing_but_nan_is_a_finding() -> None:
+def test_a_table_of_nothing_but_nan_is_told() -> None:
     import pandas as pd
 
     frame = pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 1.0]})
     wrong = "c = frame.drop(columns='a').corrwith(frame['a'], axis=1)"
-    found = as_finding(Runner(namespace={"frame": frame}).run(wrong), wrong)
-    assert found is not None and found.message == "`c` holds nothing but NaN (2)" and found.severity == "error"
-    for right in ("c = frame.corrwith(frame['a'])", "c = frame * float('nan')", "c = frame.iloc[:0]"):
-        assert as_finding(Runner(namespace={"frame": frame}).run(right), right) is None
+    (found,) = after(Runner(namespace={"frame": frame}).run(wrong), wrong)
+    assert message(found) == "`c` holds nothing but missing values (2)" and found.severity == "warning"
+    for right in ("c = frame.corrwith(frame['a'])", "frame['b'] = [None, 2]"):
+        assert "NB204" not in codes(after(Runner(namespace={"frame": frame}).run(right), right))
 
 
 @pytest.mark.parametrize(
     "report",
-    [RunReport(ok=True), RunReport(ok=False, error=RunError("X", "x"), needs="needs a GPU"), RunReport(ok=False)],
+    [RunReport(ok=True), RunReport(ok=False, error=RunError("X", "x"), needs=NotRun("gpu")), RunReport(ok=False)],
 )
-def test_what_is_not_the_code_s_fault_is_no_finding(report: RunReport) -> None:
-    assert as_finding(report, "x") is None
+def test_what_is_not_the_fault_of_the_code_is_not_told(report: RunReport) -> None:
+    assert after(report, "x") == []

@@ -12,11 +12,12 @@ from unittest.mock import ANY
 
 import pytest
 
+from nbcopilot.checks import wording
 from nbcopilot.errors import SandboxUnavailableError
+from nbcopilot.execution import Job, Limits, RunReport, Shown
 from nbcopilot.policy import LEVELS
 from nbcopilot.sandbox import bubblewrap, child
 from nbcopilot.sandbox.mounts import Surroundings
-from nbcopilot.sandbox.report import Job, Limits, RunReport, Shown
 from nbcopilot.sandbox.start import Sandbox, describe_level, waited
 from nbcopilot.sandbox.worker import landlock
 
@@ -102,7 +103,7 @@ def test_an_error_has_its_line_and_only_the_author_s_frames(box: Sandbox) -> Non
 
 def test_an_attribute_error_says_what_was_meant(box: Sandbox) -> None:
     report = run(box, "'abc'.uper()")
-    assert report.error is not None and report.error.hint == "did you mean `upper`?"
+    assert report.error is not None and report.error.suggested("name") == ("upper",)
 
 
 def test_endless_code_ends_with_its_line_and_output(box: Sandbox) -> None:
@@ -164,7 +165,7 @@ def test_files_are_written_to_a_copy_and_listed(box: Sandbox, folder: Path) -> N
 )
 def test_what_only_the_user_s_own_session_can_do_is_said(box: Sandbox, code: str, why: str) -> None:
     report = run(box, code)
-    assert not report.ok and report.needs.startswith(why), report
+    assert not report.ok and report.needs is not None and wording.why(report.needs).startswith(why), report
 
 
 def test_overwriting_large_data_is_not_held_against_the_code(box: Sandbox, folder: Path) -> None:

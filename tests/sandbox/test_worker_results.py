@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.sandbox.report import Limits
+from nbcopilot.execution import Limits
 from nbcopilot.sandbox.worker_results import read_report, reports
 
 LIMITS = Limits(seconds=3, processes=5, memory_mb=100, disk_mb=10)

@@ -11,20 +11,8 @@ from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, UsageError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
 from nbcopilot.server import wire as messages
-from nbcopilot.types import (
-    Candidate,
-    CellEdit,
-    Completion,
-    Context,
-    Finding,
-    NewCell,
-    Prompt,
-    Snippet,
-    Task,
-    Usage,
-    Verdict,
-    text_hash,
-)
+from nbcopilot.types import Candidate, CellEdit, Completion, Context, NewCell, Prompt, Snippet, Task, Usage, text_hash
+from nbcopilot.verdict import Diagnostic, Evidence, Verdict
 
 Read = Callable[[str], Any]
 
@@ -88,9 +76,9 @@ def test_an_unknown_task_is_refused(wire: Read) -> None:
 
 def test_events_are_written_as_the_file_says(wire: Read) -> None:
     candidate = Candidate("print(1)")
-    finding = Finding("run", "info", "ran in a sandbox")
+    finding = Diagnostic("NB303", "info", {"warning": "ran in a sandbox"})
     checks = {"syntax": "ok", "names": "ok", "run": "passed"}
-    verdict = Verdict(True, (finding,), checks, "fork", {"seconds": 0.1})
+    verdict = Verdict(True, (finding,), checks, "fork", Evidence(seconds=0.1))
     snippet = Snippet("cell", "cell 2", "prnt(1)", "the cell that failed", 1.0, 4)
     cell = NewCell("code", "# nbcopilot: fake\nprint(1)")
     edit = CellEdit("0b1f6c3e-6a54-4a7e-9c55-3d6f6f3f9a01", (cell,), after="b", expected={"b": text_hash("prnt(1)")})

@@ -8,11 +8,12 @@ import pytest
 from cell_builders import provenance
 
 from nbcopilot.notebook import labels
-from nbcopilot.types import Finding, Verdict, text_hash
+from nbcopilot.types import text_hash
+from nbcopilot.verdict import Diagnostic, Evidence, TestCounts, Verdict
 from nbcopilot.write import provenance as prov
 
 RAN = Verdict(
-    True, checks={"syntax": "ok", "names": "ok", "run": "passed"}, evidence={"seconds": 0.81, "creates": ["monthly"]}
+    True, checks={"syntax": "ok", "names": "ok", "run": "passed"}, evidence=Evidence(seconds=0.81, creates=("monthly",))
 )
 
 
@@ -71,7 +72,7 @@ def test_code_label_names_the_model_and_what_was_checked() -> None:
     ("verdict", "said"),
     [
         (Verdict(True, checks={"syntax": "ok", "names": "ok", "run": "not-run"}), "syntax and names checked, not run"),
-        (Verdict(False, (Finding("names", "error", "name `x` is not defined"),)), "problem: name `x` is not defined"),
+        (Verdict(False, (Diagnostic("NB101", "error", {"name": "x"}),)), "problem: `x` is not defined"),
         (Verdict(False, checks={"run": "failed"}), "the run failed"),
         (Verdict(True, checks={"tests": {"passed": 1}}), "1 test passes"),
         (
@@ -82,11 +83,11 @@ def test_code_label_names_the_model_and_what_was_checked() -> None:
             Verdict(
                 True,
                 checks={"run": "passed", "tests": {"passed": 3, "characterisation": 2}},
-                evidence={"seconds": 2.0, "disagree": 1},
+                evidence=Evidence(seconds=2.0, tests=TestCounts(3, disagree=1)),
             ),
             "3 tests pass · 2 characterisation · 1 disagree with the code",
         ),
-        (Verdict(True, evidence={"creates": ["a", "b", "c", "d", "e"]}), "creates a, b, c, d …"),
+        (Verdict(True, evidence=Evidence(creates=tuple("abcde"))), "creates a, b, c, d …"),
     ],
 )
 def test_label_says_what_the_checks_found(verdict: Verdict, said: str) -> None:
@@ -94,7 +95,7 @@ def test_label_says_what_the_checks_found(verdict: Verdict, said: str) -> None:
 
 
 def test_label_is_one_bounded_line_whatever_the_finding_says() -> None:
-    verdict = Verdict(False, (Finding("run", "error", "bad\n" * 200),))
+    verdict = Verdict(False, (Diagnostic("NB303", "error", {"warning": "bad\n" * 200}),))
     line = prov.label("code", provenance(), verdict)
     assert "\n" not in line and len(line) < 200
 

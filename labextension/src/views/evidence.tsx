@@ -37,7 +37,7 @@ export function Checks({ candidate, trans }: { candidate: ICandidate; trans: Tra
           {listed.map((finding, i) => (
             <li key={i} className={`nbc-mod-${finding.severity}`}>
               {finding.line !== null && <b>{trans.__('line %1: ', finding.line)}</b>}
-              {finding.message}
+              <code>{finding.code}</code> {finding.message}
               {finding.hint && <span className="nbc-quiet"> — {finding.hint}</span>}
             </li>
           ))}

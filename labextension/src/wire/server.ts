@@ -91,8 +91,10 @@ export interface ISnippet {
 }
 
 export interface IFinding {
+  /** Stable, such as "NB205"; `nbcopilot rule NB205` prints its page. */
+  code: string;
   check: string;
-  severity: 'error' | 'warning' | 'info';
+  severity: 'error' | 'warning' | 'intent' | 'info';
   message: string;
   hint: string;
   line: number | null;

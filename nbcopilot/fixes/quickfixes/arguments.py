@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from nbcopilot.execution import RunError
 from nbcopilot.fixes.quickfixes import tables
-from nbcopilot.fixes.quickfixes.cell import Code, Edit, Span, called, owner
 from nbcopilot.fixes.quickfixes.names import Rule
-from nbcopilot.sandbox.report import RunError
+from nbcopilot.notebook.source_edit import Code, Edit, Span, called, owner
 
 
 def _unexpected(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:

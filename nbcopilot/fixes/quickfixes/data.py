@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from nbcopilot.execution import RunError
 from nbcopilot.fixes.quickfixes import tables
-from nbcopilot.fixes.quickfixes.cell import Code, Edit, Span, called, owner
 from nbcopilot.fixes.quickfixes.names import Rule
-from nbcopilot.sandbox.report import RunError
+from nbcopilot.notebook.source_edit import Code, Edit, Span, called, owner
 
 _REDUCTIONS = (
     "mean", "median", "std", "var", "sem", "skew", "kurt", "kurtosis", "quantile", "corr", "cov", "corrwith", "sum", "prod",
@@ -42,23 +42,6 @@ def _separator(code: Code, match: re.Match[str], error: RunError) -> Iterator[Ed
             yield Edit(guess, "the separator is found out by pandas", sure=False)
 
 
-def _header(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
-    """the first row of the file became the names of the columns of `wine` ('14.23', '1.71')"""
-    for call in code.calls("read_csv", "read_table", "read_excel"):
-        if not any(k.arg in ("header", "names", None) for k in call.keywords):
-            yield Edit([code.added(call, "header=None")], "the file has no row of names", sure=False)
-
-
-def _other_table(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
-    """`few.iloc[:, :7]` selects 7 columns, and `few` has 3; `wide` has 35"""
-    few, wide = match["few"], match["wide"]
-    for statement in code.tree.body:
-        nodes = list(ast.walk(statement))
-        if any(isinstance(node, ast.Subscript) and ast.unparse(node) == match["part"] for node in nodes):
-            spans = [code.replaced(n, wide) for n in nodes if isinstance(n, ast.Name) and n.id == few]
-            yield Edit(spans, f"`{wide}` has that many columns, `{few}` has not", sure=False)
-
-
 def _encoding(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """'utf-8' codec can't decode byte 0xe9 in position 10"""
     for call in code.calls(*_READERS):
@@ -70,7 +53,7 @@ def _encoding(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edi
 
 def _path(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """No such file or directory: 'cars.csv'; the folder has `inputs/cars.csv`"""
-    for there in re.findall(r"`([^`]+)`", error.hint):
+    for there in error.suggested("files"):
         if PurePosixPath(there).name == PurePosixPath(match["path"].replace("\\", "/")).name:
             spans = [code.retold(node, there) for node in _texts(code, match["path"])]
             yield Edit(spans, f"the file is `{there}`", sure=False)
@@ -78,7 +61,7 @@ def _path(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
 
 def _column(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """'team'; `discipline` has the columns 'Team', 'Yellow Cards'"""
-    there = re.findall(r"'((?:[^'\\]|\\.)*)'", error.hint.partition("has the columns")[2])
+    there = error.suggested("columns")
     bare = {re.sub(r"\W|_", "", name).casefold(): name for name in there}
     spans, said = [], []
     for node in code.near(ast.Constant):
@@ -231,8 +214,6 @@ RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"^KeyError"), _column),
     (re.compile(r"nested renamer is not supported"), _renamer),
     (re.compile(r"Error tokenizing data"), _separator),
-    (re.compile(r"the first row of the file became the names"), _header),
-    (re.compile(r"`(?P<part>.+)` selects \d+ columns, and `(?P<few>\w+)` has \d+; `(?P<wide>\w+)` has \d+$"), _other_table),
     (re.compile(r"^UnicodeDecodeError: 'utf-?8' codec"), _encoding),
     (re.compile(r"^FileNotFoundError: .*'(?P<path>[^']+)'"), _path),
     (re.compile(r"Cannot perform 'r?(?:and|or)_'|unsupported operand type\(s\) for [&|]:|ufunc 'bitwise_(?:and|or)'"

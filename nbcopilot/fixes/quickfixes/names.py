@@ -6,13 +6,14 @@ import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from nbcopilot.execution import RunError
 from nbcopilot.fixes.quickfixes import tables
-from nbcopilot.fixes.quickfixes.cell import Code, Edit, Span, owner
-from nbcopilot.sandbox.report import RunError
+from nbcopilot.notebook.source_edit import Code, Edit, Span, owner
 
 Rule = Callable[[Code, "re.Match[str]", RunError], Iterable[Edit]]
 
-_NEAR = re.compile(r"did you mean `(\w+)`\?|Did you mean:? '(\w+)'\?")
+# CPython's own suggestion: "Did you mean: 'append'?"
+_NEAR = re.compile(r"Did you mean:? '(\w+)'\?")
 # The import that an edit may bring into use.
 _ROOTS = {
     "np": "import numpy as np",
@@ -52,8 +53,8 @@ def _renamed(code: Code, places: list[ast.Attribute], new: str) -> list[Span]:
 
 def _near(error: RunError) -> str:
     """The name that the error says may have been meant; "" when it says none."""
-    told = _NEAR.search(f"{error.hint} {error.message}")
-    return (told[1] or told[2]) if told else ""
+    told = _NEAR.search(error.message)
+    return next(iter(error.suggested("name")), told[1] if told else "")
 
 
 def _of(code: Code, name: str, module: str) -> list[ast.Attribute]:

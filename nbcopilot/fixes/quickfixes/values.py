@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from nbcopilot.fixes.quickfixes.cell import Code, Edit, called, owner
+from nbcopilot.execution import RunError
 from nbcopilot.fixes.quickfixes.names import Rule
-from nbcopilot.sandbox.report import RunError
+from nbcopilot.notebook.source_edit import Code, Edit, called, owner
 
 _SIGNS = r"[$€£¥₹,%\s]"
 _INTEGERS = ("int", "'int'", '"int"', "'int64'", '"int64"', "np.int64", "np.int32", "'int32'", '"int32"')
@@ -56,19 +56,6 @@ def _mixed_times(code: Code, match: re.Match[str], error: RunError) -> Iterator[
     for call in code.calls("to_datetime"):
         if not any(k.arg in ("format", None) for k in call.keywords):
             yield Edit([code.added(call, 'format="mixed"')], "times in several formats", sure=False)
-
-
-def _numbers_as_times(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
-    """the times all lie in the first minute of 1970: the numbers 1960 to 2014 were read as nanoseconds"""
-    low, high = int(match["low"]), int(match["high"])
-    formats = {"%Y": (1500, 2200), "%Y%m": (150001, 220012), "%Y%m%d": (15000101, 22001231)}
-    form = next((form for form, (first, last) in formats.items() if first <= low <= high <= last), None)
-    for call in code.calls("to_datetime"):
-        plain = call.args and not any(k.arg in ("format", "unit", None) for k in call.keywords)
-        if form and plain and not isinstance(call.args[0], (ast.List, ast.Tuple, ast.Starred)):
-            as_text = code.replaced(call.args[0], f"{code.operand(call.args[0])}.astype(str)")  # pandas 3 wants texts
-            edits = [as_text, code.added(call, f'format="{form}"')]
-            yield Edit(edits, f"the numbers are dates of the form {form}", sure=False)
 
 
 def _tensor(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
@@ -132,7 +119,6 @@ RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"Cannot convert non-finite values|cannot convert float NaN to integer|invalid literal for int\(\) with base 10: '(?:nan|-?\d+\.\d+)'"), _missing_integer),
     (re.compile(r"Can only use \.(?P<name>dt|str) accessor with"), _accessor),
     (re.compile(r"time data .* doesn't match format|unconverted data remains"), _mixed_times),
-    (re.compile(r"the numbers (?P<low>\d+) to (?P<high>\d+) were read as nanoseconds"), _numbers_as_times),
     (re.compile(r"Can't call numpy\(\) on Tensor that requires grad|can't convert \S+ device type tensor to numpy"), _tensor),
     (re.compile(r"invalid index of a 0-dim tensor"), _scalar_tensor),
     (re.compile(r"can only concatenate str \(not|unsupported operand type\(s\) for \+: '\w+' and 'str'"), _text_plus),

@@ -19,7 +19,7 @@ OWN_FILES = "nbcopilot/sandbox/worker"
 
 
 def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
-    """{"type", "repr", "shape", "digest", "hollow", "headless", "epoch"} of a value; its repr gets one second and `limit` characters."""
+    """{"type", "repr", "shape", "digest", "all_nan", "header_is_data", "epoch_nanoseconds"} of a value; its repr gets one second and `limit` characters."""
     kind = type(value)
     text = within(1.0, lambda: _text(value, limit), f"<{kind.__name__}>")
     shape = getattr(value, "shape", None)
@@ -33,9 +33,9 @@ def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
         "repr": text,
         "shape": list(shape) if isinstance(shape, tuple) and _is_shape(shape) else None,
         "digest": within(1.0, lambda: digest(value), ""),
-        "hollow": within(1.0, lambda: _is_hollow(value), False),
-        "headless": within(1.0, lambda: _numbers_for_names(value), ""),
-        "epoch": within(1.0, lambda: _numbers_for_times(value), ""),
+        "all_nan": within(1.0, lambda: _is_all_nan(value), False),
+        "header_is_data": within(1.0, lambda: _numbers_for_names(value), []),
+        "epoch_nanoseconds": within(1.0, lambda: _numbers_for_times(value), None),
     }
 
 
@@ -68,7 +68,7 @@ def _text(value: Any, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _is_hollow(value: Any) -> bool:
+def _is_all_nan(value: Any) -> bool:
     """Whether a frame, series or array has values and all of them are missing."""
     if not getattr(value, "size", 0) or not isinstance(getattr(value, "shape", None), tuple) or not value.shape:
         return False
@@ -77,21 +77,21 @@ def _is_hollow(value: Any) -> bool:
     return getattr(getattr(value, "dtype", None), "kind", "") == "f" and bool((value != value).all())
 
 
-def _numbers_for_names(value: Any) -> str:
-    """The first columns of a frame whose names are the numbers of a row of data: most numbers, one with a fraction; or ""."""
+def _numbers_for_names(value: Any) -> list[str]:
+    """The first columns of a frame whose names are the numbers of a row of data: most numbers, one with a fraction; or []."""
     names = getattr(value, "columns", None)
     if names is None or not len(names) or not all(isinstance(name, str) for name in names):
-        return ""
+        return []
     numbers = [name for name in names if re.fullmatch(r"-?\d+(?:\.\d+)*", name)]
     fractions = [name for name in numbers if re.fullmatch(r"-?\d+\.\d+", name)]
-    return ", ".join(map(repr, numbers[:2])) if fractions and 2 * len(numbers) >= len(names) else ""
+    return [str(name) for name in numbers[:2]] if fractions and 2 * len(numbers) >= len(names) else []
 
 
-def _numbers_for_times(value: Any) -> str:
-    """Of times that all lie in the first minute of 1970: "1960 to 2014", the numbers that were taken for nanoseconds; or ""."""
+def _numbers_for_times(value: Any) -> list[int] | None:
+    """Of times that all lie in the first minute of 1970: the smallest and largest number that was taken for nanoseconds."""
     pandas = sys.modules.get("pandas")
     if pandas is None or not isinstance(value, (pandas.DataFrame, pandas.Series, pandas.DatetimeIndex)):
-        return ""
+        return None
     columns = [value[name] for name in value.columns[:50]] if isinstance(value, pandas.DataFrame) else [value]
     for times in [*columns, getattr(value, "index", None)]:
         if (
@@ -101,8 +101,8 @@ def _numbers_for_times(value: Any) -> str:
         ):
             first, last = times.min(), times.max()
             if pandas.Timestamp(0) < first <= last < pandas.Timestamp(60, unit="s"):
-                return f"{first.value} to {last.value}"
-    return ""
+                return [int(first.value), int(last.value)]
+    return None
 
 
 def _is_shape(shape: tuple[Any, ...]) -> bool:
@@ -134,43 +134,45 @@ def error(exc: BaseException, filename: str) -> dict[str, Any]:
     }
 
 
-def hint(exc: BaseException, namespace: Mapping[str, Any], line: str = "") -> str:
-    """What the author may have meant: a near attribute, or the columns that a frame in the line has; or ""."""
+def suggestions(exc: BaseException, namespace: Mapping[str, Any], line: str = "") -> list[dict[str, Any]]:
+    """What the author may have meant, as {"kind", "names", "owner"}: a near attribute, or the columns that a frame in the line has."""
     if isinstance(exc, AttributeError) and exc.name and exc.obj is not None:
         near = difflib.get_close_matches(exc.name, [n for n in dir(exc.obj) if not n.startswith("_")], n=1, cutoff=0.7)
-        return f"did you mean `{near[0]}`?" if near else ""
+        return [{"kind": "name", "names": near, "owner": ""}] if near else []
     pandas = sys.modules.get("pandas")
     if isinstance(exc, KeyError) and pandas is not None and exc.args:
         frames = {n: v for n, v in namespace.items() if isinstance(v, pandas.DataFrame) and not n.startswith("_")}
         named = {n: v for n, v in frames.items() if re.search(rf"\b{re.escape(n)}\b", line)}
         frames = named or frames
-        told = [
-            f"`{name}` has the columns {', '.join(map(repr, list(frame.columns)[:20]))}"
-            for name, frame in frames.items()
+        return [
+            {"kind": "columns", "names": [str(column)[:80] for column in list(frame.columns)[:20]], "owner": name}
+            for name, frame in list(frames.items())[:2]
         ]
-        return "; ".join(told[:2])[:400]
-    return ""
+    return []
 
 
-def found_elsewhere(value: Any, source: str, namespace: Mapping[str, Any]) -> str:
-    """Of a table that came out empty: where the texts in the code are found, in the frames that it names; or ""."""
+def found_elsewhere(value: Any, source: str, namespace: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Of a table that came out empty, where the texts in the code are found, in the frames that it names.
+
+    As {"frame", "text", "column"}, the latter two as reprs; "column" is None for the index.
+    """
     pandas = sys.modules.get("pandas")
     shape = getattr(value, "shape", None)
     if pandas is None or not isinstance(shape, tuple) or 0 not in shape:
-        return ""
+        return []
     nodes = [*ast.walk(ast.parse(source))]
     texts = {n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    told: list[str] = []
+    told: list[dict[str, Any]] = []
     for name in {n.id: None for n in nodes if isinstance(n, ast.Name)}:
         frame = namespace.get(name)
         if isinstance(frame, pandas.DataFrame):
             for text in sorted(texts - set(map(str, frame.columns))):
                 if text in frame.index:
-                    told.append(f"`{name}` has {text!r} in its index")
+                    told.append({"frame": name, "text": repr(text)[:100], "column": None})
                 else:
                     inside = [column for column in list(frame.columns)[:50] if (frame[column] == text).any()]
-                    told += [f"`{name}` has {text!r} in its column {inside[0]!r}"] if inside else []
-    return "; ".join(told[:3])[:400]
+                    told += [{"frame": name, "text": repr(text)[:100], "column": repr(c)[:100]} for c in inside[:1]]
+    return told[:3]
 
 
 def warned(caught: Iterable[Any], filename: str) -> list[str]:

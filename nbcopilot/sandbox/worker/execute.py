@@ -65,7 +65,13 @@ class Session:
         """(what happened, the value of the last expression) of one cell; nothing is raised."""
         describe_value.remember(filename, source)
         self.watch.clear()
-        report: dict[str, Any] = {"ok": True, "needs": "", "error": None, "timed_out": False, "memory_exceeded": False}
+        report: dict[str, Any] = {
+            "ok": True,
+            "needs": None,
+            "error": None,
+            "timed_out": False,
+            "memory_exceeded": False,
+        }
         value: Any = None
         started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught, self._time_limit(seconds):
@@ -75,8 +81,8 @@ class Session:
             except BaseException as exc:
                 self._failed(report, exc, filename)
         report["seconds"] = time.perf_counter() - started
-        report["meant"] = describe_value.within(
-            1.0, lambda: describe_value.found_elsewhere(value, source, self.namespace), ""
+        report["elsewhere"] = describe_value.within(
+            1.0, lambda: describe_value.found_elsewhere(value, source, self.namespace), []
         )
         report["warnings"] = describe_value.warned(caught, filename)
         return report, value
@@ -85,7 +91,7 @@ class Session:
         report["ok"] = False
         error = describe_value.error(exc, filename)
         if isinstance(exc, NotRunnable):
-            report["needs"] = str(exc)
+            report["needs"] = exc.as_json()
         elif isinstance(exc, TimeLimit):
             report["timed_out"] = True
         elif isinstance(exc, MemoryError):
@@ -94,7 +100,9 @@ class Session:
             report["needs"] = unmet_requirements.missing(error, self.watch, files_known=self.files_known)
         line = linecache.getline(filename, error["line"] or 0)
         report["error"] = {key: error[key] for key in ("name", "message", "line", "traceback")}
-        report["error"]["hint"] = describe_value.within(1.0, lambda: describe_value.hint(exc, self.namespace, line), "")
+        report["error"]["suggestions"] = describe_value.within(
+            1.0, lambda: describe_value.suggestions(exc, self.namespace, line), []
+        )
 
     def _execute(self, source: str, filename: str) -> Any:
         tree = ast.parse(source, filename)
@@ -118,7 +126,7 @@ class Session:
         sys.stdin = sys.__stdin__ = NoInput(NotRunnable)  # type: ignore[assignment,misc]
 
         def no_input(prompt: object = "") -> str:
-            raise NotRunnable("waits for keyboard input")
+            raise NotRunnable("keyboard")
 
         builtins.input = no_input
         vars(builtins).update(exit=_leave, quit=_leave)

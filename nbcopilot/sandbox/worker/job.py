@@ -55,7 +55,7 @@ def _prepare(
     session: Session, job: Mapping[str, Any], blobs: Sequence[tuple[str, bytes]], clock: Clock
 ) -> dict[str, Any]:
     """Rebuild the notebook's state from values, and from cells or definitions that run again."""
-    failed: dict[str, Any] = {"error": None, "needs": "", "skipped": []}
+    failed: dict[str, Any] = {"error": None, "needs": None, "skipped": []}
     started = time.monotonic()
     left = float(job["limits"]["setup_seconds"])
     clock.allow(left)
@@ -133,16 +133,16 @@ def _judge_all(session: Session, examples: list[dict[str, Any]], seconds: float)
     late = 0
     for example in examples:
         if late >= 2:
-            judged.append(
-                {"ok": False, "got": "", "error": "not tried: two examples before it did not end", "digest": ""}
-            )
+            why = "not tried: two examples before it did not end"
+            judged.append({"ok": False, "got": "", "error": why, "digest": "", "end": "skipped"})
             continue
         try:
             judged.append(in_child(lambda example=example: judge(example, session.namespace), seconds))  # type: ignore[misc]
         except ChildDied as died:
             late += died.late
             error = f"did not finish in {seconds:g} s" if died.late else f"ended the process ({_death(died)})"
-            judged.append({"ok": False, "got": "", "error": error, "digest": "late" if died.late else "died"})
+            end = "time" if died.late else "died"
+            judged.append({"ok": False, "got": "", "error": error, "digest": end, "end": end})
     return judged
 
 

@@ -91,7 +91,7 @@ class NoInput(io.TextIOBase):
         return False
 
     def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]  # TextIOBase is typed for bytes too
-        raise self._refuse("waits for keyboard input")
+        raise self._refuse("keyboard")
 
     def read(self, size: int | None = -1, /) -> str:
-        raise self._refuse("waits for keyboard input")
+        raise self._refuse("keyboard")

@@ -27,7 +27,17 @@ NO_SHELL = "the shell of the sandbox has no"
 
 
 class NotRunnable(BaseException):
-    """Something that only the user's own session can do; the run ends as "not run", not as failed."""
+    """Something that only the user's own session can do; the run ends as "not run", not as failed.
+
+    reason: one of `verdict.NotRunReason`; detail: the value of its sentence.
+    """
+
+    def __init__(self, reason: str = "keyboard", detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+    def as_json(self) -> dict[str, str]:
+        return {"reason": self.reason, "detail": self.detail}
 
 
 class Shell:
@@ -45,12 +55,12 @@ class Shell:
         if name in ("time", "timeit", "prun"):
             return self._timed(line)
         if name in _INSTALL:
-            raise NotRunnable("installs packages")
+            raise NotRunnable("install")
         if name in ("env", "set_env", "dotenv"):
-            raise NotRunnable("needs environment variables")
+            raise NotRunnable("environment")
         if name in ("system", "sx", "ls", "cat", "pwd", "cd", "mkdir", "head", "!"):
             return self.getoutput(f"{'' if name in ('system', 'sx', '!') else name} {line}")
-        raise NotRunnable(f"uses the magic %{name}")
+        raise NotRunnable("magic", f"%{name}")
 
     def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
         if name in ("time", "timeit", "capture", "prun"):
@@ -63,7 +73,7 @@ class Shell:
             return None
         if name in ("bash", "sh", "script", "!", "sx", "system"):
             return self.system(cell)
-        raise NotRunnable(f"uses the magic %%{name}")
+        raise NotRunnable("magic", f"%%{name}")
 
     def magic(self, line: str) -> Any:
         name, _, rest = line.lstrip("%").partition(" ")
@@ -81,9 +91,9 @@ class Shell:
         if words and (
             words[0] in _INSTALL or words[:3] == [sys.executable, "-m", "pip"] or words[1:3] == ["-m", "pip"]
         ):
-            raise NotRunnable("installs packages")
+            raise NotRunnable("install")
         if not self._may_start_programs:
-            raise NotRunnable("runs a shell command")
+            raise NotRunnable("shell")
         done = subprocess.run(
             command, shell=True, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
         )

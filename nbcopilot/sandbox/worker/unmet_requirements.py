@@ -1,6 +1,6 @@
 """Why a run that failed cannot be blamed on the code: it needs what a sandbox does not have.
 
-Reads the error and the audit record; returns a short reason ("needs the network (example.org)") or "".
+Reads the error and the audit record; returns {"reason", "detail"} as in `verdict.NotRun`, or None.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _WINDOW = re.compile(
 )
 
 
-def missing(error: Mapping[str, Any], watch: Watch, *, files_known: bool) -> str:
-    """What the run would have needed, or "" when the error is the code's own.
+def missing(error: Mapping[str, Any], watch: Watch, *, files_known: bool) -> dict[str, str] | None:
+    """What the run would have needed, or None when the error is the code's own.
 
     files_known: the notebook's folder was there to read from, so that a file that is not in it is missing indeed.
     """
@@ -35,9 +35,9 @@ def missing(error: Mapping[str, Any], watch: Watch, *, files_known: bool) -> str
         or (bases & {"OSError", "ConnectionError"} and name != "FileNotFoundError")
         or error["cause"] in _NETWORK_ERRORS
     ):
-        return f"needs the network ({watch.network[0]})"
+        return _need("network", str(watch.network[0]))
     if name == "KeyError" and raised_in in ("<frozen os>:__getitem__", os.__file__ + ":__getitem__"):
-        return f"needs the environment variable {message.strip(chr(39))}"
+        return _need("environment", message.strip(chr(39)))
     if name in (
         "AssertionError",
         "RuntimeError",
@@ -45,28 +45,32 @@ def missing(error: Mapping[str, Any], watch: Watch, *, files_known: bool) -> str
         "InvalidArgumentError",
         "CUDARuntimeError",
     ) and _GPU.search(message):
-        return "needs a GPU"
+        return _need("gpu")
     if name.endswith(("AuthenticationError", "NoCredentialsError", "OpenAIError", "DefaultCredentialsError")) or (
         name in ("ValueError", "RuntimeError") and _KEY.search(message) and not _in_own_code(error)
     ):
-        return "needs credentials"
+        return _need("credentials")
     if name == "TclError" and _WINDOW.search(message):
-        return "opens a window"
+        return _need("window")
     if name == "AttributeError" and message.startswith(NO_SHELL):
-        return f"uses get_ipython().{message.rsplit(' ', 1)[-1].strip(chr(39))}"
+        return _need("shell-api", message.rsplit(" ", 1)[-1].strip(chr(39)))
     if name == "FileNotFoundError" and not files_known:
         found = re.search(r"'([^']+)'", message)
-        return f"needs the file {found[1]}" if found else "needs a file"
+        return _need("file", found[1] if found else "")
     if name == "OSError" and "Read-only file system" in message:
         found = re.search(r"'([^']+)'", message)
-        return f"writes {found[1] if found else 'a file'}, which is read-only in a check"
+        return _need("read-only", found[1] if found else "")
     if (
         name in ("PermissionError", "OSError")
         and watch.refused
         and ("Read-only" in message or "sandbox" in message or "ermission" in message)
     ):
-        return f"reaches outside the sandbox ({watch.refused[-1]})"
-    return ""
+        return _need("outside", str(watch.refused[-1]))
+    return None
+
+
+def _need(reason: str, detail: str = "") -> dict[str, str]:
+    return {"reason": reason, "detail": detail[:200]}
 
 
 def _in_own_code(error: Mapping[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.judge import Judge
@@ -95,9 +96,9 @@ def test_years_that_were_read_as_nanoseconds_are_read_as_years() -> None:
     result = answered("y = d['Goals'] + 1990\nd['year'] = pd.to_datetime(y)", instruction="add the year as a date")
     assert result.candidate is not None and result.verdict is not None and result.verdict.ok, result
     assert result.candidate.text == "y = d['Goals'] + 1990\nd['year'] = pd.to_datetime(y.astype(str), format=\"%Y\")"
-    assert "warnings" not in result.verdict.evidence
+    assert "warnings" not in evidence_json(result.verdict.evidence)
     plain = answered("d['day'] = pd.to_datetime('2020-01-01')", instruction="add a day")
-    assert plain.verdict is not None and "mended" not in plain.verdict.evidence
+    assert plain.verdict is not None and "mended" not in evidence_json(plain.verdict.evidence)
 
 
 def test_a_file_that_lies_in_a_folder_beside_is_found(tmp_path: Path) -> None:
@@ -148,7 +149,7 @@ def test_a_cell_is_mended_without_the_model_and_the_edit_is_verified() -> None:
     )
     result = fixed("d = d.append(d)", error, Unasked(), TABLE)
     assert result.candidate is not None and result.candidate.text == "d = pd.concat([d, d])"
-    assert result.verdict is not None and result.verdict.evidence["verified"] is True
+    assert result.verdict is not None and evidence_json(result.verdict.evidence)["verified"] is True
     assert result.usage.completion_tokens == 0 and result.edit is not None
     (cell,) = result.edit.cells
     assert cell.metadata["nbcopilot"]["model"]["id"] == "rule" and "fake" not in cell.source
@@ -161,7 +162,7 @@ def test_a_cell_that_cannot_run_here_is_mended_where_the_error_names_the_edit() 
     )
     result = fixed(source, error, Unasked(), "import numpy as np\nfrom nowhere_to_be_had import X, model")
     assert result.candidate is not None and result.candidate.text == "y = np.argmax(model.predict(X), axis=1)"
-    assert result.verdict is not None and result.verdict.evidence["verified"] is False
+    assert result.verdict is not None and evidence_json(result.verdict.evidence)["verified"] is False
 
 
 def misspelt(name: str, *above: str) -> Result:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nbcopilot.fixes.quickfixes import Remedy, remedies
-from nbcopilot.sandbox.report import RunError
+from nbcopilot.execution import RunError, Suggestion
+from nbcopilot.fixes.quickfixes import QuickFix, for_diagnostic, for_error
+from nbcopilot.verdict import Diagnostic
 
 MODULE, OBJECT = "module '{}' has no attribute '{}'", "'{}' object has no attribute '{}'"
 BITS = "Cannot perform 'ror_' with a dtyped [object] array and scalar of type [bool]"
@@ -15,21 +16,8 @@ FREQUENCY = "Invalid frequency: M. Failed to parse with error message: ValueErro
 FOREST = "The 'max_features' parameter of RandomForestClassifier must be an int or None. Got 'auto' instead."
 CONCAT = 'first argument must be an iterable of pandas objects, you passed an object of type "DataFrame"'
 
-EPOCH = "the times in `d` all lie in the first minute of 1970: the numbers {} were read as nanoseconds"
-ASKED = "the request asks for {}, and {} is {} with 9 rows"
-
-# (the cell, the error, what the first remedy makes of the cell, whether the message names it)
+# (the cell, the error, what the first fix makes of the cell, whether the message names it)
 CASES = [
-    ("few.iloc[:, :7]", "Finding", "`few.iloc[:, :7]` selects 7 columns, and `few` has 3; `wide` has 35", "wide.iloc[:, :7]", False),
-    ("x = few\nfew[few.columns[:7]]", "Finding", "`few.columns[:7]` selects 7 columns, and `few` has 3; `wide` has 35",
-     "x = few\nwide[wide.columns[:7]]", False),
-    ("d['y'] = pd.to_datetime(d['y'])", "Finding", EPOCH.format("1960 to 2014"), "d['y'] = pd.to_datetime(d['y'].astype(str), format=\"%Y\")", False),
-    ("pd.to_datetime(d.y + 1)", "Finding", EPOCH.format("1960 to 2014"), 'pd.to_datetime((d.y + 1).astype(str), format="%Y")', False),
-    ("pd.to_datetime(d.day)", "Finding", EPOCH.format("20200101 to 20201231"), 'pd.to_datetime(d.day.astype(str), format="%Y%m%d")', False),
-    ("vol = d['v']\nvol", "Finding", ASKED.format("a DataFrame", "`vol`", "a Series"), "vol = d['v'].to_frame()\nvol", False),
-    ("d.index + 1", "Finding", ASKED.format("a list", "the result", "an Index"), "(d.index + 1).tolist()", False),
-    ("[a, b]", "Finding", ASKED.format("a tuple", "the result", "a list"), "tuple([a, b])", False),
-    ("f = d['v']", "Finding", ASKED.format("a DataFrame with 1 column", "`f`", "a Series"), "f = d['v'].to_frame()", False),
     ("x = np.array(y, dtype=np.float)", "AttributeError", MODULE.format("numpy", "float"), "x = np.array(y, dtype=float)", True),
     ("y = numpy.NaN", "AttributeError", "`np.NaN` was removed in the NumPy 2.0 release. Use `np.nan` instead.", "y = numpy.nan", True),
     ("y = np.newer(1)", "AttributeError", "`np.newer` was removed in the NumPy 9.0 release. Use `np.newest` instead.", "y = np.newest(1)", True),
@@ -102,28 +90,59 @@ CASES = [
     ("cell", "name", "message", "mended", "sure"), CASES, ids=[f"{c[1]} {c[0][:40]}" for c in CASES]
 )
 def test_the_edit_is_what_the_message_asks_for(cell: str, name: str, message: str, mended: str, sure: bool) -> None:
-    found = remedies(cell, RunError(name, message))
+    found = for_error(cell, RunError(name, message))
     assert found and (found[0].source, found[0].sure) == (mended, sure), found
 
 
+KIND = {"told": ""}
+# (the cell, the diagnostic, what the first fix of its rule makes of the cell)
+TOLD = [
+    ("d['y'] = pd.to_datetime(d['y'])", Diagnostic("NB207", "warning", {"whose": "d", "low": 1960, "high": 2014}),
+     "d['y'] = pd.to_datetime(d['y'].astype(str), format=\"%Y\")"),
+    ("pd.to_datetime(d.y + 1)", Diagnostic("NB207", "warning", {"whose": "", "low": 1960, "high": 2014}),
+     'pd.to_datetime((d.y + 1).astype(str), format="%Y")'),
+    ("pd.to_datetime(d.day)", Diagnostic("NB207", "warning", {"whose": "", "low": 20200101, "high": 20201231}),
+     'pd.to_datetime(d.day.astype(str), format="%Y%m%d")'),
+    ("w = pd.read_csv('w.data')", Diagnostic("NB206", "warning", {"frame": "w", "columns": ["1", "0.5"]}),
+     "w = pd.read_csv('w.data', header=None)"),
+    ("vol = d['v']\nvol", Diagnostic("NB208", "intent", {**KIND, "wanted": "DataFrame", "name": "vol", "kind": "Series"}),
+     "vol = d['v'].to_frame()\nvol"),
+    ("d.index + 1", Diagnostic("NB208", "intent", {**KIND, "wanted": "list", "name": "", "kind": "Index"}), "(d.index + 1).tolist()"),
+    ("[a, b]", Diagnostic("NB208", "intent", {**KIND, "wanted": "tuple", "name": "", "kind": "list"}), "tuple([a, b])"),
+    ("x = dframe + dframe", Diagnostic("NB101", "error", {"name": "dframe", "near": "dframes"}), "x = dframes + dframes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "diagnostic", "mended"), TOLD, ids=[case[0] for case in TOLD])
+def test_a_rule_mends_what_it_tells_from_its_data(cell: str, diagnostic: Diagnostic, mended: str) -> None:
+    (fix,) = for_diagnostic(cell, diagnostic)
+    assert fix.source == mended and not fix.sure
+
+
+def test_a_diagnostic_without_a_cure_gets_none() -> None:
+    assert for_diagnostic("x = data1", Diagnostic("NB101", "error", {"name": "data1", "near": "data2"})) == ()
+    assert for_diagnostic("x = 1", Diagnostic("NB301", "info", {"names": ["x"]})) == ()
+    assert for_diagnostic("x (", Diagnostic("NB101", "error", {"name": "x", "near": "y"})) == ()
+
+
 def test_columns_and_files_come_from_what_the_run_saw() -> None:
-    error = RunError("KeyError", "'goals'", 1, hint="`d` has the columns 'Team', 'Goals', 'Red Cards'")
-    assert remedies("d[d['goals'] > 6][\"red cards\"]", error)[0].source == "d[d['Goals'] > 6][\"Red Cards\"]"
-    error = RunError(
-        "FileNotFoundError", "[Errno 2] No such file or directory: 'a.csv'", 1, hint="`data/a.csv`, `b.csv`"
-    )
-    assert [r.source for r in remedies("pd.read_csv('a.csv')", error)] == ["pd.read_csv('data/a.csv')"]
+    columns = Suggestion("columns", ("Team", "Goals", "Red Cards"), "d")
+    error = RunError("KeyError", "'goals'", 1, suggestions=(columns,))
+    assert for_error("d[d['goals'] > 6][\"red cards\"]", error)[0].source == "d[d['Goals'] > 6][\"Red Cards\"]"
+    files = (Suggestion("files", ("data/a.csv", "b.csv")),)
+    error = RunError("FileNotFoundError", "[Errno 2] No such file or directory: 'a.csv'", 1, suggestions=files)
+    assert [r.source for r in for_error("pd.read_csv('a.csv')", error)] == ["pd.read_csv('data/a.csv')"]
 
 
 def test_only_the_statement_that_failed_is_edited() -> None:
     cell = "names.append(1)\nd = d.append(e)\n# d.append(f)\nnames.append(2)"
-    found = remedies(cell, RunError("AttributeError", OBJECT.format("DataFrame", "append"), 2))
+    found = for_error(cell, RunError("AttributeError", OBJECT.format("DataFrame", "append"), 2))
     assert found[0].source == "names.append(1)\nd = pd.concat([d, e])\n# d.append(f)\nnames.append(2)"
 
 
 def test_a_name_of_a_module_is_not_taken_for_a_method_of_the_same_name() -> None:
     cell = "a = np.zeros(3, np.float)\nb = tensor.float()\nc = np.float(tensor.float())"
-    found = remedies(cell, RunError("AttributeError", MODULE.format("numpy", "float"), 3))
+    found = for_error(cell, RunError("AttributeError", MODULE.format("numpy", "float"), 3))
     assert found[0].source == "a = np.zeros(3, float)\nb = tensor.float()\nc = float(tensor.float())"
 
 
@@ -140,7 +159,7 @@ def test_a_name_of_a_module_is_not_taken_for_a_method_of_the_same_name() -> None
     ids=str,
 )
 def test_an_error_that_names_no_cure_gets_none(error: RunError) -> None:
-    assert remedies("y = f(table.bar['missing'])", error) == ()
+    assert for_error("y = f(table.bar['missing'])", error) == ()
 
 
 @given(st.sampled_from(CASES), st.integers(0, 60), st.text(alphabet="()[]'\".,= \nx%é", max_size=4), st.integers(-1, 5))
@@ -148,5 +167,5 @@ def test_broken_cells_and_odd_lines_raise_nothing(
     case: tuple[str, str, str, str, bool], at: int, noise: str, line: int
 ) -> None:
     cell = case[0][:at] + noise + case[0][at:]
-    for remedy in remedies(cell, RunError(case[1], case[2], line if line > 0 else None)):
-        assert isinstance(remedy, Remedy) and remedy.source != cell
+    for fix in for_error(cell, RunError(case[1], case[2], line if line > 0 else None)):
+        assert isinstance(fix, QuickFix) and fix.source != cell

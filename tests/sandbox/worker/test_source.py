@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nbcopilot.sandbox.report import Limits
+from nbcopilot.execution import Limits
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.sandbox.worker import source
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from nbcopilot.verdict import NotRun
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,30 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class RunError:
-    """An exception of the code that ran: class name, message, line in the code (None: elsewhere), plain traceback.
+class Suggestion:
+    """What the author of code that failed may have meant.
 
-    `hint` says what the author may have meant: a near attribute, the columns of a frame.
+    kind "name": another name; "columns": the column names of the frame `owner`; "files": paths that the folder has.
     """
+
+    kind: Literal["name", "columns", "files"]
+    names: tuple[str, ...]
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class RunError:
+    """An exception of the code that ran: class name, message, line in the code (None: elsewhere), plain traceback."""
 
     name: str
     message: str
     line: int | None = None
     traceback: str = ""
-    hint: str = ""
+    suggestions: tuple[Suggestion, ...] = ()
+
+    def suggested(self, kind: str) -> tuple[str, ...]:
+        """The names of all suggestions of a kind, in order."""
+        return tuple(name for one in self.suggestions if one.kind == kind for name in one.names)
 
     def __str__(self) -> str:
         where = f" in line {self.line}" if self.line else ""
@@ -58,20 +73,36 @@ class Shown:
     repr: str
     shape: tuple[int, ...] | None = None
     digest: str = ""
-    hollow: bool = False  # a table or array of nothing but NaN
-    headless: str = ""  # names of columns that are numbers of the first row
-    epoch: str = ""  # of times in the first minute of 1970: the numbers that were read as nanoseconds
+    all_nan: bool = False  # a table or array of nothing but NaN
+    header_is_data: tuple[str, ...] = ()  # names of columns that are numbers of the first row
+    epoch_nanoseconds: tuple[int, int] | None = (
+        None  # of times in the first minute of 1970: the smallest and largest number
+    )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one example: `got` is the repr of the value, `error` the exception in one line, `at` the statement."""
+    """What became of one example: `got` is the repr of the value, `error` the exception in one line, `at` the statement.
+
+    end: "time" when it did not finish, "died" when it ended the process, "skipped" when it was not tried; `error` then
+    says so in words.
+    """
 
     ok: bool
     got: str = ""
     error: str = ""
     digest: str = ""
     at: str = ""
+    end: str = ""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where a text that code looks for is found: in a column of `frame`, or in its index (`column` None). Reprs both."""
+
+    frame: str
+    text: str
+    column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,18 +118,18 @@ class FileWrite:
 class RunReport:
     """What happened when code ran in the sandbox. Failing code is a report, not an exception.
 
-    ok: it ran to its end. ran: it was started at all. needs: why it could not be judged here ("needs the network
-    (example.org)"); then `ok` is False and the code is not to blame. setup_error: the replay of the notebook's
+    ok: it ran to its end. ran: it was started at all. needs: why it could not be judged here; then `ok` is False
+    and the code is not to blame. setup_error: the replay of the notebook's
     state failed, the code did not start. skipped: variables that could not be brought along.
-    created, changed: names of variables, as shown afterwards. level: the sandbox that ran it. meant: of an empty
-    table, where the texts that the code looks for can be found.
+    created, changed: names of variables, as shown afterwards. level: the sandbox that ran it. elsewhere: of an
+    empty table, where the texts that the code looks for can be found.
     """
 
     ok: bool
     level: str = ""
     ran: bool = True
     error: RunError | None = None
-    needs: str = ""
+    needs: NotRun | None = None
     stdout: str = ""
     result: Shown | None = None
     created: Mapping[str, Shown] = field(default_factory=dict)
@@ -114,8 +145,14 @@ class RunReport:
     memory_exceeded: bool = False
     setup_error: RunError | None = None
     skipped: tuple[str, ...] = ()
-    meant: str = ""
+    elsewhere: tuple[Elsewhere, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+
+    def left(self) -> Iterator[tuple[str, Shown]]:
+        """What the run leaves, by name: the variables that it makes and changes, and its result ("")."""
+        yield from {**self.created, **self.changed}.items()
+        if self.result is not None:
+            yield "", self.result
 
     @property
     def intact(self) -> bool:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from nbcopilot.checks.check import check
+from nbcopilot.checking import check
+from nbcopilot.checks.registry import area, hint, message
+from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
 from nbcopilot.policy import load
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.testgen.offer import offer
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Verdict
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
+from nbcopilot.verdict import Verdict
 
 CONFIG = Config(check_seconds=30.0)
 NONE = Notebook()
@@ -26,42 +29,49 @@ def verdict(
 
 
 def errors(found: Verdict) -> list[str]:
-    return [f"{f.check}: {f.message}" for f in found.findings if f.severity == "error"]
+    return [f"{area(f)}: {message(f)}" for f in found.diagnostics if f.severity == "error"]
 
 
 def test_good_code_passes_with_its_evidence() -> None:
     found = verdict("total = sum(values)\nprint(total)", "add", "values = [1, 2]")
     assert found.ok and found.level
     assert found.checks == {"syntax": "ok", "names": "ok", "imports": "ok", "run": "passed"}
-    assert found.evidence["creates"] == ["total"] and found.evidence["prints"] == 2 and "changes" not in found.evidence
+    assert (
+        evidence_json(found.evidence)["creates"] == ["total"]
+        and evidence_json(found.evidence)["prints"] == 2
+        and "changes" not in evidence_json(found.evidence)
+    )
 
 
-def test_a_table_without_rows_is_noted_with_where_the_text_is_found() -> None:
+def test_a_table_without_rows_is_told_as_a_guess_with_where_the_text_is_found() -> None:
+    def empty(found: Verdict) -> list[str]:
+        assert found.ok
+        return [message(d) for d in found.diagnostics if d.code == "NB205"]
+
     table = "import numpy as np\na = np.arange(6).reshape(2, 3)"
-    assert verdict("a[a[:, 0] > 9]", "rows above 9", table).evidence["empty"] == "the result is empty (0 x 3)"
-    assert verdict("b = a[:, 3:]", "cut", table).evidence["empty"] == "`b` is empty (2 x 0)"
-    assert "empty" not in verdict("none = a[a[:, 0] > 9]\nlen(none)", "how many?", table).evidence
+    assert empty(verdict("a[a[:, 0] > 9]", "rows above 9", table)) == ["The result is empty (0 x 3)"]
+    assert empty(verdict("b = a[:, 3:]", "cut", table)) == ["`b` is empty (2 x 0)"]
+    assert empty(verdict("none = a[a[:, 0] > 9]\nlen(none)", "how many?", table)) == []
     frame = "import pandas as pd\nd = pd.DataFrame({'a': ['x', 'y'], 'b': ['p', 'q']}, index=['Oslo', 'Rome'])"
-    found = verdict("d[d['a'] == 'Oslo']", "the rows of Oslo", frame).evidence["empty"]
-    assert found == "the result is empty (0 x 2); `d` has 'Oslo' in its index"
-    found = verdict("d[d['a'] == 'q']", "the rows with q", frame).evidence["empty"]
-    assert found == "the result is empty (0 x 2); `d` has 'q' in its column 'b'"
+    found = empty(verdict("d[d['a'] == 'Oslo']", "the rows of Oslo", frame))
+    assert found == ["The result is empty (0 x 2); `d` has 'Oslo' in its index"]
+    found = empty(verdict("d[d['a'] == 'q']", "the rows with q", frame))
+    assert found == ["The result is empty (0 x 2); `d` has 'q' in its column 'b'"]
 
 
-def test_the_kind_of_value_that_a_request_names_is_held_against_the_run() -> None:
+def test_the_kind_of_value_that_a_request_names_is_held_against_the_run_as_a_guess() -> None:
     frame = "import pandas as pd\nd = pd.DataFrame({'a': [1, 2], 'b': [3, 4]})"
     asked = "create a DataFrame called col with the values of a"
-    broken = "tests: the request asks for a DataFrame, and `col` is a Series with 2 rows"
-    assert errors(verdict("col = d['a']", asked, frame)) == [broken]
-    assert verdict("col = d[['a']]", asked, frame).ok
-    assert verdict("d['a'].tolist()", "return a list of the values of a", frame).ok
+    found = verdict("col = d['a']", asked, frame)
+    assert found.ok and [(d.code, d.severity) for d in found.diagnostics] == [("NB208", "intent")]
+    assert verdict("col = d[['a']]", asked, frame).diagnostics == ()
 
 
 def test_each_step_ends_the_check_and_says_why() -> None:
-    assert errors(verdict("x = (")) == ["syntax: '(' was never closed in line 1: `x = (`"]
+    assert errors(verdict("x = (")) == ["syntax: '(' was never closed: `x = (`"]
     assert errors(verdict("x = unknown")) == ["names: `unknown` is not defined"]
     assert errors(verdict("import no_such_package")) == ["imports: `no_such_package` is not installed"]
-    assert errors(verdict("x = 1\n[][x]")) == ["run: IndexError: list index out of range in line 2: `[][x]`"]
+    assert errors(verdict("x = 1\n[][x]")) == ["run: IndexError: list index out of range in `[][x]`"]
     assert verdict("x = unknown").checks["run"] == "not-run"
 
 
@@ -69,7 +79,10 @@ def test_a_package_that_the_notebook_itself_imports_is_not_the_answers_fault() -
     cell = Cell("a", "code", "from no_such_package.models import Net", executed=1)
     found = verdict("import no_such_package\nx = 1", notebook=Notebook((cell,)))
     assert found.ok and found.checks["run"] == "not-run" and found.checks["imports"] == "ok"
-    assert found.evidence["not_run"] == "`no_such_package` is not installed here, and the notebook imports it"
+    assert (
+        evidence_json(found.evidence)["not_run"]
+        == "`no_such_package` is not installed here, and the notebook imports it"
+    )
     assert not verdict("import no_such_package", notebook=Notebook((cell,), namespace=())).ok, "a kernel would have it"
     failed = ErrorInfo("ModuleNotFoundError", "No module named 'no_such_package'", "", "a")
     assert not verdict("import no_such_package", notebook=Notebook((cell,), error=failed)).ok
@@ -78,15 +91,18 @@ def test_a_package_that_the_notebook_itself_imports_is_not_the_answers_fault() -
 
 def test_examples_of_the_instruction_are_held_against_the_code() -> None:
     instruction = 'def inc(x):\n    """One more.\n\n    >>> inc(1)\n    2\n    >>> inc(2)\n    3\n    """\n'
-    assert verdict("def inc(x):\n    return x + 1", instruction).evidence["examples"] == {"passed": 2, "of": 2}
+    assert evidence_json(verdict("def inc(x):\n    return x + 1", instruction).evidence)["examples"] == {
+        "passed": 2,
+        "of": 2,
+    }
     wrong = verdict("def inc(x):\n    return x * 2", instruction)
     assert not wrong.ok and wrong.checks["examples"] == "failed" and wrong.checks["run"] == "passed"
-    assert errors(wrong) == ["tests: the example `inc(2) gives 3` does not hold: it gave 4"]
+    assert errors(wrong) == ["tests: The example `inc(2) gives 3` does not hold: it gave 4"]
 
 
 def test_an_assert_of_the_instruction_says_what_came_out() -> None:
     found = verdict("def f(n):\n    return n", "Write f. Your code should satisfy: assert f(99) == 101")
-    assert errors(found) == ["tests: the example `f(99) == 101` does not hold: it gave 99"]
+    assert errors(found) == ["tests: The example `f(99) == 101` does not hold: it gave 99"]
 
 
 def test_an_example_that_raises_or_hangs_is_told() -> None:
@@ -94,21 +110,23 @@ def test_an_example_that_raises_or_hangs_is_told() -> None:
         "def f(n):\n    if n:\n        raise ValueError('no')\n    while True: pass", "f(1) == 1\nf(0) == 0"
     )
     assert errors(found) == [
-        "tests: the example `f(1) == 1` does not hold: it raised ValueError: no",
-        "tests: the example `f(0) == 0` does not hold: it did not finish in 3 s",
+        "tests: The example `f(1) == 1` does not hold: it raised ValueError: no",
+        "tests: The example `f(0) == 0` does not hold: it did not finish in 3 s",
     ]
 
 
 def test_a_promised_function_must_be_there() -> None:
     found = verdict("def other(x):\n    return x", "Your code should satisfy: assert wanted(1) == 1")
-    assert errors(found) == ["tests: the code does not define `wanted`, which is asked for"]
+    assert errors(found) == ["tests: The code does not define `wanted`, which the request uses"]
 
 
 def test_variables_that_would_change_are_listed() -> None:
     found = verdict("df.append(1)\nn = 2", "add", "df = [0]\nn = 1\nkept = 3")
-    assert found.ok and found.evidence["changes"] == ["df", "n"]
+    assert found.ok and evidence_json(found.evidence)["changes"] == ["df", "n"]
     deleted = verdict("del df", "remove", "df = [0]")
-    assert any("deletes `df`" in f.message for f in deleted.findings) and deleted.evidence["deletes"] == ["df"]
+    assert any("Deletes `df`" in message(f) for f in deleted.diagnostics) and evidence_json(deleted.evidence)[
+        "deletes"
+    ] == ["df"]
 
 
 @pytest.mark.parametrize(
@@ -125,21 +143,21 @@ def test_variables_that_would_change_are_listed() -> None:
 def test_what_cannot_be_judged_is_not_run_and_not_failed(code: str, why: str) -> None:
     found = verdict(code, config=replace(CONFIG, check_seconds=1.0) if code.startswith("while") else CONFIG)
     assert found.ok and found.checks["run"] == "not-run"
-    assert found.evidence["not_run"].startswith(why)
-    assert [f.severity for f in found.findings] == ["warning"]
+    assert evidence_json(found.evidence)["not_run"].startswith(why)
+    assert [f.severity for f in found.diagnostics] == ["warning"]
 
 
 def test_cells_above_that_cannot_run_again_are_not_the_code_s_fault() -> None:
     found = verdict("x + 1", "add", "x = open('gone.csv')")
     assert found.ok and found.checks["run"] == "not-run"
-    assert "the cells above could not be run again (FileNotFoundError" in found.evidence["not_run"]
+    assert "the cells above could not be run again (FileNotFoundError" in evidence_json(found.evidence)["not_run"]
 
 
 def test_a_file_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
     (tmp_path / "inputs").mkdir()
     (tmp_path / "inputs" / "sales.csv").write_text("a\n1\n")
     found = verdict("open('sales.csv').read()", notebook=Notebook(path=tmp_path / "n.ipynb"))
-    assert not found.ok and errors(found)[0].endswith("the folder has `inputs/sales.csv`")
+    assert not found.ok and hint(found.errors[0]) == "The folder has `inputs/sales.csv`"
     assert verdict("open('inputs/sales.csv').read()", notebook=Notebook(path=tmp_path / "n.ipynb")).ok
 
 
@@ -150,7 +168,7 @@ def test_a_wrong_column_is_answered_with_the_columns() -> None:
         "import pandas as pd\ndf = pd.DataFrame({'price': [1], 'city': ['x']})",
         config=replace(CONFIG, check_seconds=30),
     )
-    assert "`df` has the columns 'price', 'city'" in errors(found)[0]
+    assert "`df` has the columns 'price', 'city'" in hint(found.errors[0])
 
 
 def test_other_languages_and_cell_magics_are_not_run() -> None:
@@ -173,7 +191,8 @@ def test_a_policy_can_ask_for_a_level(tmp_path: Path) -> None:
     found = check(Candidate("1"), Task("generate", "x"), NONE, CONFIG, runner=runner)
     assert (
         found.ok
-        and found.evidence["not_run"] == "the policy runs code at level bubblewrap or better; this machine has rlimits"
+        and evidence_json(found.evidence)["not_run"]
+        == "the policy runs code at level bubblewrap or better; this machine has rlimits"
     )
 
 
@@ -191,13 +210,13 @@ def test_live_variables_are_known_and_kept() -> None:
     live = {"values": [3, 1, 2], "unused": object()}
     judge = Judge(CONFIG, namespace=live)
     found = judge.verdict(Candidate("values.sort()\nvalues[0]"), Task("generate", "sort"), NONE, ())
-    assert found.ok and found.evidence["changes"] == ["values"]
+    assert found.ok and evidence_json(found.evidence)["changes"] == ["values"]
     assert live["values"] == [3, 1, 2]
 
 
 def test_notes_of_the_extraction_are_passed_on() -> None:
     found = Judge(CONFIG).verdict(Candidate("1", notes=("the answer was cut",)), Task("generate", "x"), NONE, ())
-    assert [(f.severity, f.message) for f in found.findings] == [("info", "the answer was cut")]
+    assert [(f.severity, message(f)) for f in found.diagnostics] == [("info", "the answer was cut")]
 
 
 def test_the_best_of_several_is_the_one_that_most_agree_with() -> None:
@@ -235,8 +254,11 @@ def test_tests_come_back_with_their_evidence() -> None:
     candidate, found = made(given)
     assert found.ok and found.checks["run"] == "passed"
     counts = found.checks["tests"]
-    assert counts["passed"] == found.evidence["tests"] >= 2 and counts["killed"] >= counts["mutants"] - 1 > 0
-    assert counts["line_coverage"] == 1.0 and found.evidence["disagree"] == 1
+    assert (
+        counts["passed"] == evidence_json(found.evidence)["tests"] >= 2
+        and counts["killed"] >= counts["mutants"] - 1 > 0
+    )
+    assert counts["line_coverage"] == 1.0 and evidence_json(found.evidence)["disagree"] == 1
     assert (
         "def test_inside" in candidate.text
         and "# def test_wrong" in candidate.text
@@ -273,8 +295,8 @@ def test_without_a_sandbox_the_tests_are_shown_as_not_run(tmp_path: Path) -> Non
 def test_tests_that_all_disagree_are_reasons_for_a_repair() -> None:
     source = "import random\ndef clamp(x):\n    return random.SystemRandom().random()\n"
     candidate, found = made("def test_a():\n    assert clamp(1) == 7", source=source)
-    assert not found.ok and "disagrees with the code: test_a: assert clamp(1) == 7" in [
-        f.message for f in found.findings if f.severity == "error"
+    assert not found.ok and "Disagrees with the code: test_a: assert clamp(1) == 7" in [
+        message(f) for f in found.diagnostics if f.severity == "error"
     ]
     assert candidate.text.lstrip().startswith("# These disagree")
 
@@ -290,13 +312,19 @@ def test_a_request_has_a_budget_for_all_its_checks() -> None:
     first = judge.verdict(Candidate("while True: pass"), Task("generate", "x"), NONE, ())
     second = judge.verdict(Candidate("live"), Task("generate", "x"), NONE, ())
     assert first.checks["run"] == second.checks["run"] == "not-run"
-    assert second.ok and second.evidence["not_run"] == "the 0.4 s for the checks of one request are used up"
+    assert (
+        second.ok and evidence_json(second.evidence)["not_run"] == "the 0.4 s for the checks of one request are used up"
+    )
 
 
 def test_in_a_file_without_a_kernel_what_another_cell_made_is_changed_and_not_created() -> None:
     cells = (Cell("a", "code", "total = 1\nimport os"), Cell("b", "code", "rows = [1]"), Cell("c", "code", "total = 0"))
     book, task = Notebook(cells), Task("fix", target=Target("total = 0", "c", position=2))
     found = Judge(CONFIG).verdict(Candidate("total = 2\nmade = 3"), task, book, ())
-    assert found.evidence["changes"] == ["total"] and found.evidence["creates"] == ["made"]
+    assert evidence_json(found.evidence)["changes"] == ["total"] and evidence_json(found.evidence)["creates"] == [
+        "made"
+    ]
     first = Task("fix", target=Target("total = 1", "a", position=0))
-    assert Judge(CONFIG).verdict(Candidate("total = 2"), first, book, ()).evidence["creates"] == ["total"]
+    assert evidence_json(Judge(CONFIG).verdict(Candidate("total = 2"), first, book, ()).evidence)["creates"] == [
+        "total"
+    ]
