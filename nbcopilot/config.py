@@ -17,7 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot import paths, project, urls
-from nbcopilot.config_schema import FIELDS, FREE, LOWER, NAMED, Setting, convert, known
+from nbcopilot.config_schema import (
+    FIELDS,
+    FREE,
+    LOWER,
+    NAMED,
+    Setting,
+    convert,
+    former_names,
+    former_names_first,
+    known,
+)
+from nbcopilot.config_schema import RENAMED as RENAMED
 from nbcopilot.config_schema import Config as Config
 from nbcopilot.errors import ConfigError
 from nbcopilot.project import Project, read_toml, trust_line
@@ -55,36 +66,39 @@ def effective(overrides: Mapping[str, Any] | None = None, *, folder: Path | None
     """Settings and notices for `folder` (default: the working directory). Raises ConfigError."""
     found = {name: Setting(name, f.default, "default") for name, f in FIELDS.items()}
     key = _Key()
+    notices: list[str] = []
     user = user_folder() / "config.toml"
     if user.is_file():
-        _apply(found, _toml(user), str(user))
+        notices += _apply(found, _toml(user), str(user))
         key.follow(found, is_now=False)
     place = project.find(folder or Path.cwd())
-    notices = [place.notice, _apply_project(found, place)]
-    untrusted = place.folder if any(notices) else None
+    ignored = [place.notice, _apply_project(found, place)]
+    notices += [*ignored, *former_names(place.values, place.origin)]
+    untrusted = place.folder if any(ignored) else None
     key.follow(found, is_now=False)
     # Only names that are settings: NBCOPILOT_CONFIG_DIR, NBCOPILOT_CACHE_DIR and the like are the machine's.
     environ = {k[10:].lower(): v for k, v in os.environ.items() if k.startswith("NBCOPILOT_")}
-    for name in environ.keys() & FIELDS.keys():
-        _apply(found, {name: environ[name]}, f"NBCOPILOT_{name.upper()}")
+    for name in (*(environ.keys() & RENAMED.keys()), *(environ.keys() & FIELDS.keys())):
+        notices += _apply(found, {name: environ[name]}, f"NBCOPILOT_{name.upper()}")
     key.follow(found, is_now=True)
-    _apply(found, {k: v for k, v in (overrides or {}).items() if v is not None}, "the call")
+    notices += _apply(found, {k: v for k, v in (overrides or {}).items() if v is not None}, "the call")
     key.follow(found, is_now=True)
     notices.append(key.withheld(found))
     return Effective(tuple(found.values()), tuple(notice for notice in notices if notice), untrusted)
 
 
-def _apply(found: dict[str, Setting], values: Mapping[str, Any], origin: str) -> None:
-    """Put the values of one layer over those found so far. Raises ConfigError."""
-    for key, raw in values.items():
+def _apply(found: dict[str, Setting], values: Mapping[str, Any], origin: str) -> list[str]:
+    """Put the values of one layer over those found so far; a notice for each former name. Raises ConfigError."""
+    for key, raw in former_names_first(values):
         name = known(key, origin)
         found[name] = Setting(name, convert(name, raw, origin), origin)
+    return former_names(values, origin)
 
 
 def _apply_project(found: dict[str, Setting], place: Project) -> str:
     """Put what a project may say over the settings; what was ignored of it, as one sentence. Raises ConfigError."""
     ignored = []
-    for key, raw in place.values.items():
+    for key, raw in former_names_first(place.values):
         name = known(key, place.origin)
         value = convert(name, raw, place.origin)
         may_set = place.is_trusted or _may_set(name, value, found[name].value)
@@ -178,7 +192,11 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def with_changes(config: Config, **changes: Any) -> Config:
     """A copy with the settings that are not None changed and validated; another engine gets no key. Raises ConfigError."""
-    made = {known(k, "the call"): convert(k, v, "the call") for k, v in changes.items() if v is not None}
+    made: dict[str, Any] = {}
+    for key, value in former_names_first(changes):
+        if value is not None:
+            name = known(key, "the call")
+            made[name] = convert(name, value, "the call")
     engine = made.get("engine", config.engine)
     if (
         urls.is_url(engine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -47,7 +48,7 @@ class Config:
     threads: int = _setting(
         0, "CPU threads of the engine; 0 follows what the machine has free", low=0, high=1024, project=TRUSTED
     )
-    carrier: str = _setting("auto", "where weights come from", choices=("auto", "hub", "index"), project=TRUSTED)
+    download_from: str = _setting("auto", "where weights come from", choices=("auto", "hub", "index"), project=TRUSTED)
     temperature: float = _setting(0.0, "0 is greedy", low=0, high=5)
     top_p: float = _setting(1.0, "nucleus sampling; 1 is off", low=0, high=1)
     top_k: int = _setting(0, "keep the k likeliest tokens; 0 is off", low=0, high=1_000_000)
@@ -81,17 +82,17 @@ class Config:
         30.0, "wall time of all checks of one request", low=0.1, high=3600, project=TRUSTED
     )
     repairs: int = _setting(2, "repair rounds after a failed check", low=0, high=2)
-    redraws: int = _setting(
+    retry_samples: int = _setting(
         3,
-        "answers drawn anew in one batch with the first repair; up to four times as many with the second",
+        "new answers sampled in one batch with the first repair; up to four times as many with the second",
         low=0,
         high=16,
     )
-    opinions: int = _setting(
+    consensus_samples: int = _setting(
         6, "further answers to a short request for a next cell, to choose what most of them agree on", low=0, high=16
     )
     label: bool = _setting(True, "one line in every generated cell that names the model and the checks")
-    route: str = _setting("auto", "how cells reach an open notebook", choices=("auto", "comm", "payload", "copy"))
+    insert_via: str = _setting("auto", "how cells reach an open notebook", choices=("auto", "comm", "payload", "copy"))
     idle_minutes: float = _setting(
         30.0, "the resident engine stops after this long without a request", low=0.01, project=TRUSTED
     )
@@ -115,16 +116,38 @@ class Setting:
 
 
 FIELDS = {f.name: f for f in fields(Config)}
+# Settings under the names of the release before: these work until the next one, and a notice says so.
+RENAMED = {
+    "opinions": "consensus_samples",
+    "redraws": "retry_samples",
+    "carrier": "download_from",
+    "route": "insert_via",
+}
 _TYPES: dict[str, type] = {name: type(f.default) for name, f in FIELDS.items()}
 
 
 def known(key: str, origin: str) -> str:
-    """`key`, which is the name of a setting. Raises ConfigError with the nearest name."""
+    """The setting that `key` names, by its present or its former name. Raises ConfigError with the nearest name."""
+    key = RENAMED.get(key, key)
     if key in FIELDS:
         return key
     near = difflib.get_close_matches(key, FIELDS, n=1, cutoff=0.4)
     hint = f"did you mean `{near[0]}`?" if near else "`%nbcopilot config` lists all settings"
     raise ConfigError(f"unknown setting `{key}` in {origin}", hint=hint)
+
+
+def former_names_first(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The items of one layer in the order to apply them: a present name counts over the former one beside it."""
+    return sorted(values.items(), key=lambda item: item[0] not in RENAMED)
+
+
+def former_names(values: Mapping[str, Any], origin: str) -> list[str]:
+    """A notice for each setting of a layer that still stands under its former name."""
+    return [
+        f"`{key}` in {origin} is now called `{RENAMED[key]}`; the former name stops working with the next release"
+        for key in values
+        if key in RENAMED
+    ]
 
 
 def convert(key: str, raw: Any, origin: str) -> Any:

@@ -52,10 +52,10 @@ def sample_batches(context: Context, task: Task, failed: Judged | None, attempt:
             return [first]
         return [replace(first, count=1), SampleBatch(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
     repair = SampleBatch(render(context, failed=[failed]), task.sampling, 1)
-    if not task.redraws or task.kind not in ("generate", "fix"):
+    if not task.retry_samples or task.kind not in ("generate", "fix"):
         return [repair]
-    more = min(task.redraws * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
-    count = max(task.redraws, more)
+    more = min(task.retry_samples * MORE, ROUND_TOKENS // max(1, length)) if attempt > 1 else 0
+    count = max(task.retry_samples, more)
     plain = -(-count // 3) if task.kind == "generate" and not task.think else 0
     spread = _spread(task.sampling, attempt)
     batches = [
@@ -85,7 +85,7 @@ def consensus_batches(
     where the settings draw several anyway.
     length: tokens of an answer so far.
     """
-    wanted = task.opinions - (len(judged) - 1)
+    wanted = task.consensus_samples - (len(judged) - 1)
     plainly = task.candidates == 1 and task.sampling.temperature == 0 and task.sampling.beams == 1
     if (
         wanted <= 0

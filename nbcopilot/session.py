@@ -108,7 +108,7 @@ class Session:
         """Fail (or pull, after a yes) before anything is started."""
         from nbcopilot.models.store import Store
 
-        Store().ensure(config.model, ask=self.ask, progress=self.progress, carrier=config.carrier)
+        Store().ensure(config.model, ask=self.ask, progress=self.progress, carrier=config.download_from)
 
 
 def _key(config: Config) -> tuple[Any, ...]:

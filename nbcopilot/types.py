@@ -78,8 +78,8 @@ class Task:
     sampling: Sampling = Sampling()
     candidates: int = 1
     repairs: int = 1
-    redraws: int = 0
-    opinions: int = 0
+    retry_samples: int = 0
+    consensus_samples: int = 0
     few_shot: int = 0
     think: bool = False
     check: bool = True

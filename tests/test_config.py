@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,47 @@ def test_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"nbcopilot\.toml cannot be read"):
         config.load()
+
+
+@pytest.mark.parametrize(("former", "name"), config.RENAMED.items())
+def test_a_former_name_works_with_a_notice_wherever_a_setting_may_stand(
+    former: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    field = next(f for f in dataclasses.fields(config.Config) if f.name == name)
+    value = field.metadata["choices"][-1] if field.metadata["choices"] else 5
+    monkeypatch.chdir(tmp_path)
+    told = f"is now called `{name}`"
+
+    def check(overrides: dict[str, object], origin: str) -> None:
+        found = config.effective(overrides)
+        assert getattr(found.config, name) == value
+        (notice,) = found.notices
+        assert told in notice and f"`{former}` in {origin}" in notice and found.untrusted is None
+
+    check({former: value}, "the call")
+    (config.user_folder() / "config.toml").write_text(f"{former} = {value!r}\n")
+    check({}, str(config.user_folder() / "config.toml"))
+    (config.user_folder() / "config.toml").unlink()
+    monkeypatch.setenv(f"NBCOPILOT_{former.upper()}", str(value))
+    check({}, f"NBCOPILOT_{former.upper()}")
+    assert getattr(config.with_changes(config.Config(), **{former: value}), name) == value
+
+
+def test_the_present_name_counts_over_the_former_one_beside_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in ("retry_samples = 7\nredraws = 2\n", "redraws = 2\nretry_samples = 7\n"):
+        (config.user_folder() / "config.toml").write_text(text)
+        assert config.load().retry_samples == 7
+    monkeypatch.setenv("NBCOPILOT_REDRAWS", "1")
+    monkeypatch.setenv("NBCOPILOT_RETRY_SAMPLES", "9")
+    assert config.load().retry_samples == 9
+
+
+def test_a_former_name_in_a_project_that_is_not_trusted_may_do_no_more_than_the_present_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "nbcopilot.toml").write_text('carrier = "index"\nredraws = 1\n')
+    monkeypatch.chdir(tmp_path)
+    found = config.effective()
+    assert (found.config.download_from, found.config.retry_samples) == ("auto", 1)
+    assert any("download_from" in notice and "ignored" in notice for notice in found.notices)

@@ -100,7 +100,7 @@ def test_the_speed_of_one_row_is_more_than_that_of_one_among_nine() -> None:
 
 
 def repair(clock: Clock, seconds: float = 20.0) -> Repair:
-    task = Task("generate", "set x", repairs=2, redraws=3)
+    task = Task("generate", "set x", repairs=2, retry_samples=3)
     from nbcopilot.judge import Judge
 
     return Repair(FakeEngine([]), Judge(Config()), Context(task), task, Notebook(), Deadline(seconds, clock))
@@ -139,7 +139,7 @@ def test_an_answer_that_never_ends_is_cut_and_said_to_be() -> None:
 
 
 def test_answers_that_are_all_wrong_end_in_time_with_the_best_of_them_and_a_sentence() -> None:
-    seen, seconds = stream(Typing(["```python\n1 / 0\n```"], 0.05), answer_seconds=3.0, repairs=2, redraws=3)
+    seen, seconds = stream(Typing(["```python\n1 / 0\n```"], 0.05), answer_seconds=3.0, repairs=2, retry_samples=3)
     assert seconds < 6
     assert [event for event in seen if isinstance(event, EditReady)]
     assert any(isinstance(event, Notice) and "no answer passed its checks in 3 s" in event.message for event in seen)
@@ -165,5 +165,5 @@ def test_the_first_answer_that_passes_is_told_at_once_and_once() -> None:
 @pytest.mark.parametrize("seconds", [0.0])
 def test_without_a_limit_all_rounds_are_asked(seconds: float) -> None:
     engine = Typing(["```python\n1 / 0\n```"], 0.0)
-    stream(engine, answer_seconds=seconds, repairs=2, redraws=3)
+    stream(engine, answer_seconds=seconds, repairs=2, retry_samples=3)
     assert sum(engine.asked) > 8

@@ -21,7 +21,7 @@ from nbcopilot.task import make_task
 from nbcopilot.types import Candidate, Cell, ErrorInfo, Judged, Notebook, Target, Task
 from nbcopilot.write.provenance import checked
 
-CONFIG = Config(check_seconds=30, redraws=0)
+CONFIG = Config(check_seconds=30, retry_samples=0)
 GOOD = "```python\nx = 1\n```"
 BAD = "```python\nx = undefined_thing\n```"
 
@@ -60,7 +60,7 @@ def test_repair_is_bounded_and_the_best_answer_is_shown_with_its_problem() -> No
 
 def test_beside_a_repair_new_answers_are_drawn_one_of_them_to_the_plain_request() -> None:
     made = copilot(BAD, BAD, BAD, BAD, GOOD)
-    seen = events(made, redraws=3)
+    seen = events(made, retry_samples=3)
     engine = cast(FakeEngine, made.engine)
     assert [s.temperature for s in engine.samplings] == [0.0, 0.0, 0.0, 0.8]
     assert engine.prompts[2].messages[-1].content == "set x to one"
@@ -81,7 +81,7 @@ def test_the_second_round_draws_more_and_an_equal_answer_is_judged_once() -> Non
             checks.append(candidate.text)
             return super().check(candidate, task, notebook)
 
-    config = Config(**{**CONFIG.__dict__, "redraws": 3, "repairs": 2})
+    config = Config(**{**CONFIG.__dict__, "retry_samples": 3, "repairs": 2})
     seen = list(made.stream(make_task("generate", config, "set x"), Notebook(), judge=Counting(config)))
     assert len([e for e in seen if isinstance(e, CandidateReady)]) == 1 + (1 + 3) + (1 + 12)
     assert len(checks) == 1
@@ -89,7 +89,7 @@ def test_the_second_round_draws_more_and_an_equal_answer_is_judged_once() -> Non
 
 def test_an_answer_that_holds_at_once_is_asked_for_once() -> None:
     made = copilot(GOOD)
-    events(made, redraws=3)
+    events(made, retry_samples=3)
     assert len(cast(FakeEngine, made.engine).prompts) == 1
 
 
@@ -114,7 +114,7 @@ ROWS = Notebook(cells=(Cell("a", "code", "rows = [3, 1, 2]", executed=1), Cell("
 
 def next_cell(answers: list[str | Exception], text: str = "how many rows are there?") -> tuple[list[Event], FakeEngine]:
     engine = FakeEngine([f"```python\n{a}\n```" if isinstance(a, str) else a for a in answers])
-    config = replace(CONFIG, opinions=4)
+    config = replace(CONFIG, consensus_samples=4)
     return list(Copilot(engine, config).stream(make_task("generate", config, text), ROWS)), engine
 
 

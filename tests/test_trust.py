@@ -37,10 +37,10 @@ HARMLESS = {
     "think",
     "context_tokens",
     "repairs",
-    "redraws",
-    "opinions",
+    "retry_samples",
+    "consensus_samples",
     "label",
-    "route",
+    "insert_via",
 }
 # For every other setting: what the user has, and what a project would like better.
 LOOSER: list[tuple[str, Any, Any]] = [
@@ -66,7 +66,7 @@ LOOSER: list[tuple[str, Any, Any]] = [
     ("policy", "", "../outside.toml"),
     ("policy", "", "/etc/passwd"),
     ("dataframe_rows", 0, 20),
-    ("carrier", "hub", "index"),
+    ("download_from", "hub", "index"),
     ("threads", 2, 512),
     ("cache_mb", 100, 1_000_000),
     ("idle_minutes", 30.0, 100_000.0),

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.cli.renamed import Renamed
 from nbcopilot.errors import UsageError
 
 DEFAULT_MODES = "raw,full"
@@ -42,8 +43,20 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--precision", help="int8, float32, bfloat16, float16")
     parser.add_argument("--candidates", type=int, help="answers to choose from, where a mode uses several")
     parser.add_argument("--repairs", type=int, help="repair rounds, where a mode repairs")
-    parser.add_argument("--redraws", type=int, help="new answers beside each repair, where a mode draws them")
-    parser.add_argument("--opinions", type=int, help="further answers to a next cell, where a mode compares them")
+    parser.add_argument(
+        "--retry-samples",
+        "--redraws",
+        action=Renamed,
+        type=int,
+        help="new answers beside each repair, where a mode draws them",
+    )
+    parser.add_argument(
+        "--consensus-samples",
+        "--opinions",
+        action=Renamed,
+        type=int,
+        help="further answers to a next cell, where a mode compares them",
+    )
     parser.add_argument("--max-tokens", type=int, help="longest answer")
     parser.add_argument(
         "--answer-seconds",
@@ -142,7 +155,16 @@ def _systems(
     from nbcopilot.session import Session
     from nbcopilot.types import ModelInfo
 
-    named = ("model", "precision", "engine", "candidates", "repairs", "redraws", "opinions", "max_tokens")
+    named = (
+        "model",
+        "precision",
+        "engine",
+        "candidates",
+        "repairs",
+        "retry_samples",
+        "consensus_samples",
+        "max_tokens",
+    )
     overrides = {name: getattr(args, name) for name in named}
     unlimited = args.answer_seconds is None and args.suite != "everyday"
     overrides["answer_seconds"] = 0.0 if unlimited else args.answer_seconds
@@ -154,8 +176,8 @@ def _systems(
     settings = {
         "candidates": config.candidates,
         "repairs": config.repairs,
-        "redraws": config.redraws,
-        "opinions": config.opinions,
+        "retry_samples": config.retry_samples,
+        "consensus_samples": config.consensus_samples,
         "max_tokens": config.max_tokens,
         "answer_seconds": config.answer_seconds,
     }

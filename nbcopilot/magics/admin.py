@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from nbcopilot import session, trust
 from nbcopilot._version import __version__
 from nbcopilot.config import effective, with_changes
+from nbcopilot.config_schema import former_names, known
 from nbcopilot.errors import UsageError
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.display import Stream
@@ -64,6 +65,9 @@ def _config(rest: str, shell: InteractiveShell) -> None:
         if not found:
             name, _, value = rest.partition(" ")
         name = name.strip().lstrip("-").replace("-", "_")
+        for notice in former_names({name: value}, "the call"):
+            print(f"nbcopilot: {notice}")
+        name = known(name, "the call")
         current.config = with_changes(current.config, **{name: value.strip().strip("\"'")})
         shown = "(set)" if name == "api_key" else getattr(current.config, name)
         print(f"{name} = {shown} for this session")

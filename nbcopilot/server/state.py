@@ -155,7 +155,7 @@ class State:
 
         def work() -> None:
             try:
-                Store().pull(name, progress=report, carrier=self.load().carrier)
+                Store().pull(name, progress=report, carrier=self.load().download_from)
             except BaseException as exc:  # raised again below, in the thread that reads
                 problem.append(exc)
             updates.put(None)

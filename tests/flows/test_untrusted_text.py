@@ -91,7 +91,7 @@ def test_a_plain_schema_needs_no_frame(tmp_path: Path) -> None:
 
 def test_an_error_that_quotes_data_starts_no_chat_turn(tmp_path: Path) -> None:
     engine = FakeEngine([f"raise ValueError({BREAKOUT!r})", "x = 1"])
-    config = Config(redraws=0, repairs=1, opinions=0)
+    config = Config(retry_samples=0, repairs=1, consensus_samples=0)
     Copilot(engine, config).run(
         make_task("generate", config, "do it"), document.read(notebook_file(tmp_path, "calm")).snapshot()
     )

@@ -315,7 +315,7 @@ def test_first_way_that_can_is_taken_and_said(
     cells: tuple[NewCell, ...], config: str, kernel: bool, route: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shell = Shell(kernel=kernel)
-    made = delivery.deliver(CellEdit("g", cells), shell, Config(route=config))
+    made = delivery.deliver(CellEdit("g", cells), shell, Config(insert_via=config))
     assert made.route == route
     assert bool(shell.inputs) == (route == "payload")
     assert made.sentence

@@ -43,7 +43,7 @@ def answered(
     cells = (Cell("a", "code", TABLE, executed=1),)
     path = folder / "n.ipynb" if folder else None
     notebook = Notebook(cells, cursor=1, names=frozenset({"d", "pd", "np"}), history=(TABLE,), path=path)
-    config = config or Config(repairs=1, redraws=0, opinions=0)
+    config = config or Config(repairs=1, retry_samples=0, consensus_samples=0)
     task = Task("generate", instruction, repairs=config.repairs)
     return Copilot(FakeEngine([f"```python\n{answer}\n```"]), config).run(task, notebook, judge=Judge(config))
 
@@ -79,7 +79,7 @@ def test_the_one_table_is_meant_by_a_name_that_people_give_to_tables() -> None:
     cells = (Cell("a", "code", TABLE, executed=1), Cell("q", "code", "%%generate\nSelect rows"))
     variables = (Variable("d", "DataFrame", "frame", "DataFrame, 2 rows × 3 columns"),)
     notebook = Notebook(cells, cursor=1, namespace=variables, names=frozenset({"d", "pd", "np"}), history=(TABLE,))
-    config = Config(repairs=1, redraws=0, opinions=0)
+    config = Config(repairs=1, retry_samples=0, consensus_samples=0)
 
     def asked(notebook: Notebook) -> Result:
         task = Task("generate", "Select rows where df.Goals is greater than 1", repairs=1)
@@ -121,7 +121,7 @@ def test_a_file_without_a_row_of_names_is_read_as_one(tmp_path: Path) -> None:
 
 
 def test_without_repairs_an_answer_is_shown_as_the_model_wrote_it() -> None:
-    result = answered(ANSWERS[0][0], Config(repairs=0, redraws=0, opinions=0))
+    result = answered(ANSWERS[0][0], Config(repairs=0, retry_samples=0, consensus_samples=0))
     assert result.candidate is not None and result.candidate.text == ANSWERS[0][0]
     assert result.verdict is not None and not result.verdict.ok
 
