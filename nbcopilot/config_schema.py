@@ -64,6 +64,18 @@ class Config:
     dataframe_rows: int = _setting(
         0, "rows of a DataFrame that may be sent; 0 sends the schema only", low=0, high=20, project=LOWER
     )
+    grounding: str = _setting(
+        "all",
+        "what a request is grounded in: off; facts (measured columns); plan (and links in the prompt); openings (and first "
+        "lines of the answer); all (and checks of intent)",
+        choices=("off", "facts", "plan", "openings", "all"),
+    )
+    column_values: str = _setting(
+        "auto",
+        "may listed values, ranges and one example of a column be sent? auto: only to a model on this machine",
+        choices=("auto", "always", "never"),
+        project=TRUSTED,
+    )
     redact: bool = _setting(True, "replace secrets in prompts and in anything written", project=True)
     check: bool = _setting(True, "validate what is generated before it is shown as done", project=True)
     check_seconds: float = _setting(10.0, "wall time of one sandboxed run", low=0.1, high=3600, project=TRUSTED)

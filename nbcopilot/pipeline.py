@@ -1,6 +1,6 @@
 """One request from Task and Notebook to CellEdit, forward only.
 
-    aim -> gather -> repair (render -> generate -> extract -> check, bounded) -> plan
+    aim -> ground -> gather -> repair (render -> generate -> extract -> check, bounded) -> plan
 
 Synchronous and generator-based: surfaces consume events and close the generator to cancel at the next token.
 Writes nothing: the surface applies the edit.
@@ -20,6 +20,7 @@ from nbcopilot.deadline import Deadline
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import ContextReady, Done, EditReady, Event, Notice, PromptReady
+from nbcopilot.grounding.ground import ground
 from nbcopilot.judge import Judge
 from nbcopilot.prompts.render import MIN_TOKENS_FOR_EXAMPLES
 from nbcopilot.repair import Repair
@@ -71,7 +72,10 @@ class Copilot:
         judge.warm(task, notebook)
         task, notices = aim(task, notebook)
         yield from notices
-        context = gather(task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config)
+        grounding = ground(task, notebook, self.config.grounding)
+        context = gather(
+            task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config, grounding=grounding
+        )
         yield ContextReady(context)
         yield from _context_notices(context)
 

@@ -25,6 +25,9 @@ SHORT_TOKENS = 64
 # Tokens that another answer may have beyond twice those of the first.
 ROOM_TOKENS = 32
 
+# Openings that are tried side by side where the links are uncertain.
+MAX_OPENINGS = 2
+
 # Characters of mere repetition after which an answer is cut: a ruler of dashes or a row of zeros is shorter.
 LOOP = 200
 
@@ -47,9 +50,11 @@ def sample_batches(context: Context, task: Task, failed: Judged | None, attempt:
     (docs/measuring.md), and four rows take hardly longer than one.
     """
     if failed is None:
-        first = SampleBatch(render(context), task.sampling, task.candidates)
+        ways = openings(context)
+        first = SampleBatch(render(context, opening=ways[0]), task.sampling, task.candidates)
         if task.candidates == 1 or task.sampling.temperature > 0 or task.sampling.beams > 1:
-            return [first]
+            others = ways[1:] if task.check and task.sampling.beams == 1 else []
+            return [first, *(SampleBatch(render(context, opening=way), task.sampling, 1) for way in others)]
         return [replace(first, count=1), SampleBatch(first.prompt, _spread(task.sampling, 0), task.candidates - 1)]
     repair = SampleBatch(render(context, failed=[failed]), task.sampling, 1)
     if not task.retry_samples or task.kind not in ("generate", "fix"):
@@ -61,9 +66,14 @@ def sample_batches(context: Context, task: Task, failed: Judged | None, attempt:
     batches = [
         repair,
         SampleBatch(render_plainly(context), task.sampling if plain == 1 else spread, plain),
-        SampleBatch(render(context), spread, count - plain),
+        SampleBatch(render(context, opening=openings(context)[0]), spread, count - plain),
     ]
     return [batch for batch in batches if batch.count]
+
+
+def openings(context: Context) -> list[str]:
+    """Ways to begin the answer, likeliest first; [""] where the request is linked to nothing."""
+    return list(context.grounding.openings[:MAX_OPENINGS]) or [""]
 
 
 def _spread(sampling: Sampling, attempt: int) -> Sampling:
@@ -101,7 +111,14 @@ def consensus_batches(
         return []
     # One that rambles would be waited for, and it agrees with nobody.
     sampling = replace(_spread(task.sampling, 0), max_tokens=min(task.sampling.max_tokens, 2 * length + ROOM_TOKENS))
-    return [SampleBatch(render(context), sampling, wanted)]
+    # Some begin as the links say, the others as the model likes: where both lead to the same value it is likelier right.
+    ways = list(dict.fromkeys([openings(context)[0], ""]))
+    shares = [wanted // len(ways)] * len(ways)
+    shares[0] += wanted - sum(shares)
+    batches = [
+        SampleBatch(render(context, opening=way), sampling, share) for way, share in zip(ways, shares, strict=True)
+    ]
+    return [batch for batch in batches if batch.count]
 
 
 def is_looping(text: str) -> bool:

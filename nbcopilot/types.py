@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from nbcopilot.live_state import Grounding, LiveState
 from nbcopilot.verdict import Verdict
 
 TaskKind = Literal["generate", "explain", "testgen", "fix", "document", "complete"]
@@ -151,7 +152,8 @@ class Notebook:
     """A frozen notebook: cells in document order, the cursor, and what is known of the live namespace.
 
     `namespace` is None when no kernel was looked at; `names` are all names that are defined there
-    (also those without a `Variable`), `history` the sources that were executed, in order.
+    (also those without a `Variable`), `history` the sources that were executed, in order;
+    `state` holds the measured facts of what is there (tables, keys, files, the last result).
     """
 
     cells: tuple[Cell, ...] = ()
@@ -162,6 +164,7 @@ class Notebook:
     names: frozenset[str] = frozenset()
     history: tuple[str, ...] = ()
     error: ErrorInfo | None = None
+    state: LiveState | None = None
 
     def cell(self, cell_id: str | None) -> Cell | None:
         """The cell with this id, or None."""
@@ -201,6 +204,7 @@ class Context:
     dropped: tuple[Snippet, ...] = ()
     redacted: int = 0
     budget: int = 0
+    grounding: Grounding = field(default_factory=Grounding)
 
     @property
     def tokens(self) -> int:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
-    {"_version", "errors", "git", "printable", "verdict"},
+    {"_version", "errors", "git", "live_state", "printable", "verdict"},
     {"types"},
     {"deadline", "events", "execution", "paths", "urls"},
     {"config_schema", "policy", "trust"},
@@ -21,7 +21,7 @@ LAYERS = [
     {"models", "notebook"},
     {"engine", "examples", "retrieval"},
     {"checks"},
-    {"answers", "context", "prompts", "sandbox", "write"},
+    {"answers", "context", "grounding", "prompts", "sandbox", "write"},
     {"testgen"},
     {"fixes"},
     {"check_budget", "checking", "sampling_plan", "task"},

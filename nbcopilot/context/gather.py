@@ -14,8 +14,10 @@ from dataclasses import replace
 from nbcopilot.config import Config
 from nbcopilot.context import rank
 from nbcopilot.context.budget import Level, Piece, fit
-from nbcopilot.context.sanitize import Cleaner
+from nbcopilot.context.facts import database_pieces, variable_levels
+from nbcopilot.context.sanitize import Cleaner, may_show_values, sendable
 from nbcopilot.errors import PromptTooLargeError
+from nbcopilot.live_state import Grounding
 from nbcopilot.notebook import conventions, dependencies
 from nbcopilot.notebook import language as languages
 from nbcopilot.notebook.labels import unlabelled
@@ -38,9 +40,18 @@ _PASSAGES = 3
 # A line that says nothing to a model, and that it would repeat.
 _OUR_LOAD = re.compile(r"^[ \t]*%(?:re)?load_ext[ \t]+nbcopilot[ \t]*\n?", re.M)
 Snippets = tuple[Snippet, ...]
+NOTHING = Grounding()
 
 
-def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budget: int, config: Config) -> Context:
+def gather(
+    task: Task,
+    notebook: Notebook,
+    *,
+    count: Callable[[str], int],
+    budget: int,
+    config: Config,
+    grounding: Grounding = NOTHING,
+) -> Context:
     """The Context for `task`: snippets most-stable-first, the target last, within `budget` tokens.
 
     `Context.task` is `task` with secrets redacted from instruction and source; a request in a notebook that holds
@@ -63,6 +74,7 @@ def gather(task: Task, notebook: Notebook, *, count: Callable[[str], int], budge
         dropped=dropped,
         redacted=cleaner.count,
         budget=budget,
+        grounding=sendable(grounding, cleaner, config),
     )
 
 
@@ -106,6 +118,9 @@ class _Finder:
         self.notebook = notebook
         self.config = config
         self.needed = rank.needs(task, notebook)
+        self.values = may_show_values(config)
+        measured = config.grounding != "off" and not config.dataframe_rows
+        self.state = notebook.state if measured else None
         # In a live shell the cursor is on the cell that asks.
         asking = (
             notebook.cells[notebook.cursor] if notebook.namespace is not None and notebook.cursor is not None else None
@@ -263,13 +278,9 @@ class _Finder:
         for variable, reason, priority in rank.variables(self.task, self.notebook.namespace or (), self.needed, used):
             if variable.kind in ("function", "class") and self._defining_label(variable.name) in shown:
                 continue  # its source is there
-            text = f"{variable.name}: {variable.summary}"
-            levels = [Level(text, priority)]
-            head = text.split("\n")[0]
-            if len(head) < 0.8 * len(text):
-                levels.append(Level(head, priority + 8))
+            levels = variable_levels(variable, priority, self.state, self.task, values=self.values)
             found.append(Piece("variable", f"variable {variable.name}", reason, tuple(levels)))
-        return found
+        return [*found, *database_pieces(self.state, self.task, values=self.values)]
 
     def _defining_label(self, name: str) -> str:
         found = dependencies.find_definition(self.notebook, name)

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from nbcopilot.live_state import Table
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.fault import at_fault
 from nbcopilot.notebook.requests import is_request
@@ -155,6 +156,12 @@ def usage(notebook: Notebook) -> Counter[str]:
         if cell.kind == "code" and cell.executed is not None:
             found.update(dependencies.names(cell.source, notebook.language).used)
     return found
+
+
+def labels(table: Table, instruction: str) -> list[str]:
+    """Labels of a table that the instruction mentions."""
+    words = {word.casefold() for word in _WORD.findall(instruction)}
+    return [column.label for column in table.columns if words & {w.casefold() for w in _WORD.findall(column.text)}]
 
 
 def variables(

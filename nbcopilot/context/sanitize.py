@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
+from nbcopilot.config import Config
 from nbcopilot.context.budget import Piece
+from nbcopilot.live_state import Grounding
 from nbcopilot.notebook.redact import redact
 
 # Kinds whose text comes from data: it must not be able to close the frame that the prompt puts around data.
@@ -41,3 +43,21 @@ class Cleaner:
 def _defang(text: str) -> str:
     """Data that cannot end the `<data>` frame or start a chat turn: the marks are broken up, the words stay."""
     return re.sub(r"<(?=/?data>|\|)", "< ", text, flags=re.IGNORECASE)
+
+
+def may_show_values(config: Config) -> bool:
+    """Whether values of columns may go to the model: by the setting, else where the model runs on this machine."""
+    if config.column_values == "auto":
+        return not config.engine.startswith(("http://", "https://"))
+    return config.column_values == "always"
+
+
+def sendable(grounding: Grounding, cleaner: Cleaner, config: Config) -> Grounding:
+    """The grounding without what must not leave: lines with secrets, and with values where these stay here."""
+    kept = tuple(link.value for link in grounding.links if link.value and not may_show_values(config))
+
+    def may_go(text: str) -> bool:
+        return cleaner.clean(text) == text and not any(value in text for value in kept)
+
+    openings = tuple(text for text in grounding.openings if may_go(text))
+    return replace(grounding, plan=tuple(line for line in grounding.plan if may_go(line)), openings=openings)

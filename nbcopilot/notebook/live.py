@@ -19,6 +19,7 @@ from nbcopilot.config import Config
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.notebook import conventions, document, namespace, tracking, whereabouts
 from nbcopilot.notebook.namespace import MAX_SUMMARY
+from nbcopilot.notebook.profile.measure import measure
 from nbcopilot.types import Cell, ErrorInfo, Notebook, Variable
 
 __all__ = ["MAX_SUMMARY", "snapshot"]
@@ -55,6 +56,7 @@ def snapshot(shell: Any, source: str, cell_id: str | None, config: Config) -> No
         names=frozenset(name for name in user_ns if type(name) is str),
         history=tuple(history),
         error=_safe(lambda: _error(shell, cells), None),
+        state=_safe(lambda: measure(user_ns, _ordered(user_ns, source), _folder(path)), None),
     )
 
 
@@ -111,11 +113,19 @@ def _executed(shell: Any, history: Sequence[str], running: Cell | None) -> tuple
 
 def _variables(user_ns: Mapping[str, Any], source: str, rows: int) -> tuple[Variable, ...]:
     """Summaries of the user's names: those in the request first, then the newest."""
+    return namespace.summarize(user_ns, _ordered(user_ns, source), rows=rows, focus=source)
+
+
+def _ordered(user_ns: Mapping[str, Any], source: str) -> list[str]:
     hidden = namespace.hidden_names(user_ns)
     own = [name for name in user_ns if name not in hidden]
     words = set(re.findall(r"\w+", source))
     order = [name for name in own if name in words] + [name for name in reversed(own) if name not in words]
-    return namespace.summarize(user_ns, order[:MAX_VARIABLES], rows=rows, focus=source)
+    return order[:MAX_VARIABLES]
+
+
+def _folder(path: Path | None) -> Path | None:
+    return path.parent if path is not None else Path.cwd()
 
 
 def _error(shell: Any, cells: Sequence[Cell]) -> ErrorInfo | None:

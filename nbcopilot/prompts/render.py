@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from nbcopilot.checks import registry
 from nbcopilot.notebook import syntax
-from nbcopilot.prompts.templates import EXAMPLES, KINDS, NEXT_CELLS, SYSTEM
+from nbcopilot.prompts.templates import EXAMPLES, GROUNDED_CELLS, KINDS, NEXT_CELLS, SYSTEM
 from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task
 from nbcopilot.verdict import Diagnostic, Verdict
 
@@ -31,8 +31,11 @@ HEADINGS = {
 }
 
 
-def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()) -> Prompt:
-    """The Prompt for `context`; `failed` are earlier answers with what the checks found (the repair turns)."""
+def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = (), opening: str = "") -> Prompt:
+    """The Prompt for `context`; `failed` are earlier answers with what the checks found (the repair turns).
+
+    opening: first lines of the code, which the model goes on from.
+    """
     task, language = context.task, context.language
     kind = KINDS[task.kind]
     messages = [Message("system", SYSTEM)]
@@ -42,7 +45,7 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
         and language == "python"
         and not 0 < context.budget < MIN_TOKENS_FOR_EXAMPLES
     ):
-        for around, asked, answer in NEXT_CELLS:
+        for around, asked, answer in GROUNDED_CELLS if _is_grounded(context) else NEXT_CELLS:
             request = f"{around}\n\n## The request\n\n{_ask(task, language, inside=True)}\n\n{asked}"
             messages.append(Message("user", request))
             messages.append(Message("assistant", f"{_lead(task, language, inside=True)}{_fence(answer, language)}"))
@@ -58,7 +61,7 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
         return Prompt(messages=tuple(messages), answer=kind.answer, language=language)
     return Prompt(
         messages=tuple(messages),
-        prefill=f"{_lead(task, language, inside=_inside(context))}```{_tag(language)}\n{_opening(task, language)}",
+        prefill=f"{_lead(task, language, inside=_inside(context))}```{_tag(language)}\n{_opening(task, language) or opening}",
         stop=("\n```",),
         answer="code",
         language=language,
@@ -120,6 +123,8 @@ def _request(context: Context) -> str:
     parts = ["## The request", _ask(task, language, inside=True)] if _inside(context) else [_ask(task, language)]
     if task.kind == "generate":
         parts.append(_instruction(task.instruction, language))
+        if context.grounding.plan:
+            parts.append("In this notebook that means:\n" + "\n".join(f"- {line}" for line in context.grounding.plan))
     else:
         parts.append(_fence(source, language))
         if task.instruction:
@@ -147,6 +152,11 @@ def _opening(task: Task, language: str) -> str:
     if not isinstance(last, (ast.FunctionDef, ast.AsyncFunctionDef)) or ast.get_docstring(last) is None:
         return ""
     return f"{head}\n" if len(last.body) == 1 else ""
+
+
+def _is_grounded(context: Context) -> bool:
+    """Whether the request is linked to something that was measured."""
+    return bool(context.grounding.links or context.grounding.tables)
 
 
 def _inside(context: Context) -> bool:

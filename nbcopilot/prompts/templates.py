@@ -87,6 +87,39 @@ NEXT_CELLS = (
     ),
 )
 
+# The same where the request is linked to measured tables: what the facts of a column look like and what follows from them,
+# an answer of several values, a function that is used at once.
+GROUNDED_CELLS = (
+    (
+        "## Variables in memory\n\n- visits: DataFrame, 900 rows × 4 columns\n  'visit' int64, 1 to 900, unique\n"
+        "  'who' int64, 1 to 60\n  'on' text, dates written as '24/11/2021', 2021-01-03 to 2021-12-30\n"
+        "  'fee' text, numbers written as '$1,020.00', 20 to 1020\n\n"
+        "- people: DataFrame, 60 rows × 2 columns\n  'pid' int64, 1 to 60, unique\n  'town' text: 'Oslo', 'Rome'",
+        "the 3 towns with the highest fees in the last 60 days, with number of visits and mean fee",
+        "data = visits.merge(people, left_on='who', right_on='pid', how='left')\n"
+        "data['on'] = pd.to_datetime(data['on'], format='%d/%m/%Y')\n"
+        "data['fee'] = pd.to_numeric(data['fee'].str.replace(r'[^\\d.-]', '', regex=True))\n"
+        "today = data['on'].max()\n"
+        "recent = data[data['on'] > today - pd.Timedelta(days=60)]\n"
+        "top = recent.groupby('town').agg(fees=('fee', 'sum'), visits=('visit', 'count'), mean_fee=('fee', 'mean'))\n"
+        "top.sort_values('fees', ascending=False).head(3)",
+    ),
+    (
+        "## Variables in memory\n\n- waits: DataFrame, 200 rows × 3 columns\n  'desk' text: 'A', 'B'\n"
+        "  'minutes' float64, 0.5 to 48, 7 missing\n  'day' datetime64[us], 2022-03-01 to 2022-06-30",
+        "is the wait longer at desk B? mann-whitney, medians and p. then a function weekly(df) with the mean per week",
+        "from scipy import stats\n\n"
+        "a = waits.loc[waits['desk'] == 'A', 'minutes'].dropna()\n"
+        "b = waits.loc[waits['desk'] == 'B', 'minutes'].dropna()\n"
+        "test = stats.mannwhitneyu(a, b)\n"
+        'print(f"median A {a.median():.2f}, B {b.median():.2f}, U = {test.statistic:.1f}, p = {test.pvalue:.4f}")\n\n\n'
+        "def weekly(df):\n"
+        '    """The mean minutes of each week."""\n'
+        "    return df.groupby(df['day'].dt.to_period('W'))['minutes'].mean()\n\n\n"
+        "weekly(waits)",
+    ),
+)
+
 # Worked examples for --few-shot, most general first: (what is asked, the answer).
 EXAMPLES: dict[TaskKind, tuple[tuple[str, str], ...]] = {
     "generate": (
