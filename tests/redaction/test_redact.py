@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nbcopilot.errors import NotebookError
 from nbcopilot.notebook import document
-from nbcopilot.notebook.redact import redact
+from nbcopilot.redaction import redact
 
 # Built from parts, so that no scanner takes this file for a leak.
 RANDOM = "aB3dE5fG7hJ9kL1mN3pQ5rS7tU9vW1xY3zA5"
@@ -45,7 +45,7 @@ CASES = [
     ('os.getenv("API_KEY", "abc123xyz789")', 'os.getenv("API_KEY", "<redacted:secret>")'),
     (f"ACCESS_TOKEN = '{RANDOM}'", "ACCESS_TOKEN = '<redacted:secret>'"),
     ("create_engine('postgresql://bob:s3cr3t@db:5432/x')", "create_engine('postgresql://bob:<redacted:password>@db:5432/x')"),
-    ("'Server=x;User Id=z;Password=abc!123;'", "'Server=x;User Id=z;Password=<redacted:password>;'"),
+    ("'Server=x;User Id=z;Password=abc!123;'", "'Server=x;User Id=z;Password=<redacted:secret>;'"),
     (f'{{"Authorization": "Bearer {RANDOM}"}}', '{"Authorization": "Bearer <redacted:bearer-token>"}'),
     ('requests.get(u, auth=("bob", "pa55word!"))', 'requests.get(u, auth=("bob", "<redacted:password>"))'),
     ("export MY_SECRET=abc123def456", "export MY_SECRET=<redacted:secret>"),
