@@ -76,7 +76,12 @@ class Config:
         choices=("auto", "always", "never"),
         project=TRUSTED,
     )
-    redact: bool = _setting(True, "replace secrets in prompts and in anything written", project=True)
+    redact: bool = _setting(
+        True, "replace secrets in prompts and in anything written; always on for an engine elsewhere", project=True
+    )
+    redact_personal: bool = _setting(
+        False, "replace e-mail addresses, phone, card and bank numbers and national ids too", project=True
+    )
     check: bool = _setting(True, "validate what is generated before it is shown as done", project=True)
     check_seconds: float = _setting(10.0, "wall time of one sandboxed run", low=0.1, high=3600, project=TRUSTED)
     check_memory_mb: int = _setting(4096, "memory of one sandboxed run", low=64, project=TRUSTED)
@@ -115,6 +120,8 @@ class Config:
     select: str = _setting("", "codes of the rules that are told, such as `NB2, NB301`; empty tells all")
     ignore: str = _setting("", "codes of rules that are not told, such as `NB205`")
     severity: str = _setting("", "other severities for rules, such as `NB205=warning`")
+    keep_days: float = _setting(30.0, "remove kept prompts after so many days; 0 never", low=0, project=TRUSTED)
+    keep_mb: float = _setting(50.0, "room for kept prompts; the oldest go first; 0 is no limit", low=0, project=TRUSTED)
     policy: str = _setting("", "path of a policy file that forbids kinds of code in what is offered", project=ADD)
 
 

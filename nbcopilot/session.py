@@ -71,7 +71,8 @@ class Session:
 
     def copilot(self, config: Config | None = None) -> Copilot:
         """A Copilot on the session's engine with `config` (default: the session's)."""
-        return Copilot(self.engine(config), config or self.config, keep=kept.keep)
+        config = config or self.config
+        return Copilot(self.engine(config), config, keep=kept.keeper(config))
 
     def close(self) -> None:
         """Let the engine go; the next request makes a new one."""
@@ -85,11 +86,19 @@ class Session:
 
             return FakeEngine.from_id(config.model)
         if urls.is_url(config.engine):
-            from nbcopilot.engine.remote import RemoteEngine
+            from nbcopilot.engine.outgoing import engine_at
 
-            where = "this machine" if urls.is_local(config.engine) else urls.origin(config.engine)
-            self.notices.append(f"text of your notebook goes to {where}; secrets are redacted first")
-            return RemoteEngine(config.engine, model=config.model, api_key=config.api_key)
+            near = urls.is_local(config.engine)
+            where = "this machine" if near else urls.origin(config.engine)
+            first = "; secrets are redacted first" if config.redact or not near else ""
+            self.notices.append(f"text of your notebook goes to {where}{first}")
+            return engine_at(
+                config.engine,
+                model=config.model,
+                api_key=config.api_key,
+                on=config.redact,
+                personal=config.redact_personal,
+            )
         self._ensure_model(config)
         if config.engine == "auto":
             from nbcopilot.serve.client import connect
@@ -113,7 +122,8 @@ class Session:
 
 def _key(config: Config) -> tuple[Any, ...]:
     """The settings that an engine is opened with."""
-    return (config.model, config.engine, config.device, config.precision, config.threads, config.api_key)
+    exit_ = (config.api_key, config.redact, config.redact_personal)
+    return (config.model, config.engine, config.device, config.precision, config.threads, *exit_)
 
 
 def _is_local(config: Config) -> bool:

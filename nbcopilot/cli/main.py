@@ -28,6 +28,7 @@ COMMANDS = {
     "fix": "fix",
     "test": "test",
     "replay": "replay",
+    "forget": "forget",
     "audit": "audit",
     "trust": "trust",
     "models": "models",

@@ -133,6 +133,8 @@ class Replay:
         answers = _again(copilot.engine, prompt, sampling, place)
         if any(text_hash(answer.text) == record["answer_sha256"] for answer in answers):
             return replace(blank, state=SAME)
+        if prompt.hash != record.get("prompt_sha256"):
+            return replace(blank, reason="its prompt was kept without the secrets in it, so the answer may differ")
         new = extract(answers[0], prompt).text
         shown = diff.cell_diff(unlabelled(cell.kind, cell.source), new, f"{path} cell #{number}", "generated now")
         return replace(blank, state=DRIFT, reason="the model answers in another way now", diff=shown)

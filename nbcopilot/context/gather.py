@@ -57,7 +57,7 @@ def gather(
     `Context.task` is `task` with secrets redacted from instruction and source; a request in a notebook that holds
     nothing of use has the target as its only snippet. Raises PromptTooLargeError when the request alone does not fit.
     """
-    cleaner = Cleaner(on=config.redact)
+    cleaner = Cleaner(on=config.redact, personal=config.redact_personal)
     task = replace(
         task,
         instruction=cleaner.clean(task.instruction),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from nbcopilot.config import Config
 from nbcopilot.context.budget import Piece
 from nbcopilot.live_state import Grounding
-from nbcopilot.notebook.redact import redact
+from nbcopilot.redaction import redact
 
 # Kinds whose text comes from data: it must not be able to close the frame that the prompt puts around data.
 _DATA = ("markdown", "request", "output", "variable", "error")
@@ -19,15 +19,16 @@ class Cleaner:
     """Redacts every text that goes into the prompt, and keeps the count."""
 
     on: bool
+    personal: bool = False
     count: int = 0
     _seen: dict[str, str] = field(default_factory=dict)
 
     def clean(self, text: str) -> str:
         """`text` without secrets; the same text counts once."""
-        if not self.on or not text:
+        if not (self.on or self.personal) or not text:
             return text
         if text not in self._seen:
-            self._seen[text], found = redact(text)
+            self._seen[text], found = redact(text, personal=self.personal)
             self.count += found
         return self._seen[text]
 

@@ -5,6 +5,7 @@ and before anything is written. Random-looking text alone is not taken for a sec
 How well it does is in docs/decisions/007-redaction.md.
 """
 
+from nbcopilot.redaction.prompts import redact_prompt
 from nbcopilot.redaction.redact import find, redact, redact_pair
 
-__all__ = ["find", "redact", "redact_pair"]
+__all__ = ["find", "redact", "redact_pair", "redact_prompt"]

@@ -16,17 +16,24 @@ from nbcopilot.redaction.values import entropy, is_literal, is_placeholder, is_r
 LONGEST_NAME = 80
 _BEFORE = re.compile(r"[\w.$-]{0,80}\Z")
 _IDENTIFIER = re.compile(r"[\w.-]*")
-_LAST_WORD = re.compile(r"(?i)\b(api|access|secret|private|auth|account|client|subscription|license|shared|connection|bearer|session|bot|mot de)[ -]\Z")
+_LAST_WORD = re.compile(
+    r"(?i)\b(api|access|secret|private|auth|account|client|subscription|license|shared|connection|bearer|session|bot|mot de)[ -]\Z"
+)
 _CLOSE = r"(?P<close>(?:\\{0,3}[\"'`*]{1,2})?[\])]{0,2})"
 _ASSIGN = re.compile(
-    _CLOSE + r"(?P<note>:[ \t]{0,4}[A-Za-z_][\w.\[\]| ,]{0,60}?(?=[ \t]*=(?!=)[ \t]*\S))?(?P<gap>[ \t]{0,40})(?P<sign>:=|=>|->|<-|[=!]==?|:(?![/:])|=)(?P<room>[ \t]{0,40})"
+    _CLOSE
+    + r"(?P<note>:[ \t]{0,4}[A-Za-z_][\w.\[\]| ,]{0,60}?(?=[ \t]*=(?!=)[ \t]*\S))?(?P<gap>[ \t]{0,40})(?P<sign>:=|=>|->|<-|[=!]==?|:(?![/:])|=)(?P<room>[ \t]{0,40})"
 )
-_PAIR = re.compile(r"(?:\\{0,3}[\"'])(?:\s{0,10},\s{0,10}[\"']?[Vv]alue[\"']?\s{0,4}[:=]|\s{0,10},|\s{1,10}value\s{0,4}=)\s{0,20}(?=[rbufRBUF]{0,2}\\{0,3}[\"'])")
+_PAIR = re.compile(
+    r"(?:\\{0,3}[\"'])(?:\s{0,10},\s{0,10}[\"']?[Vv]alue[\"']?\s{0,4}[:=]|\s{0,10},|\s{1,10}value\s{0,4}=)\s{0,20}(?=[rbufRBUF]{0,2}\\{0,3}[\"'])"
+)
 _VALUE_BELOW = re.compile(r"[\"']?[ \t]{0,10},?\s{1,40}[\"']?value[\"']?\s{0,4}[:=][ \t]{0,10}")
 _CALLED = re.compile(r"\(\s{0,20}(?=[rbufRBUF]{0,2}[\"'])")
 _TAG = re.compile(r">[ \t]{0,10}(?P<value>[^<>\s]{3,200})[ \t]{0,10}</")
 _SPACED = re.compile(r"[ \t]{1,20}(?P<value>[^\s\"'`]{3,400}|[\"'][^\"'\n]{3,200}[\"'])")
-_SAID = re.compile(r"[ \t]{1,4}(?:is|was|are|ist|lautet|est|es|é|è|=)[ \t]*:?[ \t]{1,4}[\"'`]?(?P<value>[^\s\"'`]{3,200})")
+_SAID = re.compile(
+    r"[ \t]{1,4}(?:is|was|are|ist|lautet|est|es|é|è|=)[ \t]*:?[ \t]{1,4}[\"'`]?(?P<value>[^\s\"'`]{3,200})"
+)
 _QUOTED = re.compile(
     r"(?:[rbufRBUF]{1,2}|@|(?:[\w.]{0,20}(?:SecretStr|Secret|quote|quote_plus|str|bytes|b64encode|b64decode|bytearray|md5|sha256|sha1|encode)\([ \t]{0,4}[rbufRBUF]{0,2}))?"
     r"(?P<quote>\\{0,3}(?:\"\"\"|'''|[\"'`“”]))(?P<value>(?:(?!(?P=quote))(?:\\[^\n]|[^\\\n])){0,4000})(?P<end>(?P=quote)|(?=\n|\\?\Z))"
@@ -34,12 +41,21 @@ _QUOTED = re.compile(
 _MORE = re.compile(r"[ \t]{0,20}\\?\n?[ \t]{0,40}\+?[ \t]{0,20}(?=[rbufRBUF]{0,2}[\"'])")
 _BRACED = re.compile(r"\{(?P<value>[^{}\n]{3,200})\}(?=;|\s*\Z|\s*[\"'\n])")
 _BARE = re.compile(r"[^\s\"'`<>]{3,400}")
-_FALLBACK = re.compile(r"(?:\b(?:or|else)\s+|(?:getenv|environ\.get|env|config|get)\([^()\n]{1,80},\s{0,4}(?:default\s{0,2}=\s{0,2})?)(?=[rbu]{0,2}[\"'])")
-_LEAD = re.compile(r"[ \t]*(?:[-#*>/!%;$|]+[ \t]*|(?:export|set|setx|ENV|ARG|%env|%set_env|env|declare -x|[Yy]our|[Mm]y|[Tt]he|[Dd]as|[Mm]ein|[Ll]e|[Ll]a|[Ee]l)[ \t]+|\w{1,30}:[ \t]{0,4})*\Z")
-_COMMAND = re.compile(r"[ \t!%#$-]*(?:export|setx?|ENV|ARG|%env|%set_env|wandb|aws|requirepass|masterauth)\b|.{0,200}--[\w-]*\Z|.{0,200}(?:IDENTIFIED BY|\bWITH)[ \t]+[\w-]*\Z|.{0,200}\b(?:login|machine|user)[ \t]", re.S)
+_FALLBACK = re.compile(
+    r"(?:\b(?:or|else)\s+|(?:getenv|environ\.get|env|config|get)\([^()\n]{1,80},\s{0,4}(?:default\s{0,2}=\s{0,2})?)(?=[rbu]{0,2}[\"'])"
+)
+_LEAD = re.compile(
+    r"[ \t]*(?:[-#*>/!%;$|]+[ \t]*|(?:export|set|setx|ENV|ARG|%env|%set_env|env|declare -x|[Yy]our|[Mm]y|[Tt]he|[Dd]as|[Mm]ein|[Ll]e|[Ll]a|[Ee]l)[ \t]+|\w{1,30}:[ \t]{0,4})*\Z"
+)
+_COMMAND = re.compile(
+    r"[ \t!%#$-]*(?:export|setx?|ENV|ARG|%env|%set_env|wandb|aws|requirepass|masterauth)\b|.{0,200}--[\w-]*\Z|.{0,200}(?:IDENTIFIED BY|\bWITH)[ \t]+[\w-]*\Z|.{0,200}\b(?:login|machine|user)[ \t]",
+    re.S,
+)
 _SECTION = re.compile(r"^\[[\w .:/-]{1,60}\][ \t]*$", re.MULTILINE)
 _READERS = re.compile(r"(?i)(?:\A|[._])(?:get|load|read|fetch|from|find|has|is|check|verify|validate|make|create|gen|generate|new|count|prompt|ask|input|parse|test|hash|the|getpass|require[ds]?)(?=[_A-Z]|pass|\Z)")  # fmt: skip
-_SENTENCE = re.compile(r"(?i)\b(?:the|is|your|please|must|an?|enter|not|or|invalid|to|for|of|with|and|should|be|this|at|in|required|are|new|contain)\b")
+_SENTENCE = re.compile(
+    r"(?i)\b(?:the|is|your|please|must|an?|enter|not|or|invalid|to|for|of|with|and|should|be|this|at|in|required|are|new|contain)\b"
+)
 
 
 def spans(text: str, lowered: str) -> Iterator[Span]:
@@ -52,7 +68,9 @@ def spans(text: str, lowered: str) -> Iterator[Span]:
         kind = names.kind_of(name)
         if kind is None:
             continue
-        found = [span for span in _after(text, start, end, name, kind, sections) if MARK not in text[span.start : span.end]]
+        found = [
+            span for span in _after(text, start, end, name, kind, sections) if MARK not in text[span.start : span.end]
+        ]
         if found:
             done = found[-1].end
             yield from found
@@ -96,7 +114,12 @@ def _after(text: str, start: int, end: int, name: str, kind: names.Kind, section
         return _value(text, below.end(), kind, _Place("yaml"))
     if (pair := _PAIR.match(text, end)) and text[max(0, start - 1) : start] in ("'", '"'):
         value = "value" in pair[0].lower()
-        return _value(text, pair.end(), kind, _Place("yaml" if value else "pair" if line.rstrip("rbu\"' ").endswith("(") else "list"))
+        return _value(
+            text,
+            pair.end(),
+            kind,
+            _Place("yaml" if value else "pair" if line.rstrip("rbu\"' ").endswith("(") else "list"),
+        )
     if (called := _CALLED.match(text, end)) and not _READERS.search(name):
         return _value(text, called.end(), kind, _Place("call"))
     if tag := _TAG.match(text, end):
@@ -128,8 +151,10 @@ class _Place:
 def _assigned(text: str, start: int, assign: re.Match[str], line: str, kind: names.Kind, sections: bool) -> list[Span]:
     at, sign = assign.end(), assign["sign"]
     below = re.compile(r"[\[({]?[ \t]*\\?\n?[ \t]{0,60}(?=[rbufRBUF]{0,2}\\{0,3}[\"'`“”])").match(text, at)
-    if below and ("\n" not in below[0] or below[0][:1] in "([{"):
-        if found := _value(text, below.end(), kind, _Place("quoted"), several=below[0][:1] in "([{"):
+    opened = below is not None and below[0][:1] in ("(", "[", "{")
+    if below and ("\n" not in below[0] or opened):
+        found = _value(text, below.end(), kind, _Place("quoted"), several=opened)
+        if found:
             return found
     if _QUOTED.match(text, at):
         return _value(text, at, kind, _Place("quoted"))
@@ -155,7 +180,7 @@ def _place(text: str, start: int, line: str, sign: str, assign: re.Match[str], s
     before = line.rstrip(" \t")[-1:]
     if line[-1:] in ("?", "&") and tight:
         return _Place("query")
-    if before == ";" or text[start - 1 : start] == "{" and tight:
+    if before == ";" or (text[start - 1 : start] == "{" and tight):
         return _Place("connection")
     if line.endswith("--"):
         return _Place("env")
@@ -210,7 +235,11 @@ def _value(text: str, at: int, kind: names.Kind, place: _Place, *, several: bool
     for _ in range(200):
         more = _MORE.match(text, quoted.end())
         if more is None or not more[0].strip(" \t"):
-            more = re.compile(r"\s{0,10},\s{0,20}(?:[\w\"']{1,20}:\s{0,4})?(?=[\"'])").match(text, quoted.end()) if several else None
+            more = (
+                re.compile(r"\s{0,10},\s{0,20}(?:[\w\"']{1,20}:\s{0,4})?(?=[\"'])").match(text, quoted.end())
+                if several
+                else None
+            )
         following = _QUOTED.match(text, more.end()) if more else None
         if following is None:
             break
@@ -239,7 +268,7 @@ def _one(
 
 def _quoted_secret(value: str, kind: names.Kind, place: _Place) -> bool:
     """Whether a value in quotes is a secret, by the kind of its name."""
-    if value.lstrip()[:1] in (")", "]", ",", ";") or is_placeholder(value) or "\\n" == value:
+    if value.lstrip()[:1] in (")", "]", ",", ";") or is_placeholder(value) or value == "\\n":
         return False
     if kind == "password":
         if " " in value.strip() and (_SENTENCE.search(value) or value.rstrip()[-1:] in ":.?!" or value.count(" ") > 24):
@@ -254,7 +283,7 @@ def _quoted_secret(value: str, kind: names.Kind, place: _Place) -> bool:
     if kind == "key":
         return len(value) >= 8 and (mixed(value) or bool(re.search(r"[a-z][A-Z]|[A-Z][a-z]+[A-Z]", value)) or (len(value) >= 16 and entropy(value) > 3.2 and not is_word_like(value))) and not re.fullmatch(r"[a-z]+(?:_[a-z]+)*_?\d?", value)  # fmt: skip
     if kind == "token":
-        return len(value) >= 7 and mixed(value) and not re.fullmatch(r"v?\d[\d.]*\w?", value) or is_random(value)
+        return (len(value) >= 7 and mixed(value) and not re.fullmatch(r"v?\d[\d.]*\w?", value)) or is_random(value)
     return is_random(value, 12) and not is_word_like(value) and not value.startswith("sha256:")
 
 
@@ -262,7 +291,11 @@ def _bare_secret(value: str, kind: names.Kind, place: _Place) -> bool:
     """Whether a value without quotes is a secret, by the kind of its name and where it stands."""
     if kind == "password":
         if place.kind == "said":
-            return len(value) >= 4 and (mixed(value) or bool(re.search(r"\w[^\w\s.,:/'’-]", value))) and is_literal(value, words=True)
+            return (
+                len(value) >= 4
+                and (mixed(value) or bool(re.search(r"\w[^\w\s.,:/'’-]", value)))
+                and is_literal(value, words=True)
+            )
         if place.kind == "code":
             return not re.search(r"[()\[\]{}]", value) and (
                 is_random(value, 24, 3.5) or (not re.fullmatch(r"[\w.]+", value) and is_random(value, 10, 2.8))
@@ -271,7 +304,14 @@ def _bare_secret(value: str, kind: names.Kind, place: _Place) -> bool:
     if re.search(r"[()\[\]{}$<>]", value) or is_placeholder(value):
         return False
     if kind == "key":
-        return len(value) >= 8 and mixed(value) and not is_word_like(value) and (place.kind != "code" or is_random(value, 20))
+        return (
+            len(value) >= 8
+            and mixed(value)
+            and not is_word_like(value)
+            and (place.kind != "code" or is_random(value, 20))
+        )
     if kind == "token":
         return is_random(value, 8 if place.words else 16, 2.5) and not is_word_like(value)
-    return is_random(value, 8 if place.kind == "query" else 20, 2.5 if place.kind == "query" else 3.2) and not is_word_like(value)
+    return is_random(
+        value, 8 if place.kind == "query" else 20, 2.5 if place.kind == "query" else 3.2
+    ) and not is_word_like(value)

@@ -36,7 +36,9 @@ _NATIONAL = (
     _National("es.nie", r"[XYZ]-?\d{7}-?[A-Z]"),
     _National("it.codicefiscale", r"[A-Z]{6}\d{2}[A-EHLMPRST]\d{2}[A-Z]\d{3}[A-Z]"),
     _National("nl.bsn", r"\d{4}\.?\d{2}\.?\d{3}", r"bsn|burgerservice|sofi"),
-    _National("be.nn", r"\d{2}\.?\d{2}\.?\d{2}-?\d{3}[.-]?\d{2}", r"rijksregister|registre national|national|nn\b|insz|niss"),
+    _National(
+        "be.nn", r"\d{2}\.?\d{2}\.?\d{2}-?\d{3}[.-]?\d{2}", r"rijksregister|registre national|national|nn\b|insz|niss"
+    ),
     _National("pl.pesel", r"\d{11}", r"pesel"),
     _National("se.personnummer", r"(?:\d{2})?\d{6}[-+]\d{4}"),
     _National("dk.cpr", r"\d{6}-\d{4}", r"cpr|person"),

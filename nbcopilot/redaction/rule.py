@@ -41,10 +41,10 @@ class Rule(NamedTuple):
         """The secrets of this kind in `text`; `lowered` is the text in lower case, of the same length."""
         if self.hints and not any(hint in lowered for hint in self.hints):
             return
-        groups = [name for name in self.pattern.groupindex if name.startswith("secret")] or [0]
+        groups: list[str | int] = [name for name in self.pattern.groupindex if name.startswith("secret")]
         for match in self.pattern.finditer(text):
             if self.accept(match):
-                for group in groups:
+                for group in groups or [0]:
                     start, end = match.span(group)
                     if end > start >= 0 and MARK not in text[start:end]:
                         yield Span(start, end, self.label)
@@ -53,6 +53,11 @@ class Rule(NamedTuple):
 def rule(label: str, hints: str, pattern: str, accept: Judgement = believe, flags: int = 0) -> Rule:
     """A Rule; `hints` are words in lower case with blanks between."""
     return Rule(label, tuple(hints.split()), re.compile(pattern, flags), accept)
+
+
+def words(text: str) -> frozenset[str]:
+    """The words of `text`, parted by blanks."""
+    return frozenset(text.split())
 
 
 def lower(text: str) -> str:

@@ -39,7 +39,11 @@ def spans(text: str, lowered: str) -> Iterator[Span]:
                 if _is_secret(lines[row][cell[0] : cell[1]], kind):
                     yield Span(starts[row] + cell[0], starts[row] + cell[1], "secret")
     for match in _SERIES.finditer(text):
-        if names.kind_of(match["name"]) == "password" and _is_secret(match["secret"], "password") and re.search(r"\d|[^\w.,:]", match["secret"]):
+        if (
+            names.kind_of(match["name"]) == "password"
+            and _is_secret(match["secret"], "password")
+            and re.search(r"\d|[^\w.,:]", match["secret"])
+        ):
             yield Span(*match.span("secret"), "secret")
 
 
@@ -55,7 +59,9 @@ def _columns(head: str) -> list[tuple[tuple[int, int], names.Kind, str]]:
     else:
         mark = ""
     cells = _cells(head, mark)
-    if mark and (len(cells) < 2 or any(len(head[a:b].split()) > 3 or re.search(r"[=({\[:]", head[a:b]) for a, b in cells)):
+    if mark and (
+        len(cells) < 2 or any(len(head[a:b].split()) > 3 or re.search(r"[=({\[:]", head[a:b]) for a, b in cells)
+    ):
         return []
     if not mark and (any(re.search(r"[^\w.%-]", head[a:b]) for a, b in cells) or not re.search(r"^\s|\s{2,}", head)):
         return []
@@ -99,4 +105,8 @@ def _cell(line: str, where: tuple[int, int], mark: str, head: str) -> tuple[int,
 def _is_secret(value: str, kind: names.Kind) -> bool:
     if MARK in value or is_placeholder(value) or len(value) < 3:
         return False
-    return not re.fullmatch(r"-?\d{1,5}(?:\.\d+)?", value) if kind == "password" else bool(re.fullmatch(r"[\w+/=.:~-]+", value)) and is_random(value, 12 if kind == "key" else 16)
+    return (
+        not re.fullmatch(r"-?\d{1,5}(?:\.\d+)?", value)
+        if kind == "password"
+        else bool(re.fullmatch(r"[\w+/=.:~-]+", value)) and is_random(value, 12 if kind == "key" else 16)
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from nbcopilot.redaction.rule import Judgement, Rule, believe, rule
-from nbcopilot.redaction.values import entropy, is_random
+from nbcopilot.redaction.values import is_random
 
 _LEFT = r"(?<![A-Za-z0-9_-])"
 _RIGHT = r"(?![A-Za-z0-9_])"
@@ -29,7 +29,9 @@ def _openai(match: re.Match[str]) -> bool:
 
 def _new_vendor(match: re.Match[str]) -> bool:
     text = match["secret"]
-    return is_random(text, 24, 3.8) and bool(re.search(r"\d.*\d", text)) and text != text.lower() and text != text.upper()
+    return (
+        is_random(text, 24, 3.8) and bool(re.search(r"\d.*\d", text)) and text != text.lower() and text != text.upper()
+    )
 
 
 def _token(label: str, hints: str, body: str, accept: Judgement = believe) -> Rule:

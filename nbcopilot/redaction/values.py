@@ -6,6 +6,8 @@ import math
 import re
 from collections import Counter
 
+from nbcopilot.redaction.rule import words
+
 _PLACEHOLDER = re.compile(
     r"(?ix) [x*.\-_#?0•… ]+ | <.*>? | \[.*\] | \{.*\} | \$[({A-Z_a-z].* | %\(.*\)s | %[sdr]"
     r"| (?:my|your|the|some|an?|insert|enter|put|add|type|choose|please|use|set)(?:\s[\w .'-]*)? "
@@ -15,18 +17,20 @@ _PLACEHOLDER = re.compile(
     r"| env(?:ironment)? | (?:os\.|env:|vault:|secret:).* | prompt | required | optional | \w*(?:type|password|text|hidden)input"
 )
 # Words that say something of a password where one could stand ("Password: incorrect").
-_TELLING = frozenset(
+_TELLING = words(
     "required optional string incorrect invalid missing hidden encrypted accepted expired changed reset forgotten wrong "
     "correct enabled disabled protected secure insecure strong weak unknown basic bearer digest plain plaintext hashed "
     "masked visible needed mandatory boolean integer number object array bytes secretstr optional[str] stored shown "
     "authentication authenticated authorization login username email private public admin cleared removed saved unset "
     "input getpass token tokens password passwords secret secrets field column value values returns return raises "
     "called given passed inherited computed generated automatic manual ignored allowed denied failed success successful "
-    "length contains matches between system default localhost positional keyword argument parameter".split()
+    "length contains matches between system default localhost positional keyword argument parameter"
 )
 _NAME = re.compile(r"[^\W\d][\w.]*")
 _SECRET_WORD = re.compile(r"(?i)passw|passwd|secret|token|api_?key|cred|pwd|auth")
-_LANGUAGE = re.compile(r"""[(\[{<$`]|\bNone\b|\bTrue\b|\bFalse\b|^(?:self|os|sys|config|settings|args|env|st|np|pd)\.""")
+_LANGUAGE = re.compile(
+    r"""[(\[{<$`]|\bNone\b|\bTrue\b|\bFalse\b|^(?:self|os|sys|config|settings|args|env|st|np|pd)\."""
+)
 
 
 def entropy(text: str) -> float:
@@ -53,7 +57,9 @@ def is_random(value: str, least: int = 16, bits: float = 3.0) -> bool:
 
 def is_word_like(value: str) -> bool:
     """Whether `value` reads as words: kebab-case, snake_case, a path, a dotted name, with at most a number at the end."""
-    return bool(re.fullmatch(r"(?:[A-Za-z]{2,}|\d{1,4})(?:[-_./: ][A-Za-z]{1,}\d{0,3}|[-_./: ]v?\d{1,4})*\d{0,2}", value))
+    return bool(
+        re.fullmatch(r"(?:[A-Za-z]{2,}|\d{1,4})(?:[-_./: ][A-Za-z]{1,}\d{0,3}|[-_./: ]v?\d{1,4})*\d{0,2}", value)
+    )
 
 
 def mixed(value: str) -> bool:
