@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass, replace
 
 from nbcopilot import proposed_edits
 from nbcopilot.answers.extract import extract
@@ -26,76 +25,10 @@ from nbcopilot.fixes.confirm import confirm
 from nbcopilot.generation import Answers, add_usage, alone_speed, generate, usable
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import syntax
+from nbcopilot.repair_history import History, Proposal, with_evidence
 from nbcopilot.sampling_plan import SampleBatch, consensus_batches, sample_batches
-from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task, Usage
+from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task
 from nbcopilot.verdict import Verdict
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A candidate to be checked.
-
-    batch: how it was asked for; of an edit, the prompt that it stands in for. completion: None for an edit, which no
-    model wrote. quiet: no event when an equal answer was told before. named: of a quick fix, whether the error names
-    it: kept when it is accepted; one that it does not name must be verified. tried: of a small edit, how many were.
-    """
-
-    candidate: Candidate
-    batch: SampleBatch
-    origin: Literal["model", "quick fix", "search"] = "model"
-    completion: Completion | None = None
-    quiet: bool = False
-    named: bool = True
-    tried: int = 0
-
-    def is_worth_keeping(self, verdict: Verdict) -> bool:
-        """A rejected quick fix of a cell is not shown to anybody."""
-        helps = verdict.ok and (self.named or bool(verdict.evidence.verified))
-        return self.origin != "quick fix" or helps
-
-    def marked(self, judged: Judged) -> Judged:
-        """The judgement with what is to be said of where the candidate comes from."""
-        if self.origin == "quick fix":
-            return _with_evidence(judged, mended=judged[0].notes)
-        return _with_evidence(judged, searched=self.tried) if self.origin == "search" else judged
-
-
-@dataclass
-class History:
-    """What was judged so far.
-
-    known: judgements by the text that was extracted (the candidate that is shown may have been mended). batches: how
-    each shown text was asked for. rounds: the round of each answer of the model. speed: tokens a second of an answer
-    that is decoded alone, as the first round has shown (0: not known).
-    """
-
-    judged: list[Judged] = field(default_factory=list)
-    known: dict[str, Judged] = field(default_factory=dict)
-    batches: dict[str, SampleBatch] = field(default_factory=dict)
-    rounds: list[int] = field(default_factory=list)
-    usage: Usage = field(default_factory=Usage)
-    speed: float = 0.0
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the checks accept one of them."""
-        return any(verdict.ok for _, verdict in self.judged)
-
-    @property
-    def answers(self) -> int:
-        """How many answers the model gave."""
-        return len(self.rounds)
-
-    @property
-    def mean_length(self) -> int:
-        """Tokens of an answer, rounded up."""
-        return -(-self.usage.completion_tokens // max(1, self.answers))
-
-    def add(self, key: str, judged: Judged, batch: SampleBatch) -> None:
-        """Keep one judgement; what is sampled again counts again."""
-        self.judged.append(judged)
-        self.known.setdefault(key, judged)
-        self.batches.setdefault(judged[0].text, batch)
 
 
 class Repair:
@@ -226,7 +159,7 @@ class Repair:
             judged = self.judge.check(waiting.pop().candidate, self.task, self.notebook)
             better = not faulty[1].ok or judged[1].doubts < faulty[1].doubts
             if judged[1].ok and better and judged[1].checks.get("run") == "passed":
-                return _with_evidence(judged, mended=judged[0].notes[len(faulty[0].notes) :])
+                return with_evidence(judged, mended=judged[0].notes[len(faulty[0].notes) :])
             if not judged[1].ok:
                 waiting += reversed(proposed_edits.of_answer(judged, self.judge, self.notebook))
         return faulty
@@ -322,8 +255,3 @@ FIRST_ANSWERS = Strategy("first answers", _always, lambda repair: repair.sample(
 SMALL_EDITS = Strategy("search among small edits", _mends_a_cell, _small_edits, first_wins=True)
 ASK_AGAIN = Strategy("ask again with what was found", _always, _ask_again)
 CONSENSUS = Strategy("consensus samples", _always, _consensus, on_accepted=True)
-
-
-def _with_evidence(judged: Judged, **evidence: Any) -> Judged:
-    candidate, verdict = judged
-    return candidate, replace(verdict, evidence=replace(verdict.evidence, **evidence))

@@ -25,7 +25,7 @@ LAYERS = [
     {"testgen"},
     {"fixes"},
     {"check_budget", "checking", "sampling_plan", "task"},
-    {"generation", "judge"},
+    {"generation", "judge", "repair_history"},
     {"proposed_edits"},
     {"repair"},
     {"pipeline"},

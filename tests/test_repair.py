@@ -83,7 +83,7 @@ def test_quick_fixes_of_an_answer_go_deep_before_they_go_wide_and_are_one_answer
     ready = [event.candidate.text for event in seen if isinstance(event, CandidateReady)]
     done = [event for event in seen if isinstance(event, CheckDone)]
     assert ready == ["a = 0"] and [event.candidate.text for event in done] == ["b = 1"]
-    assert done[0].verdict.evidence["mended"] == "to b = 0; to b = 1"
+    assert done[0].verdict.evidence.mended == ("to b = 0", "to b = 1")
     assert made.history.answers == 1 and sum(isinstance(event, PromptReady) for event in seen) == 1
 
 
