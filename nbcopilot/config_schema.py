@@ -117,9 +117,11 @@ class Config:
     keep_prompts: bool = _setting(
         True, "keep prompts in the cache folder, so that replay can ask the same again", project=False
     )
-    select: str = _setting("", "codes of the rules that are told, such as `NB2, NB301`; empty tells all")
-    ignore: str = _setting("", "codes of rules that are not told, such as `NB205`")
-    severity: str = _setting("", "other severities for rules, such as `NB205=warning`")
+    select: str = _setting(
+        "", "codes of the rules that are told, such as `NB2, NB301`; empty tells all", project=TRUSTED
+    )
+    ignore: str = _setting("", "codes of rules that are not told, such as `NB205`", project=TRUSTED)
+    severity: str = _setting("", "other severities for rules, such as `NB205=warning`", project=TRUSTED)
     keep_days: float = _setting(30.0, "remove kept prompts after so many days; 0 never", low=0, project=TRUSTED)
     keep_mb: float = _setting(50.0, "room for kept prompts; the oldest go first; 0 is no limit", low=0, project=TRUSTED)
     policy: str = _setting("", "path of a policy file that forbids kinds of code in what is offered", project=ADD)

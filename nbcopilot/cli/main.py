@@ -31,6 +31,7 @@ COMMANDS = {
     "forget": "forget",
     "audit": "audit",
     "trust": "trust",
+    "rule": "rule",
     "models": "models",
     "doctor": "doctor",
     "serve": "serve",

@@ -8,9 +8,9 @@ import warnings
 from pathlib import Path
 
 import pytest
-from nbcopilot.checks.check import check
 from pyflakes import checker, messages
 
+from nbcopilot.checking import check
 from nbcopilot.config import Config
 from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.notebook.scopes import BUILTINS
@@ -68,7 +68,7 @@ def test_what_a_cell_above_may_have_bound_is_unknown_and_no_error(above: str) ->
     notebook = Notebook((Cell("a", "code", above), Cell("b", "code", "x = scale_all(3)")))
     verdict = check(Candidate("x = scale_all(3)"), Task("generate", "scale it"), notebook, Config(), upstream=[above])
     assert verdict.ok
-    assert [finding.severity for finding in verdict.findings if finding.check == "names"] == ["info"]
+    assert [d.severity for d in verdict.diagnostics if d.code == "NB101"] == ["info"]
 
 
 @pytest.mark.parametrize(

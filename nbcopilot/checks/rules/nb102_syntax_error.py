@@ -37,6 +37,7 @@ class SyntaxFault(Rule):
     severity = "error"
     area = "syntax"
     phase = "static"
+    suppressible = False
 
     def detect(self, subject: Subject) -> Iterator[Diagnostic]:
         try:

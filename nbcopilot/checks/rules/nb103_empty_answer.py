@@ -34,6 +34,7 @@ class EmptyAnswer(Rule):
     severity = "error"
     area = "syntax"
     phase = "told"
+    suppressible = False
 
     def message(self, data: Mapping[str, Any]) -> str:
         return "The answer holds nothing usable"

@@ -36,6 +36,7 @@ class Raised(Rule):
     severity = "error"
     area = "run"
     phase = "run"
+    suppressible = False
 
     def detect(self, subject: Subject) -> Iterator[Diagnostic]:
         report = subject.report

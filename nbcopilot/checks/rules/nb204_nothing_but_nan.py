@@ -27,7 +27,7 @@ class NothingButNaN(Rule):
     An all-missing value that was asked for is told too; it is a warning, not an error.
 
     ## Origin
-    House rule: values, not wordings.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB204"

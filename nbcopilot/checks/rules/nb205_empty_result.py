@@ -27,7 +27,7 @@ class EmptyResult(Rule):
     Sometimes nothing is the right answer: the finding only ranks and informs.
 
     ## Origin
-    House rule: values, not wordings.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB205"

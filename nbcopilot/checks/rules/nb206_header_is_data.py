@@ -28,7 +28,7 @@ class HeaderIsData(Rule):
     Years and ids as column names have no fraction and are left alone.
 
     ## Origin
-    House rule; the pandas documentation of `header=`.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own. The pandas documentation of `header=`.
     """
 
     code = "NB206"

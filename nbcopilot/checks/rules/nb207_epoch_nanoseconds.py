@@ -29,7 +29,7 @@ class EpochNanoseconds(Rule):
     Real measurements of the first minute of 1970 are told too.
 
     ## Origin
-    pandas documentation of `to_datetime(unit=)`.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own. See also pandas documentation of `to_datetime(unit=)`.
     """
 
     code = "NB207"

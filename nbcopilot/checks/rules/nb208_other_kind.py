@@ -31,7 +31,7 @@ class OtherKind(Rule):
     English only; it claims little and is a guess, so it never rejects.
 
     ## Origin
-    House rule. Kinds are those of Python, NumPy and pandas.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB208"

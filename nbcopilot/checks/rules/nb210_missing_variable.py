@@ -30,7 +30,7 @@ class MissingVariable(Rule):
     English only, and a guess: it never rejects.
 
     ## Origin
-    House rule.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB210"

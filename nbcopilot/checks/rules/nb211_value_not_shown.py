@@ -38,7 +38,7 @@ class ValueNotShown(Rule):
     Front ends can be told to show all values (`ast_node_interactivity`).
 
     ## Origin
-    flake8-bugbear B018.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own. See also flake8-bugbear B018.
     """
 
     code = "NB211"

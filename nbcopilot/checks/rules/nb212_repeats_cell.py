@@ -34,7 +34,7 @@ class RepeatsCell(Rule):
     A request to do the same again is answered right by the same code: it is a guess and never rejects.
 
     ## Origin
-    House rule.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB212"

@@ -28,7 +28,7 @@ class OnlyImports(Rule):
     A request for the imports alone is answered right so: it is a guess and never rejects.
 
     ## Origin
-    House rule.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB213"

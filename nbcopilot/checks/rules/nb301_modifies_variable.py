@@ -27,7 +27,7 @@ class ModifiesVariable(Rule):
     Objects that cannot be compared are told as modified only when they are bound anew.
 
     ## Origin
-    House rule: values, not wordings.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
     """
 
     code = "NB301"

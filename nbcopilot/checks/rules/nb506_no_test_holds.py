@@ -34,6 +34,7 @@ class NoTestHolds(Rule):
     severity = "error"
     area = "tests"
     phase = "told"
+    suppressible = False
 
     def message(self, data: Mapping[str, Any]) -> str:
         return str(data["problem"] or "No test that passes on the code could be made")
