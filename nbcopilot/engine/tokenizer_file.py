@@ -62,8 +62,8 @@ def read_chat(path: Path) -> dict[str, Any]:
     """
     chat = json_object(path)
     for key, kinds in _CHAT.items():
-        if not isinstance(chat.get(key), kinds):
-            raise wrong(f"{key} in {path.name} is {chat.get(key)!r:.40}")
+        if key not in chat or not isinstance(chat[key], kinds):
+            raise wrong(f"{key} in {path.name} is {str(chat.get(key, 'missing'))[:40]}")
     chat["end_ids"] = [bounded(f"an end id in {path.name}", id, 0) for id in chat["end_ids"]]
     return chat
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -22,6 +23,9 @@ from nbcopilot.engine.native_model import NativeModel
 from nbcopilot.models.store import ensure
 
 from .conftest import qwen2, saved
+
+# Set: the kernels are built with AddressSanitizer and UndefinedBehaviorSanitizer.
+SANITIZED = "SANITIZED_KERNELS"
 
 
 def flags_of_this_processor() -> str:
@@ -46,8 +50,10 @@ def library(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     assert command, "no C compiler"
     path = tmp_path_factory.mktemp("kernels") / f"{request.param}.so"
     flags = [flag for flag in build.FLAGS if not flag.startswith("-march")] + TARGETS[request.param]
+    # test_sanitizers.py runs this file once more, in a process that watches memory.
+    flags += build.LEVELS["sanitized"] if os.environ.get(SANITIZED) else ("-Wall", "-Wextra", "-Werror")
     sources = [str(build.HERE / name) for name in build.SOURCES]
-    subprocess.run([*command, *flags, "-Wall", "-Wextra", "-Werror", "-o", str(path), *sources, "-lm"], check=True)
+    subprocess.run([*command, *flags, "-o", str(path), *sources, "-lm"], check=True)
     return path
 
 
@@ -167,7 +173,11 @@ def test_logits_are_those_of_transformers_but_for_rounding(family: str, library:
     assert np.linalg.norm(got - wanted) < 0.04 * np.linalg.norm(wanted)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4 if os.environ.get(SANITIZED) else 25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=st.integers(0, 10**9), threads=st.integers(1, 3))
 def test_a_row_gives_the_same_bits_in_any_company(seed: int, threads: int, library: Path, converted: Path) -> None:
     """Sequences cut into pieces of any size, computed beside others in any order: bit for bit the same logits."""

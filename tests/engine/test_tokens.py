@@ -110,3 +110,26 @@ def test_a_folder_without_a_tokenizer_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(ModelCorruptError, match="tokenizer of"):
         write_tokenizer(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"end_ids": ["x"]}, {"end_ids": [-1]}, {"end_ids": None}, {"bos": 7}, {"template": []}, {"add_bos": 1}, None],
+)
+def test_chat_settings_of_another_kind_are_one_sentence(
+    changes: dict[str, object] | None, qwen_folder: Path, tmp_path: Path
+) -> None:
+    write_tokenizer(qwen_folder, tmp_path)
+    chat = json.loads((tmp_path / "chat.json").read_text())
+    chat = {key: value for key, value in chat.items() if key != "template"} if changes is None else chat | changes
+    (tmp_path / "chat.json").write_text(json.dumps(chat))
+    with pytest.raises(ModelCorruptError, match=r"chat\.json"):
+        Tokens(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{}", "", "[1]", '{"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}'])
+def test_a_tokenizer_that_is_none_is_one_sentence(text: str, qwen_folder: Path, tmp_path: Path) -> None:
+    write_tokenizer(qwen_folder, tmp_path)
+    (tmp_path / "tokenizer.json").write_text(text)
+    with pytest.raises(ModelCorruptError, match=r"tokenizer\.json cannot be read"):
+        Tokens(tmp_path)

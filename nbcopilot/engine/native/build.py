@@ -25,7 +25,12 @@ HEADERS = ("nbc.h", "simd.h")
 # Contraction off: a fused multiply-add chosen by the compiler would make results depend on how code is inlined.
 FLAGS = ("-std=gnu11", "-O3", "-march=native", "-ffp-contract=off", "-fPIC", "-shared", "-pthread")
 # For trying what a lesser processor would do: $NBCOPILOT_KERNELS -> further flags.
-LEVELS = {"": (), "avx2": ("-mno-avx512f", "-DNBC_PLAIN_AVX2")}
+# "sanitized" is for tests: every access to memory is checked, and what C leaves undefined ends the process.
+LEVELS = {
+    "": (),
+    "avx2": ("-mno-avx512f", "-DNBC_PLAIN_AVX2"),
+    "sanitized": ("-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"),
+}
 BUILD_SECONDS = 120
 
 
@@ -42,6 +47,8 @@ def library(cache: Path, level: str = "") -> Path:
         raise BuildError(f"NBCOPILOT_KERNELS is `{level}`, it takes off and {', '.join(filter(None, LEVELS))}")
     if platform.machine().lower() not in ("x86_64", "amd64"):
         raise BuildError(f"no kernels for {platform.machine()} processors")
+    if level == "sanitized" and "libasan" not in os.environ.get("LD_PRELOAD", ""):
+        raise BuildError("NBCOPILOT_KERNELS=sanitized needs LD_PRELOAD=libasan.so, else the process would be ended")
     flags = (*FLAGS, *LEVELS[level])
     target = cache / "native" / f"{_key(flags)}.so"
     if target.is_file():
