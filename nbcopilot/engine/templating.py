@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from nbcopilot.errors import EngineError
 
 WORKER = Path(__file__).with_name("template_worker.py")
 WALL_SECONDS = 10.0
+# A template that took all its time so often is tried no more: who waits behind it, or asks again, costs nothing.
+TRIES = 3
 # Characters of a template itself, and of a rendered conversation: so many times its own, and some more.
 TEMPLATE_CHARACTERS, TIMES, BESIDE = 1_000_000, 8, 250_000
 # What of the environment a template may see: the time zone, and what Windows needs to start a process.
@@ -44,6 +47,7 @@ class Template:
             raise _unusable(f"it has {len(source)} characters, {TEMPLATE_CHARACTERS} are allowed")
         self._source = source
         self._lock = threading.Lock()
+        self._ended = 0
         self._process: subprocess.Popen[bytes] | None = None
         with contextlib.suppress(OSError):  # said at the first rendering
             self._process = self._started()
@@ -59,6 +63,8 @@ class Template:
         raise _unusable(error) if reply.get("kind") == "limit" else TemplateRefused(error)
 
     def _ask(self, request: dict[str, Any], most: int) -> dict[str, Any]:
+        if self._ended >= TRIES:
+            raise _unusable(f"it was ended {self._ended} times after {CPU_SECONDS} s of computing")
         try:
             process = self._process or self._started()
         except OSError as exc:
@@ -80,6 +86,7 @@ class Template:
                 return reply
         self._process = None
         _end(process)
+        self._ended += hasattr(signal, "SIGXCPU") and process.returncode == -signal.SIGXCPU
         raise _unusable(f"it was ended after {CPU_SECONDS} s of computing, or took too much memory")
 
     def _started(self) -> subprocess.Popen[bytes]:

@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save_file
 from serving import eventually, pid_of
 
 from nbcopilot.config import Config
-from nbcopilot.engine.template_worker import CPU_SECONDS
 from nbcopilot.errors import EngineError, ModelCorruptError
 from nbcopilot.serve import client
 from nbcopilot.types import Message, Prompt, Sampling
@@ -77,13 +76,12 @@ def test_an_endless_template_holds_up_nobody_and_ends_when_its_asker_has_gone(tm
         asker.kill()
         asker.wait()
     engine = psutil.Process(before)
-    time.sleep(len(askers) * CPU_SECONDS + 1)
 
     def computed() -> float:
         alive = [engine, *engine.children(recursive=True)]
         start = sum(sum(process.cpu_times()[:2]) for process in alive)
-        time.sleep(1)
+        time.sleep(3)
         return sum(sum(process.cpu_times()[:2]) for process in alive if process.is_running()) - start
 
-    assert eventually(lambda: computed() < 0.3, 30)
+    assert eventually(lambda: computed() < 0.1, 120)
     assert answer("fake") and pid_of(place) == before

@@ -91,6 +91,18 @@ def test_nothing_computes_on_after_an_endless_template() -> None:
     assert not process.is_running()
 
 
+@pytest.mark.skipif(os.name != "posix", reason="processor time is bounded by the system there")
+def test_a_template_that_never_ends_is_not_tried_for_ever() -> None:
+    template = Template(LOOP)
+    for _ in range(templating.TRIES):
+        with pytest.raises(EngineError, match="was ended after"):
+            template.render(TURNS, "", "")
+    began = time.monotonic()
+    with pytest.raises(EngineError, match=f"was ended {templating.TRIES} times"):
+        template.render(TURNS, "", "")
+    assert time.monotonic() - began < 0.5
+
+
 def test_an_endless_template_holds_up_no_other_one() -> None:
     bad, good = Template(LOOP), Template("{{ messages[0]['content'] }}")
     good.render(TURNS, "", "")
