@@ -54,6 +54,36 @@ def find(start: str | Path) -> Project:
     return Project()
 
 
+def root(start: str | Path = ".") -> Path:
+    """The root of the project that `start` belongs to; `start` itself where none can be told."""
+    real = Path(os.path.realpath(start))
+    marked = (folder for folder in _upwards(real) if any(os.path.lexists(folder / mark) for mark in ROOT_MARKS))
+    return next(marked, real)
+
+
+def require_own(output: str | Path, *trees: str | Path) -> None:
+    """Refuse to write to `output` through a link that this project, or that of one of `trees`, brought and that leads out.
+
+    Raises UnsafePathError. In a trusted folder links are the user's own.
+    """
+    for tree in {root(), *map(root, trees)}:
+        if paths.is_foreign_link(tree, output) and not trust.is_trusted(tree):
+            raise UnsafePathError(
+                f"{output} is a link that leads out of {tree}, to {os.path.realpath(output)}",
+                hint="name the place that it leads to, if that is what you mean",
+            )
+
+
+def is_ours(path: str | Path) -> bool:
+    """Whether the user or root owns what is at `path`, a link itself; True where files have no such owners."""
+    if not hasattr(os, "geteuid"):
+        return True
+    try:
+        return os.lstat(path).st_uid in (0, os.geteuid())
+    except OSError:
+        return False
+
+
 def trust_line(folder: str | Path) -> str:
     """What to type so that all settings in `folder` count."""
     return f"nbcopilot trust {shlex.quote(str(folder))}"

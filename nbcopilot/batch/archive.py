@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import zipfile
 from pathlib import Path
@@ -18,12 +19,12 @@ def staging(archive: str) -> str:
 
 def pack(folder: str, archive: str) -> None:
     """Make `archive` of what `folder` holds, at once, and delete the folder. Raises NotebookWriteError."""
-    temporary = f"{archive}.tmp"
+    temporary = f"{archive}.{secrets.token_hex(8)}.tmp"
     try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as out:
+        with open(temporary, "xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as out:
             for path in sorted(Path(folder).rglob("*")):
                 name = path.relative_to(folder)
-                if path.is_file() and FOLDER not in name.parts:
+                if not path.is_symlink() and path.is_file() and FOLDER not in name.parts:
                     out.write(path, name.as_posix())
         os.replace(temporary, archive)
     except (OSError, ValueError) as exc:  # ValueError: a name that is no UTF-8

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nbcopilot import paths
 from nbcopilot.batch import stores
 from nbcopilot.batch.job import Unit
 from nbcopilot.errors import NotebookNotFoundError, UsageError
@@ -17,28 +18,32 @@ from nbcopilot.errors import NotebookNotFoundError, UsageError
 _SKIPPED = {"__pycache__", "node_modules"}
 
 
-def discover(paths: Sequence[str], *, exclude: str | Path | None = None) -> tuple[list[Unit], str]:
+def discover(
+    names: Sequence[str], *, exclude: str | Path | None = None, foreign: list[str] | None = None
+) -> tuple[list[Unit], str]:
     """(the notebooks in order, each once; their common folder, a path or a URL).
 
-    Folders are searched for *.ipynb; hidden files and folders, checkpoints and cycles of links are passed over. A .zip
-    is searched like a folder. exclude: a folder not to look into (the output of the same command).
+    Folders are searched for *.ipynb; hidden files and folders, checkpoints and cycles of links are passed over, and so
+    are links that lead out of a folder, which `foreign` gets. A link that is named itself is followed. A .zip is
+    searched like a folder. exclude: a folder not to look into (the output of the same command).
     Raises NotebookNotFoundError when a path or pattern matches nothing.
     """
-    urls = [_url(text) for text in paths]
+    urls = [_url(text) for text in names]
     if all(urls):
         return _in_stores([url for url in urls if url])
     if any(urls):
         raise UsageError("local paths and URLs cannot be mixed", hint="run the command once for each")
     skip = _identity(Path(exclude)) if exclude is not None else None
-    found: dict[str, Path] = {}
+    search = _Search(skip, [] if foreign is None else foreign)
+    found: dict[str, tuple[Path, str]] = {}
     roots: list[Path] = []
-    for text in map(stores.local, paths):
-        matches, root = _matches(text, skip)
+    for text in map(stores.local, names):
+        matches, root, within = search.matches(text)
         roots.append(root)
         for match in matches:
-            found.setdefault(os.path.realpath(match), match)
+            found.setdefault(os.path.realpath(match), (match, within))
     base = Path(os.path.commonpath([root.absolute() for root in roots])) if roots else Path()
-    units = [Unit(str(path), _name(path, base)) for path in found.values()]
+    units = [Unit(str(path), _name(path, base), within) for path, within in found.values()]
     return sorted(units, key=lambda unit: unit.name), str(base)
 
 
@@ -79,42 +84,60 @@ def _is_hidden_url(url: str) -> bool:
     return any(part.startswith(".") for part in stores.inner(url).split("/"))
 
 
-def _matches(text: str, skip: tuple[int, int] | None) -> tuple[list[Path], Path]:
-    path = Path(text)
-    if path.is_dir():
-        matches = sorted(_walk(path, skip))
-        if not matches:
-            raise NotebookNotFoundError(f"no notebook in the folder {text}", hint="notebooks are files named *.ipynb")
-        return matches, path
-    if os.path.lexists(path):
-        return [path], path.parent
-    if not glob.has_magic(text):
-        raise NotebookNotFoundError(f"{text} is not there", hint=_near(path))
-    matches = []
-    for match in sorted(glob.glob(text, recursive=True)):
-        if _is_hidden(match):
-            continue
-        matches += (
-            sorted(_walk(Path(match), skip)) if os.path.isdir(match) else [Path(match)] if _is_notebook(match) else []
-        )
-    if not matches:
-        raise NotebookNotFoundError(
-            f"nothing matches {text}", hint="notebooks are files named *.ipynb; ** searches folders"
-        )
-    return matches, _fixed_part(text)
+class _Search:
+    """Looks for notebooks below folders and patterns; notes the links that lead out of them."""
 
+    def __init__(self, skip: tuple[int, int] | None, foreign: list[str]) -> None:
+        self._skip, self._foreign = skip, foreign
 
-def _walk(folder: Path, skip: tuple[int, int] | None) -> Iterator[Path]:
-    """Notebooks below `folder`; each real folder is entered once, so that links cannot lead in circles."""
-    seen: set[tuple[int, int]] = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        here = _identity(Path(root))
-        if here is None or here in seen or here == skip:
-            folders.clear()
-            continue
-        seen.add(here)
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
-        yield from (Path(root, name) for name in names if _is_notebook(name) and not name.startswith("."))
+    def matches(self, text: str) -> tuple[list[Path], Path, str]:
+        """(what one word of the command line means, the folder to name it from, the folder not to leave or "")."""
+        path = Path(text)
+        if path.is_dir():
+            found = sorted(self._walk(path, path))
+            if not found:
+                hint = "notebooks are files named *.ipynb"
+                raise NotebookNotFoundError(f"no notebook in the folder {text}", hint=hint)
+            return found, path, str(path.absolute())
+        if os.path.lexists(path):
+            return [path], path.parent, ""
+        if not glob.has_magic(text):
+            raise NotebookNotFoundError(f"{text} is not there", hint=_near(path))
+        root = _fixed_part(text)
+        found = [one for match in sorted(glob.glob(text, recursive=True)) for one in self._of_pattern(match, root)]
+        if not found:
+            raise NotebookNotFoundError(
+                f"nothing matches {text}", hint="notebooks are files named *.ipynb; ** searches folders"
+            )
+        return found, root, str(root.absolute())
+
+    def _of_pattern(self, match: str, root: Path) -> list[Path]:
+        if _is_hidden(match) or self._leads_out(Path(match), root):
+            return []
+        if os.path.isdir(match):
+            return sorted(self._walk(Path(match), root))
+        return [Path(match)] if _is_notebook(match) else []
+
+    def _walk(self, folder: Path, root: Path) -> Iterator[Path]:
+        """Notebooks below `folder`; each real folder is entered once, so that links cannot lead in circles."""
+        seen: set[tuple[int, int]] = set()
+        for at, folders, names in os.walk(folder, followlinks=True):
+            here = _identity(Path(at))
+            if here is None or here in seen or here == self._skip:
+                folders.clear()
+                continue
+            seen.add(here)
+            visible = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED)
+            folders[:] = [name for name in visible if not self._leads_out(Path(at, name), root)]
+            for name in names:
+                if _is_notebook(name) and not name.startswith(".") and not self._leads_out(Path(at, name), root):
+                    yield Path(at, name)
+
+    def _leads_out(self, path: Path, root: Path) -> bool:
+        leads_out = not paths.is_inside(root, path) if path.is_symlink() else False
+        if leads_out:
+            self._foreign.append(str(path))
+        return leads_out
 
 
 def _is_notebook(name: str) -> bool:

@@ -28,10 +28,12 @@ class MismatchError(ConfigError):
 @dataclass(frozen=True)
 class Unit:
     """One notebook to work on. `path` is a local path or a URL, `name` its path below the common folder of all: what
-    is shown, and mirrored by -o."""
+    is shown, and mirrored by -o. `within`: the folder in which it was found, which no link may lead out of; "" for a
+    notebook that the user named."""
 
     path: str
     name: str
+    within: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ class Part:
 class Item:
     """A Unit with all that the work on it needs. `data` None: whoever works on it reads `unit.path` (shared storage).
 
-    place: where the result will stand ("": nowhere); earlier: what stands there already. part: only the texts of
-    these groups are wanted. parts: the texts that are there already.
+    place: where the result will stand ("": nowhere), in the folder `within` ("": wherever it is); earlier: what stands
+    there already. part: only the texts of these groups are wanted. parts: the texts that are there already.
     """
 
     unit: Unit
@@ -89,6 +91,7 @@ class Item:
     earlier: bytes | None = None
     part: Part | None = None
     parts: tuple[Part, ...] = ()
+    within: str = ""
 
     @property
     def in_place(self) -> bool:

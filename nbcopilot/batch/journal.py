@@ -8,6 +8,7 @@ conditions and the same bytes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -92,6 +93,7 @@ class Journal:
         journal = cls.__new__(cls)
         journal.folder, journal.problem, journal._lock, journal._database = folder, "", None, None
         try:
+            journal._require_no_links()
             with contextlib.suppress(FileNotFoundError):  # a neighbour that ends may just take the folder above away
                 folder.mkdir(parents=True, exist_ok=True)
             folder.mkdir(parents=True, exist_ok=True)
@@ -271,6 +273,15 @@ class Journal:
 
     def _file(self, name: str) -> Path:
         return (self.folder or Path()) / name
+
+    def _require_no_links(self) -> None:
+        """A tree of notebooks may bring a folder of this name: nothing is written where its links lead."""
+        assert self.folder is not None
+        names = ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm", "journal.sqlite-journal", "lock")
+        folders = [self.folder, self.folder.parent] if self.folder.parent.name == FOLDER else [self.folder]
+        for path in (*folders, *map(self._file, names)):
+            if path.is_symlink():
+                raise OSError(errno.ELOOP, f"{path} is a link")
 
     def _remove_files(self) -> None:
         for name in ("journal.sqlite", "journal.sqlite-wal", "journal.sqlite-shm"):

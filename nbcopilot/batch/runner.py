@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from nbcopilot import paths
 from nbcopilot.batch import stores
 from nbcopilot.batch.executors import Executor
 from nbcopilot.batch.job import Item, Job, MismatchError, Outcome, Part, Unit
@@ -48,7 +49,8 @@ class Run:
     """One run of `job` on `units`. places: where the results go (None: nowhere).
 
     shared: workers read the notebooks themselves, from storage that they share with this machine. keep_diffs: for a
-    report. on_done gets each finished notebook, on_notice sentences for the user.
+    report. within: the folder that all places lie in, whatever links
+    are there ("": where the notebooks lie). on_done gets each finished notebook, on_notice sentences for the user.
     """
 
     job: Job
@@ -58,6 +60,7 @@ class Run:
     places: Places | None = None
     shared: bool = False
     keep_diffs: bool = False
+    within: str = ""
     on_done: Callable[[Outcome], None] = lambda outcome: None
     on_notice: Callable[[str], None] = lambda text: None
 
@@ -132,16 +135,17 @@ class Run:
 
     def _read(self, unit: Unit) -> Item | Outcome:
         place = self.places[unit] if self.places is not None else ""
+        within = unit.within if place in ("", unit.path) else self.within
         try:
             if self.job.writes and place and not stores.is_url(place):
-                _require_writable(place)
+                _require_writable(place, within)
             if self.job.command == "check" and place:
-                return Item(unit, stores.read(place))
-            data = stores.read(unit.path)
-            earlier = stores.present(place) if place not in ("", unit.path) else None
+                return Item(unit, stores.read(place, within))
+            data = stores.read(unit.path, unit.within)
+            earlier = stores.present(place, within) if place not in ("", unit.path) else None
         except NbcopilotError as exc:
             return Outcome(unit, "failed", error=exc)
-        return Item(unit, data, place, earlier)
+        return Item(unit, data, place, earlier, within=within)
 
     def _next(self, waiting: Iterator[Item | Outcome]) -> Item | None:
         """The next Item to work on; what needs no work is settled on the way. None: there is no more."""
@@ -218,11 +222,11 @@ class Run:
         """Write what came back, where there is something to write; with the hash of what stands there now."""
         try:
             if (data := self._made(outcome)) is not None:
-                stores.write(item.place, data, expected=outcome.read if item.in_place else None)
+                stores.write(item.place, data, expected=outcome.read if item.in_place else None, within=item.within)
                 return outcome, stores.digest(data)
         except NbcopilotError as exc:
             return replace(outcome, state="failed", error=exc, cells_written=0), ""
-        return outcome, stores.digest(stores.present(item.place) if item.place else None)
+        return outcome, stores.digest(stores.present(item.place, item.within) if item.place else None)
 
     def _made(self, outcome: Outcome) -> bytes | None:
         """What is to be written, if anything."""
@@ -274,8 +278,10 @@ class _Divided:
         return replace(outcome, usage=usage, seconds=spent[0], cpu_seconds=spent[1])
 
 
-def _require_writable(place: str) -> None:
-    """Refuse a file that cannot be replaced before a model has worked on it."""
+def _require_writable(place: str, within: str) -> None:
+    """Refuse a file that cannot be replaced, or that a link leads to, before a model has worked on it."""
+    if within:
+        paths.inside(within, place)
     folder = os.path.dirname(os.path.realpath(place))
     for path, what in ((place, "it"), (folder, "its folder")):
         if os.path.exists(path) and not os.access(path, os.W_OK):

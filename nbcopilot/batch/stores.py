@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from nbcopilot import paths
 from nbcopilot.errors import EditConflictError, NotebookNotFoundError, NotebookWriteError, UsageError
 from nbcopilot.notebook import document
 from nbcopilot.write import files
@@ -58,9 +59,14 @@ def digest(data: bytes | None) -> str:
     return "" if data is None else hashlib.sha256(data).hexdigest()
 
 
-def read(where: str) -> bytes:
-    """The bytes at `where`. Raises NotebookNotFoundError."""
+def read(where: str, within: str = "") -> bytes:
+    """The bytes at `where`. within: the folder that it must really lie in, "" for any.
+
+    Raises NotebookNotFoundError, UnsafePathError.
+    """
     if not is_url(where):
+        if within:
+            return _read_within(where, within)
         try:
             return Path(where).read_bytes()
         except (OSError, ValueError):
@@ -76,23 +82,32 @@ def read(where: str) -> bytes:
         ) from exc
 
 
-def present(where: str) -> bytes | None:
-    """The bytes at `where`, or None when nothing is there or it cannot be read."""
+def _read_within(where: str, within: str) -> bytes:
+    try:
+        return paths.read(within, where)[0]
+    except OSError as exc:
+        reason = (exc.strerror or str(exc)).lower()
+        raise NotebookNotFoundError(f"{where} cannot be read: {reason}", hint="check the path") from exc
+
+
+def present(where: str, within: str = "") -> bytes | None:
+    """The bytes at `where`, or None when nothing is there or it cannot be read. Raises UnsafePathError; see `read`."""
     try:
         if not is_url(where) and not os.path.isfile(where):
             return None
-        return read(where)
+        return read(where, within)
     except NotebookNotFoundError:
         return None
 
 
-def write(where: str, data: bytes, *, expected: str | None = None) -> None:
+def write(where: str, data: bytes, *, expected: str | None = None, within: str = "") -> None:
     """Make `data` the whole content of `where`. expected: the sha256 that what is there must have (None: any).
 
-    A reader never sees a part of it. Raises EditConflictError and NotebookWriteError; what was there stays.
+    A reader never sees a part of it. within: the folder that it must really lie in, "" for any.
+    Raises EditConflictError, NotebookWriteError and UnsafePathError; what was there stays.
     """
     if not is_url(where):
-        files.write(where, data, expected_sha256=expected)
+        files.write(where, data, expected_sha256=expected, within=within or None)
         return
     fs, path = _open(where)
     if expected is not None and (found := digest(present(where))) != expected:

@@ -64,8 +64,8 @@ def perform(
 ) -> Outcome:
     """The outcome of `job` for one notebook. Raises NbcopilotError, and Cancelled when `stop` is set."""
     if item.data is None:
-        earlier = None if item.in_place else stores.present(item.place)
-        item = replace(item, data=stores.read(item.unit.path), earlier=earlier)
+        earlier = None if item.in_place else stores.present(item.place, item.within)
+        item = replace(item, data=stores.read(item.unit.path, item.unit.within), earlier=earlier)
     file = notebooks.loads(item.data or b"", stores.title_path(item.unit.path))
     if job.command == "check":
         found = tuple((lack.cell, lack.problem) for lack in lacks(file))

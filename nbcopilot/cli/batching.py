@@ -11,7 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nbcopilot import paths
 from nbcopilot.errors import UsageError
+from nbcopilot.project import require_own
 from nbcopilot.urls import is_url
 
 if TYPE_CHECKING:
@@ -81,10 +83,11 @@ def _run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], Non
     from nbcopilot.cli.progress import Progress
 
     _require_sense(args)
+    units, base = _units(args)
     for name in args.report:
         require_format(name)
-    units, base = _units(args)
-    output, archive = _output(args)
+        require_own(name, *([] if "://" in base else [base]))
+    output, archive = _output(args, base)
     places = _places(args, job, units, output)
     if job.writes and places is not None:
         _require_output(output, base)
@@ -107,12 +110,13 @@ def _run(args: argparse.Namespace, job: Job, on_outcome: Callable[[Outcome], Non
                 places,
                 shared=args.shared,
                 keep_diffs=_wants_diffs(args, job),
+                within="" if "://" in output else output,
                 on_done=done,
                 on_notice=progress.say,
             ).run()
         complete = report.complete
         if complete and job.writes and places is not None:
-            _sweep(places)
+            _sweep(places, output or base)
         if complete and archive:
             from nbcopilot.batch.archive import pack
 
@@ -165,7 +169,12 @@ def _units(args: argparse.Namespace) -> tuple[list[Unit], str]:
 
     output = getattr(args, "output", None)
     exclude = None if output is None or "://" in output else output
-    units, base = discover.discover(args.paths, exclude=exclude)
+    foreign: list[str] = []
+    units, base = discover.discover(args.paths, exclude=exclude, foreign=foreign)
+    if foreign:
+        count = f"{len(foreign)} link{'s' if len(foreign) > 1 else ''}"
+        more = " …" if len(foreign) > 3 else ""
+        say(f"{count} out of the folder passed over: {', '.join(foreign[:3])}{more}; name what is to be read")
     if args.since:
         total = len(units)
         units = changed(units, args.since, base)
@@ -173,12 +182,18 @@ def _units(args: argparse.Namespace) -> tuple[list[Unit], str]:
     return units, base
 
 
-def _output(args: argparse.Namespace) -> tuple[str, str]:
-    """(the folder or URL of -o, the .zip that it is packed into at the end); "" for what there is not."""
-    output = getattr(args, "output", None) or ""
-    if output.lower().endswith(".zip") and "://" not in output:
-        from nbcopilot.batch.archive import staging
+def _output(args: argparse.Namespace, base: str) -> tuple[str, str]:
+    """(the folder or URL of -o, the .zip that it is packed into at the end); "" for what there is not.
 
+    Raises UnsafePathError when -o is a link that the tree of notebooks at `base` brought.
+    """
+    from nbcopilot.batch.archive import staging
+
+    output = getattr(args, "output", None) or ""
+    if output and "://" not in output:
+        for place in (output, staging(output)):
+            require_own(place, *([] if "://" in base else [base]))
+    if output.lower().endswith(".zip") and "://" not in output:
         return staging(output), output
     return output, ""
 
@@ -210,13 +225,14 @@ def _journal(args: argparse.Namespace, job: Job, units: Sequence[Unit], output: 
     return journal
 
 
-def _sweep(places: Mapping[Unit, str]) -> None:
+def _sweep(places: Mapping[Unit, str], within: str) -> None:
     """Remove what a killed run left unfinished in the folders of the results."""
     from nbcopilot.batch import stores
     from nbcopilot.write.files import sweep
 
     for folder in {os.path.dirname(place) for place in places.values() if not stores.is_url(place)}:
-        sweep(folder or ".")
+        if paths.is_inside(within, folder or "."):
+            sweep(folder or ".")
 
 
 def _as_begun(job: Job, journal: Journal) -> Job:

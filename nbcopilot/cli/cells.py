@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import os
 import re
 import sys
 from dataclasses import replace
@@ -24,6 +25,7 @@ from nbcopilot.errors import (
 from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document, syntax
 from nbcopilot.notebook.labels import is_label
+from nbcopilot.project import require_own
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind
@@ -305,7 +307,8 @@ def _require_new(target: Path, path: Path | None) -> None:
     """Raises UsageError before the model is asked when the tests of `path` cannot go into a new file `target`."""
     if path is None or path.suffix != ".py" or target.suffix != ".py":
         raise UsageError(f"-o {target} is for the tests of a .py file", hint="say --write for a notebook")
-    if target.exists():
+    require_own(target, path.parent)
+    if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="move it away first, or name another: -o FILE")
 
 

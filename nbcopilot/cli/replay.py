@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.answers.extract import extract
+from nbcopilot.batch import stores
 from nbcopilot.batch.discover import discover
 from nbcopilot.cli import configured, terminal
 from nbcopilot.config_schema import FIELDS, convert
@@ -72,7 +73,10 @@ def run(args: argparse.Namespace) -> int:
     rows: list[Row] = []
     for unit in discover(args.paths)[0]:
         try:
-            notebook = replace(document.read(unit.path).snapshot(), path=Path(unit.path).resolve())
+            notebook = replace(
+                document.loads(stores.read(unit.path, unit.within), Path(unit.path)).snapshot(),
+                path=Path(unit.path).resolve(),
+            )
         except NbcopilotError as exc:
             rows.append(Row(str(unit.path), 0, "", "", UNKNOWN, str(exc)))
             continue

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from nbcopilot.batch.discover import discover
 from nbcopilot.cli import screen
 from nbcopilot.errors import NotebookNotFoundError, UsageError
+from nbcopilot.project import require_own
 
 if TYPE_CHECKING:
     from pytest import CollectReport, TestReport
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.cell_seconds < 0:
         raise UsageError(f"--cell-seconds is {args.cell_seconds:g}", hint="it takes 0 (no limit) or more")
+    if args.junit:
+        require_own(args.junit)
     nodes = _nodes(args.paths)
     os.environ.setdefault("MPLBACKEND", "Agg")  # a plot must not open a window
     words = ["-p", PLUGIN, "--continue-on-collection-errors", "-q", f"--cell-seconds={args.cell_seconds:g}"]

@@ -54,7 +54,7 @@ class ProjectIndex:
                 seen.add(path)
                 stamp = (found.st_mtime_ns, found.st_size)
                 if path not in self._files or self._files[path][0] != stamp:
-                    self._files[path] = (stamp, passages.split(path))
+                    self._files[path] = (stamp, passages.split(path, self.root))
                     changed = True
             if time.monotonic() <= deadline:  # else the walk was cut short: what was not seen may still be there
                 gone = set(self._files) - seen

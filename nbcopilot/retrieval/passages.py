@@ -15,7 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nbcopilot import paths
+from nbcopilot.errors import UnsafePathError
 from nbcopilot.notebook import syntax
+from nbcopilot.project import is_ours
 
 MAX_FILES = 2000
 MAX_FILE_BYTES = 200_000
@@ -43,7 +46,7 @@ def project_root(folder: Path, levels: int = 3) -> Path:
     for parent in [folder, *folder.parents][: levels + 1]:
         if parent == Path.home() or parent == parent.parent:
             break
-        if any((parent / mark).exists() for mark in _ROOT_MARKS):
+        if any(is_ours(parent / mark) for mark in _ROOT_MARKS if os.path.lexists(parent / mark)):
             return parent
     return folder
 
@@ -75,7 +78,7 @@ def files(root: Path, deadline: float = float("inf")) -> Iterator[tuple[Path, os
                 if entry.is_dir(follow_symlinks=False):
                     if not shallow and entry.name not in _SKIPPED and not entry.name.endswith(".egg-info"):
                         todo.append(Path(entry.path))
-                elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                elif entry.name.endswith(SUFFIXES) and entry.is_file() and _stays(root, entry):
                     found = entry.stat()
                     if 0 < found.st_size <= MAX_FILE_BYTES:
                         count += 1
@@ -84,13 +87,19 @@ def files(root: Path, deadline: float = float("inf")) -> Iterator[tuple[Path, os
                 continue
 
 
+def _stays(root: Path, entry: os.DirEntry[str]) -> bool:
+    """Whether the entry lies below `root`, also when it is a link."""
+    return not entry.is_symlink() or paths.is_inside(root, entry.path)
+
+
 class _Ignore:
     """The plain patterns of `.gitignore` at the root: names, folders, globs, paths from the root; no negation."""
 
     def __init__(self, root: Path) -> None:
         try:
-            lines = (root / ".gitignore").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
+            content, _ = paths.read(root, root / ".gitignore", limit=MAX_FILE_BYTES)
+            lines = content.decode("utf-8", "replace").splitlines()
+        except (OSError, UnsafePathError):
             lines = []
         patterns = [line.strip().rstrip("/") for line in lines if line.strip() and not line.startswith(("#", "!"))]
         self.names = [pattern for pattern in patterns if "/" not in pattern]
@@ -103,11 +112,12 @@ class _Ignore:
         )
 
 
-def split(path: Path) -> tuple[Passage, ...]:
-    """The passages of a file; () when it cannot be read as UTF-8 or parsed."""
+def split(path: Path, root: Path) -> tuple[Passage, ...]:
+    """The passages of a file below `root`; () when it lies elsewhere, or cannot be read as UTF-8 or parsed."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        content, _ = paths.read(root, path, limit=MAX_FILE_BYTES)
+        text = content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+    except (OSError, UnicodeDecodeError, UnsafePathError):
         return ()
     return _python(path, text) if path.suffix == ".py" else _markdown(path, text)
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from nbcopilot import paths
 from nbcopilot.errors import EditConflictError, NotebookWriteError, UsageError
 from nbcopilot.notebook import document
 from nbcopilot.types import CellEdit
@@ -42,35 +43,45 @@ def apply(path: str | Path, edits: Sequence[CellEdit], expected_sha256: str | No
     write(path, cells.edited(file, edits), expected_sha256=file.sha256)
 
 
-def write(path: str | Path, data: bytes, *, expected_sha256: str | None = None) -> None:
+def write(
+    path: str | Path, data: bytes, *, expected_sha256: str | None = None, within: str | Path | None = None
+) -> None:
     """Make `data` the whole content of the file at `path`, at once; a symbolic link stays one.
 
     expected_sha256: hex digest that the present content must have; None: whatever is there is replaced. Mode and
-    owner are kept. A new file and its folders are made with the process's umask.
-    Raises EditConflictError and NotebookWriteError; in both cases the file is as it was.
+    owner are kept. A new file and its folders are made with the process's umask. within: the folder that the file
+    must really lie in, whatever links are there; None for a path that the user named.
+    Raises EditConflictError, NotebookWriteError and UnsafePathError; in each case the file is as it was.
     """
-    target = Path(os.path.realpath(path))
-    temporary = None
+    target = Path(os.path.realpath(path)) if within is None else paths.inside(within, path)
     try:
-        if expected_sha256 is None:
+        if expected_sha256 is None and within is None:
             target.parent.mkdir(parents=True, exist_ok=True)
-        before = target.stat() if target.exists() else None
-        if before is not None and not os.access(target, os.W_OK):
-            raise PermissionError(errno.EACCES, "it is read-only")
-        temporary = _temporary(target.parent, data, before)
-        # As late as can be: what was read must still be there.
-        if expected_sha256 is not None:
-            now = hashlib.sha256(target.read_bytes()).hexdigest() if target.exists() else ""
-            _same(now, expected_sha256, str(path))
-        os.replace(temporary, target)
-        temporary = None
-        _sync_folder(target.parent)
+        top = target.parent if within is None else within
+        with paths.opened_folder(top, target.parent, make=expected_sha256 is None) as folder:
+            _replace(folder, target.name, data, expected_sha256, str(path))
     except OSError as exc:
         raise NotebookWriteError(f"{path} could not be written: {_reason(exc)}", hint=_hint(exc)) from exc
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+
+
+def _replace(folder: paths.Folder, name: str, data: bytes, expected_sha256: str | None, shown: str) -> None:
+    """Put `data` in the place of the file `name`, which is not a link, in a folder that is held open."""
+    before = folder.status(name)
+    if before is not None and not folder.is_writable(name):
+        raise PermissionError(errno.EACCES, "it is read-only")
+    temporary = f".nbcopilot-{secrets.token_hex(8)}.tmp"
+    try:
+        _create(folder, temporary, data, before)
+        # As late as can be: what was read must still be there.
+        if expected_sha256 is not None:
+            now = "" if folder.status(name) is None else hashlib.sha256(folder.read(name)).hexdigest()
+            _same(now, expected_sha256, shown)
+        folder.rename(temporary, name)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.unlink(temporary)
+        raise
+    folder.sync()
 
 
 def sweep(folder: str | Path, *, older_seconds: float = LEFT_SECONDS) -> None:
@@ -81,22 +92,14 @@ def sweep(folder: str | Path, *, older_seconds: float = LEFT_SECONDS) -> None:
                 os.unlink(entry.path)
 
 
-def _temporary(folder: Path, data: bytes, before: os.stat_result | None) -> str:
-    """A synced file in `folder` with `data`, and mode and owner of `before`."""
-    name = str(folder / f".nbcopilot-{secrets.token_hex(8)}.tmp")
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(data)
-            out.flush()
-            if before is not None:
-                _like(out.fileno(), before)
-            os.fsync(out.fileno())
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise
-    return name
+def _create(folder: paths.Folder, name: str, data: bytes, before: os.stat_result | None) -> None:
+    """A synced new file with `data`, and mode and owner of `before`."""
+    with os.fdopen(folder.create(name), "wb") as out:
+        out.write(data)
+        out.flush()
+        if before is not None:
+            _like(out.fileno(), before)
+        os.fsync(out.fileno())
 
 
 def _like(descriptor: int, before: os.stat_result) -> None:
@@ -111,16 +114,6 @@ def _like(descriptor: int, before: os.stat_result) -> None:
                 os.fchown(descriptor, owner, before.st_gid)
                 break
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself survive a power cut, where folders can be opened (not on Windows)."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _same(found: str, expected: str | None, name: str) -> None:

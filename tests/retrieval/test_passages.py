@@ -25,28 +25,28 @@ def test_python_is_cut_at_definitions(tmp_path: Path) -> None:
         tmp_path / "a.py",
         "import os\nLIMIT = 3\n\n@deco\ndef f(x):\n    return x\n\nclass C:\n    def m(self):\n        pass\n",
     )
-    assert [(p.name, p.line) for p in split(path)] == [("LIMIT", 2), ("f", 4), ("C", 8)]
-    assert split(path)[1].text == "@deco\ndef f(x):\n    return x"
+    assert [(p.name, p.line) for p in split(path, path.parent)] == [("LIMIT", 2), ("f", 4), ("C", 8)]
+    assert split(path, path.parent)[1].text == "@deco\ndef f(x):\n    return x"
 
 
 def test_a_long_class_is_cut_at_its_methods_and_a_long_function_keeps_its_head(tmp_path: Path) -> None:
     methods = "".join(f"    def m{i}(self):\n        return {i}\n\n" for i in range(40))
     path = write(tmp_path / "a.py", f"class C:\n    '''Doc.'''\n{methods}\ndef f():\n" + "    x = 1\n" * 100)
-    found = split(path)
+    found = split(path, path.parent)
     assert [p.name for p in found[:3]] == ["C", "C.m0", "C.m1"] and "Doc." in found[0].text
     assert found[-1].text.endswith(f"# … {101 - MAX_LINES} more lines")
 
 
 def test_markdown_is_cut_at_headings_but_not_inside_code(tmp_path: Path) -> None:
     path = write(tmp_path / "a.md", "Intro\nline\n\n# One\n\ntext\n```\n# no heading\n```\n## Two\nmore\n## Empty\n")
-    assert [(p.name, p.line) for p in split(path)] == [("a", 1), ("One", 4), ("Two", 10)]
+    assert [(p.name, p.line) for p in split(path, path.parent)] == [("a", 1), ("One", 4), ("Two", 10)]
 
 
 @pytest.mark.parametrize("text", ["def f(:", "\0", "(" * 3000])
 def test_a_file_that_cannot_be_parsed_has_no_passages(tmp_path: Path, text: str) -> None:
-    assert split(write(tmp_path / "a.py", text)) == ()
+    assert split(write(tmp_path / "a.py", text), tmp_path) == ()
     (tmp_path / "b.py").write_bytes(b"\xff\xfe\x00")
-    assert split(tmp_path / "b.py") == () and split(tmp_path / "missing.py") == ()
+    assert split(tmp_path / "b.py", tmp_path) == () and split(tmp_path / "missing.py", tmp_path) == ()
 
 
 def test_only_files_of_the_project_are_read(tmp_path: Path) -> None:
