@@ -166,6 +166,26 @@ def test_only_engine_imports_torch() -> None:
     assert not wrong, f"torch or transformers imported outside engine/: {wrong}"
 
 
+def test_nothing_of_an_untrusted_process_is_unpickled() -> None:
+    # The values of a session, by the process they are judged in; what the caller sends into its own sandbox.
+    allowed = {"evaluation/worker.py", "sandbox/worker/job.py"}
+    found = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                name = f"{node.value.id}.{node.attr}"
+                if name in (
+                    "pickle.loads",
+                    "pickle.load",
+                    "pickle.Unpickler",
+                    "marshal.loads",
+                    "dill.loads",
+                    "shelve.open",
+                ):
+                    found.add(path.relative_to(PACKAGE).as_posix())
+    assert found == allowed
+
+
 def test_no_model_folder_brings_code_of_its_own() -> None:
     wrong = []
     for path in PACKAGE.rglob("*.py"):

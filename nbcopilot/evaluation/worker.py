@@ -1,25 +1,29 @@
 """The kernel of a stateful session: a child process with a real IPython shell, driven by `suites.stateful`.
 
-Started as `python -m nbcopilot.evaluation.worker`; takes pickled (verb, arguments) on stdin and answers on the
+Started as `python -m nbcopilot.evaluation.worker`; takes verbs with their arguments as JSON on stdin and answers on the
 stdout it was started with. An answer is judged in a forked child, so the session's own state is never touched:
-that is the snapshot and the restore of the protocol. Guarded by time limits only; runs what a model wrote.
+that is the snapshot and the restore of the protocol. What the child says comes back as JSON and is never unpickled; it
+gets the reference's values, and the token that its verdict must carry, only after the answer has run.
+
+Runs what a model wrote, under limits of time only. That guards against accidents and against answers that write to
+files or pipes at random; an answer that was written against this very module can still falsify its own verdict.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import pickle
-import resource
-import shutil
-import signal
+import secrets
 import struct
 import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import IO, Any, cast
@@ -29,10 +33,11 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from nbcopilot.config import Config
 from nbcopilot.evaluation.compare import changed, difference
+from nbcopilot.evaluation.forking import MOST_BYTES, Fork
 from nbcopilot.evaluation.validators import checks_of
 from nbcopilot.notebook import live
-from nbcopilot.types import Notebook
 
+TOKEN_BYTES = 32
 HIDDEN = {"In", "Out", "exit", "quit", "open", "get_ipython"}
 
 
@@ -62,61 +67,46 @@ class Worker:
         shown = done["stream"] + ("" if done["result"] is None else _text(self.shell, done["result"]))
         return done["error"], shown
 
-    def snapshot(self, config: Config) -> Notebook:
-        """The notebook as a magic in the next cell would see it."""
-        return live.snapshot(self.shell, "", None, config)
+    def snapshot(self) -> dict[str, Any]:
+        """What a magic in the next cell would see of the live namespace; see `suites.stateful`."""
+        seen = live.snapshot(self.shell, "", None, Config())
+        variables = None if seen.namespace is None else [asdict(variable) for variable in seen.namespace]
+        return {"language": seen.language, "names": sorted(seen.names), "namespace": variables}
 
     def judge(self, answer: str, reference: str, validator: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """{"ok", "reason", "checks", "excluded"} for `answer`, from the present state, which stays as it is."""
+        token = secrets.token_hex(16)
         with tempfile.TemporaryDirectory(prefix="nbcopilot-session-", ignore_cleanup_errors=True) as name:
-            expected, verdict = Path(name) / "reference", Path(name) / "answer"
-            self._fork(lambda: self._reference(reference, validator), expected, seconds)
-            if not expected.exists():
-                return _excluded("the reference does not end in time here")
-            if error := pickle.loads(expected.read_bytes())["error"]:
-                return _excluded(f"the reference fails here: {error}")
-            self._fork(lambda: self._answer(answer, expected, validator), verdict, seconds)
-            if not verdict.exists():
-                return {"ok": False, "reason": f"crash: no end in {seconds:g} s", "checks": {"crash": False}}
-            outcome: dict[str, Any] = pickle.loads(verdict.read_bytes())
-            return outcome
+            # Forked first: nothing of the reference is in its memory while the answer runs.
+            judged = Fork(lambda told: self._answer(answer, validator, told), Path(name, "answer"), seconds)
+            with closing(judged):
+                asked = Fork(lambda told: self._reference(reference, validator), Path(name, "reference"), seconds)
+                with closing(asked):
+                    found = asked.result()
+                if not found:
+                    return _excluded("the reference does not end in time here")
+                head, _, values = found.partition(b"\n")
+                if error := json.loads(head)["error"]:
+                    return _excluded(f"the reference fails here: {error}")
+                return _verdict(judged.result(token.encode() + values), token, seconds)
 
-    def _fork(self, work: Callable[[], Any], result: Path, seconds: float) -> None:
-        """Run `work` in a forked child, in a copy of the working folder; its pickled value goes to `result`."""
-        scratch = result.with_suffix(".folder")
-        shutil.copytree(os.getcwd(), scratch)
-        pid = os.fork()
-        if pid == 0:
-            _child(work, result, scratch, seconds)
-        # CPU seconds are the limit (a busy machine must not fail right answers); wall time only ends sleepers.
-        deadline = time.monotonic() + 4 * seconds + 10
-        while os.waitpid(pid, os.WNOHANG) == (0, 0):
-            if time.monotonic() > deadline:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
-                os.waitpid(pid, 0)
-                return
-            time.sleep(0.005)
-
-    def _reference(self, source: str, validator: Mapping[str, Any]) -> dict[str, Any]:
+    def _reference(self, source: str, validator: Mapping[str, Any]) -> bytes:
+        """A line of JSON with the error, then the values, pickled: read only where an answer is judged."""
         before = _copies(self.shell.user_ns)
         done = _execute(self.shell, source)
         names = validator.get("namespace_check") or {}
         values = {name: self.shell.user_ns.get(name) for name in names}
         touched = _changes(before, self.shell.user_ns)
-        return {
-            "error": done["error"],
-            "result": done["result"],
-            "stream": done["stream"],
-            "touched": touched,
-            "values": values,
-        }
+        found = {"result": done["result"], "stream": done["stream"], "touched": touched, "values": values}
+        return json.dumps({"error": done["error"]}).encode() + b"\n" + pickle.dumps(found)
 
-    def _answer(self, source: str, expected: Path, validator: Mapping[str, Any]) -> dict[str, Any]:
-        reference = pickle.loads(expected.read_bytes())
+    def _answer(self, source: str, validator: Mapping[str, Any], told: Callable[[], bytes]) -> bytes:
+        """The verdict as JSON. told: waits for the token and the reference's values."""
         before = _copies(self.shell.user_ns)
         originals = [part for _, copy in before.values() for part in _with_columns(copy)]
         done = _execute(self.shell, source)
+        message = told()
+        token, reference = message[:TOKEN_BYTES].decode(), pickle.loads(message[TOKEN_BYTES:])
         checks: dict[str, str] = {}
         for name, options in checks_of(validator).items():
             if name == "crash":
@@ -141,23 +131,25 @@ class Worker:
                 checks[name] = _namespace(reference["values"], self.shell.user_ns, asked)
         failed = {name: reason for name, reason in checks.items() if reason}
         reason = "; ".join(f"{name}: {why}" for name, why in failed.items())
-        return {"ok": not failed, "reason": reason, "checks": {name: name not in failed for name in checks}}
+        passed = {name: name not in failed for name in checks}
+        return json.dumps({"token": token, "ok": not failed, "reason": reason, "checks": passed}).encode()
 
 
-def _child(work: Callable[[], Any], result: Path, scratch: Path, seconds: float) -> None:
-    """In the forked child: limits, own folder, the work, and out; never returns."""
+def _verdict(said: bytes, token: str, seconds: float) -> dict[str, Any]:
+    """The verdict in what a child said; one without the token, or of another form, is a crash."""
+    if not said:
+        return {"ok": False, "reason": f"crash: no end in {seconds:g} s", "checks": {"crash": False}}
     try:
-        os.setsid()
-        used = sum(os.times()[:2])
-        limit = int(used + seconds) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-        os.chdir(scratch)
-        data = pickle.dumps(work())
-        part = result.with_suffix(".part")
-        part.write_bytes(data)
-        part.rename(result)
-    finally:
-        os._exit(0)
+        found = json.loads(said)
+        ok, reason, checks = found["ok"], found["reason"], found["checks"]
+        is_sound = (
+            isinstance(ok, bool) and isinstance(reason, str) and all(isinstance(v, bool) for v in checks.values())
+        )
+        if is_sound and secrets.compare_digest(str(found["token"]), token):
+            return {"ok": ok, "reason": reason, "checks": {str(name): value for name, value in checks.items()}}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    return {"ok": False, "reason": "crash: the verdict was tampered with", "checks": {"crash": False}}
 
 
 def _execute(shell: Any, source: str) -> dict[str, Any]:
@@ -231,14 +223,19 @@ def _excluded(reason: str) -> dict[str, Any]:
 
 
 def read_message(stream: IO[bytes]) -> Any:
-    """The next pickled message, None at the end of the stream."""
+    """The next message, None at the end of the stream. Raises ValueError for what is no message."""
     head = stream.read(8)
-    return pickle.loads(stream.read(struct.unpack("<Q", head)[0])) if len(head) == 8 else None
+    if len(head) < 8:
+        return None
+    size = struct.unpack("<Q", head)[0]
+    if size > MOST_BYTES:
+        raise ValueError(f"a message of {size} bytes")
+    return json.loads(stream.read(size))
 
 
 def write_message(stream: IO[bytes], message: Any) -> None:
-    """Write one pickled message."""
-    data = pickle.dumps(message)
+    """Write one message of plain values."""
+    data = json.dumps(message).encode()
     stream.write(struct.pack("<Q", len(data)) + data)
     stream.flush()
 
@@ -250,9 +247,10 @@ def main() -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     worker = Worker()
+    verbs: dict[str, Callable[..., Any]] = {"run": worker.run, "snapshot": worker.snapshot, "judge": worker.judge}
     while (message := read_message(requests)) is not None:
         verb, arguments = message
-        write_message(answers, getattr(worker, verb)(*arguments))
+        write_message(answers, verbs[verb](*arguments))
 
 
 if __name__ == "__main__":

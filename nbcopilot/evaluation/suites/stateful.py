@@ -14,18 +14,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nbcopilot.config import Config
 from nbcopilot.errors import EngineUnavailableError
 from nbcopilot.evaluation.suites import Judgement, Question
 from nbcopilot.evaluation.systems import Answer
 from nbcopilot.evaluation.tasks import SessionItem, Step, load
 from nbcopilot.evaluation.validators import unsupported
 from nbcopilot.evaluation.worker import read_message, write_message
-from nbcopilot.types import Cell, Notebook, Output, Task
+from nbcopilot.types import Cell, Notebook, Output, Task, Variable
 
 SECONDS = 30.0
 
@@ -80,14 +78,16 @@ def _notebook(step: Step, kernel: Kernel, cells: list[Cell], folder: Path) -> No
     The last cell is the one that asks: the cursor is on it, and it has not run.
     """
     asking = _asking(step, len(cells))
-    seen: Notebook = kernel.call("snapshot", Config())
-    return replace(
-        seen,
+    seen = kernel.call("snapshot")
+    variables = None if seen["namespace"] is None else tuple(Variable(**one) for one in seen["namespace"])
+    return Notebook(
         cells=(*cells, asking),
         cursor=len(cells),
+        language=str(seen["language"]),
+        namespace=variables,
+        names=frozenset(seen["names"]),
         path=folder / "session.ipynb",
         history=tuple(cell.source for cell in cells),
-        error=None,
     )
 
 
@@ -137,7 +137,7 @@ class Kernel:
         try:
             write_message(self._child.stdin, (verb, arguments))
             answer = read_message(self._child.stdout)
-        except OSError:
+        except (OSError, ValueError):
             answer = None
         if answer is None:
             raise EngineUnavailableError("the session's worker process is gone", hint="run it again with --resume")
