@@ -23,6 +23,7 @@ from nbcopilot.server import settings as traits
 # What neither decides where text goes nor protects: how an answer is sampled, shown and tried again.
 HARMLESS = {
     "device",
+    "grounding",
     "precision",
     "temperature",
     "top_p",
@@ -68,6 +69,11 @@ LOOSER: list[tuple[str, Any, Any]] = [
     ("select", "", "NB301"),
     ("ignore", "", "NB2"),
     ("severity", "", "NB205=warning"),
+    ("keep_mb", 50.0, 100_000.0),
+    ("keep_days", 30.0, 0.0),
+    ("column_values", "never", "always"),
+    ("redact_personal", True, False),
+    ("answer_seconds", 20.0, 0.0),
     ("dataframe_rows", 0, 20),
     ("download_from", "hub", "index"),
     ("threads", 2, 512),
@@ -76,6 +82,7 @@ LOOSER: list[tuple[str, Any, Any]] = [
 ]
 STRICTER: list[tuple[str, Any, Any]] = [
     ("redact", False, True),
+    ("redact_personal", False, True),
     ("check", False, True),
     ("check_fork", True, False),
     ("keep_prompts", True, False),
