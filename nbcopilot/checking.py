@@ -7,9 +7,10 @@ nothing and repairs nothing.
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -147,7 +148,7 @@ class OneCheck:
     def _run(self, subject: Subject, runner: Runner) -> None:
         promised = self._examples()
         report = runner.run(
-            self.candidate.text,
+            self.candidate.text + usage_of(self.candidate.text, self.task.grounding.head, self.notebook.names),
             setup=self.upstream,
             reserved=self._there(),
             examples=[example.as_job() for example in promised],
@@ -206,6 +207,23 @@ class OneCheck:
             plots=report.plots,
             examples=(sum(outcome.ok for outcome in outcomes), len(outcomes)) if outcomes else None,
         )
+
+
+def usage_of(code: str, name: str, known: Set[str]) -> str:
+    """A call of the function that was asked for, below code that only defines it; "" when its arguments are not there.
+
+    A parameter stands for the variable of its name; the rest must have defaults.
+    """
+    tree = syntax.tree(code) if name else None
+    last = tree.body[-1] if tree is not None and tree.body else None
+    if not isinstance(last, ast.FunctionDef) or last.name != name:
+        return ""
+    arguments = last.args
+    required = [one.arg for one in (*arguments.posonlyargs, *arguments.args)]
+    required = required[: len(required) - len(arguments.defaults)] if arguments.defaults else required
+    if arguments.kwonlyargs or not required or not set(required) <= known:
+        return ""
+    return f"\n\n\n{name}({', '.join(required)})"
 
 
 def run_again(task: Task, notebook: Notebook) -> str:

@@ -115,6 +115,26 @@ class FileWrite:
 
 
 @dataclass(frozen=True)
+class DataStep:
+    """A join, conversion or filter of a table during the run, in counts of rows or values.
+
+    kind: "join" (before: rows of the left table; after: of the result; hit: left rows with a partner), "conversion"
+    (before: values that are not blank; after: those that are still there) or "filter" (rows before and after).
+    how: of a join. repeats: whether matching keys occur several times on both sides. examples: texts that a conversion
+    lost. line: of the cell.
+    """
+
+    kind: str
+    line: int
+    before: int
+    after: int
+    hit: int = 0
+    how: str = ""
+    repeats: bool = False
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class RunReport:
     """What happened when code ran in the sandbox. Failing code is a report, not an exception.
 
@@ -146,6 +166,7 @@ class RunReport:
     setup_error: RunError | None = None
     skipped: tuple[str, ...] = ()
     elsewhere: tuple[Elsewhere, ...] = ()
+    steps: tuple[DataStep, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
 
     def left(self) -> Iterator[tuple[str, Shown]]:

@@ -73,6 +73,8 @@ class Copilot:
         task, notices = aim(task, notebook)
         yield from notices
         grounding = ground(task, notebook, self.config.grounding)
+        if self.config.grounding == "all":
+            task = replace(task, grounding=grounding)
         context = gather(
             task, notebook, count=self.engine.count, budget=self._budget(task), config=self.config, grounding=grounding
         )

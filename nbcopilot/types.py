@@ -84,6 +84,7 @@ class Task:
     few_shot: int = 0
     think: bool = False
     check: bool = True
+    grounding: Grounding = field(default_factory=Grounding)
 
 
 # --------------------------------------------------------------------------- what is there

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, get_args
 
-from nbcopilot.execution import Elsewhere, FileWrite, Limits, Outcome, RunError, RunReport, Shown, Suggestion
+from nbcopilot.execution import DataStep, Elsewhere, FileWrite, Limits, Outcome, RunError, RunReport, Shown, Suggestion
 from nbcopilot.verdict import NotRun, NotRunReason
 
 
@@ -88,6 +88,7 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
         warnings=_texts(raw.get("warnings")),
         timed_out=raw.get("timed_out") is True,
         memory_exceeded=raw.get("memory_exceeded") is True,
+        steps=tuple(step for item in _items(raw.get("steps")) if isinstance(item, dict) and (step := _step(item))),
         elsewhere=tuple(_elsewhere(item) for item in _items(raw.get("elsewhere"))[:3] if isinstance(item, dict)),
         outcomes=tuple(_outcome(item) for item in _items(raw.get("examples")) if isinstance(item, dict)),
         **shared,
@@ -131,6 +132,22 @@ def _suggestion(raw: dict[str, Any]) -> Suggestion:
     kind = raw.get("kind")
     names = tuple(name[:100] for name in _texts(raw.get("names"))[:20])
     return Suggestion(kind if kind in ("columns", "files") else "name", names, _text(raw.get("owner"), 100))
+
+
+def _step(raw: dict[str, Any]) -> DataStep | None:
+    kind, line = _text(raw.get("kind"), 20), int(_number(raw.get("line")))
+
+    def count(name: str) -> int:
+        return int(_number(raw.get(name)))
+
+    if kind == "join":
+        repeats = raw.get("left_repeats") is True and raw.get("right_repeats") is True
+        how = _text(raw.get("how"), 10)
+        return DataStep(kind, line, count("left"), count("rows"), count("matched"), how, repeats)
+    if kind == "conversion":
+        examples = tuple(_text(text, 40) for text in _items(raw.get("examples"))[:2])
+        return DataStep(kind, line, count("of"), count("of") - count("lost"), examples=examples)
+    return DataStep(kind, line, count("before"), count("after")) if kind == "filter" else None
 
 
 def _elsewhere(raw: dict[str, Any]) -> Elsewhere:

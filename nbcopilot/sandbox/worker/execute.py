@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nbcopilot.sandbox.worker import compare, describe_value, unmet_requirements
+from nbcopilot.sandbox.worker import compare, data_steps, describe_value, unmet_requirements
 from nbcopilot.sandbox.worker import source as sources
 from nbcopilot.sandbox.worker.audit import Watch
 from nbcopilot.sandbox.worker.output import NoInput, Tape
@@ -74,13 +74,16 @@ class Session:
         }
         value: Any = None
         started = time.perf_counter()
+        steps: list[dict[str, Any]] = []
         with warnings.catch_warnings(record=True) as caught, self._time_limit(seconds):
             warnings.simplefilter("default")
             try:
-                value = self._execute(source, filename)
+                with data_steps.recorded(filename, steps):
+                    value = self._execute(source, filename)
             except BaseException as exc:
                 self._failed(report, exc, filename)
         report["seconds"] = time.perf_counter() - started
+        report["steps"] = steps
         report["elsewhere"] = describe_value.within(
             1.0, lambda: describe_value.found_elsewhere(value, source, self.namespace), []
         )
