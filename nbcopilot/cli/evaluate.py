@@ -194,7 +194,10 @@ def _modes(text: str) -> list[str]:
     modes = [mode.strip() for mode in text.split(",") if mode.strip()]
     if not modes:
         raise UsageError("--mode names no mode", hint=f"try --mode {DEFAULT_MODES}")
-    return list(dict.fromkeys(modes))
+    if "redraws" in modes:
+        said = "the mode `redraws` is now called `retries`; the former name stops working with the next release"
+        print(f"nbcopilot: {said}", file=sys.stderr)
+    return list(dict.fromkeys("retries" if mode == "redraws" else mode for mode in modes))
 
 
 def _positive(value: int | None, option: str) -> int | None:

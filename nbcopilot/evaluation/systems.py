@@ -159,7 +159,7 @@ RUNGS = {
     "run": Rung(check=True, run=True),
     "repair": Rung(check=True, run=True, repairs=True),
     "candidates": Rung(check=True, run=True, candidates=4),
-    "redraws": Rung(check=True, run=True, repairs=True, retry_samples=True),
+    "retries": Rung(check=True, run=True, repairs=True, retry_samples=True),
     "full": Rung(check=True, run=True, repairs=True, retry_samples=True, consensus_samples=True),
 }
 

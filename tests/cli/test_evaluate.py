@@ -105,3 +105,19 @@ def test_an_interrupted_run_prints_what_it_has_and_ends_at_once(tmp_path: Path) 
     assert (found["n"], found["pass_at_1"], found["interrupted"]) == (1, 1.0, True)
     assert "1 answers were judged" in err
     assert "Traceback" not in err
+
+
+def test_former_names_of_options_and_modes_work_and_say_what_they_are_called_now(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--data", str(data), "--model", "fake", "--mode", "redraws", "--redraws", "1", "--opinions", "0"]
+    assert main(["eval", "generate", *arguments, "--json"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out.splitlines()[-1])
+    assert list(found["ablation"]) == ["retries"]
+    for former, name in (
+        ("--redraws", "--retry-samples"),
+        ("--opinions", "--consensus-samples"),
+        ("redraws", "retries"),
+    ):
+        assert any(former in line and name in line for line in said.err.splitlines())
