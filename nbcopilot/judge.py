@@ -5,7 +5,6 @@ One pass over one candidate for each kind of task. Tries no edits and asks for n
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +30,7 @@ from nbcopilot.testgen.under_test import seeds
 from nbcopilot.types import Candidate, Judged, Notebook, Task
 from nbcopilot.verdict import NotRun, Verdict
 from nbcopilot.write import grounding
+from nbcopilot.write.harmless import harmless, without_addresses
 
 
 class Judge:
@@ -179,12 +179,6 @@ def _vote(works: Sequence[OneCheck], runner: Runner, seconds: float) -> dict[str
     return {work.candidate.text: share for work, share in zip(works, shares, strict=False)}
 
 
-def harmless(text: str) -> str:
-    """Markdown in which no tag of the model's is live: every `<` that could open one is escaped, save in code."""
-    parts = re.split(r"(```.*?```|`[^`\n]*`)", text, flags=re.DOTALL)
-    return "".join(part if i % 2 else re.sub(r"<(?=[A-Za-z/!?])", "&lt;", part) for i, part in enumerate(parts))
-
-
 def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
     """The markdown without the sentences that the notebook does not bear out (all gone: kept, and marked)."""
     candidate = replace(candidate, text=harmless(candidate.text))
@@ -197,5 +191,6 @@ def ground(candidate: Candidate, task: Task, notebook: Notebook) -> Judged:
         SentenceDropped.found(sentence=sentence.strip(), missing=missing) for sentence, missing in kept.dropped
     )
     if not kept.text.strip():
+        candidate = replace(candidate, text=without_addresses(candidate.text, "\n".join(texts)))
         return candidate, Verdict(True, (UngroundedText.found(),), {"grounding": "failed"})
     return replace(candidate, text=kept.text), Verdict(True, dropped, {"grounding": "ok"})

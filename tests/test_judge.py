@@ -10,15 +10,21 @@ from nbcopilot.checks.registry import message
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.events import PromptReady
-from nbcopilot.judge import Judge, ground, harmless
+from nbcopilot.judge import Judge, ground
 from nbcopilot.pipeline import Copilot
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.types import Candidate, Notebook, Target, Task
 
 
-def test_tags_are_shown_not_executed_and_code_stays_code() -> None:
-    text = "Adds <script>alert(1)</script> if `a < b` and `<b>`.\n\n```\n<i>\n```\n1 < 2"
-    assert harmless(text) == "Adds &lt;script>alert(1)&lt;/script> if `a < b` and `<b>`.\n\n```\n<i>\n```\n1 < 2"
+def test_text_in_which_nothing_holds_keeps_no_address() -> None:
+    task = Task("explain", target=Target("x = 1  # https://example.org/known"))
+    text = (
+        "Calls `somewhere` at http://attacker.example/p.png?q=1, see https://example.org/known and ![i](//a.example/x)."
+    )
+    candidate, verdict = ground(Candidate(text, "markdown"), task, Notebook())
+    assert verdict.checks == {"grounding": "failed"}
+    assert "attacker" not in candidate.text and "a.example" not in candidate.text
+    assert "(address removed)" in candidate.text and "https://example.org/known" in candidate.text
 
 
 def test_sentences_about_what_is_not_there_are_dropped() -> None:

@@ -20,6 +20,7 @@ from nbcopilot.notebook.labels import labelled
 from nbcopilot.types import ModelInfo, Sampling, text_hash
 from nbcopilot.verdict import Verdict
 from nbcopilot.write.cells import fresh_id
+from nbcopilot.write.harmless import harmless
 from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, label, ours
 
 # uuid5 below this: the group of a run depends only on notebook, model and time.
@@ -129,9 +130,9 @@ class Assembly:
             self.options.created,
             __version__,
         )
-        source = body
+        source = harmless(body)
         if self.options.label:
-            source = labelled("markdown", body, label("markdown", provenance, verdict))
+            source = labelled("markdown", source, label("markdown", provenance, verdict))
         metadata = cell_metadata(
             "summary",
             provenance,

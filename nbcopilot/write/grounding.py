@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from nbcopilot.write.harmless import ADDRESS
 from nbcopilot.write.markdown import Block, blocks, joined, sentences
 
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -17,7 +18,6 @@ _NUMBER = re.compile(r"(?<![\w.])(?:\d{1,3}(?:[,_]\d{3})+(?!\d)(?:\.\d+)?|\d+(?:
 _SPAN = re.compile(r"(`+)(.+?)\1")
 # Words, paths and calls that may be written otherwise than in the code: `read_csv`, `f(x, y)`, `sales 2021`.
 _LOOSE = re.compile(r"[\w.:/\s-]+(?:\([\w,.\s]*\))?")
-_ADDRESS = re.compile(r"\b(?:https?|ftp)://[^\s)>\]`]+|\bwww\.[^\s)>\]`]+")
 _QUOTED = re.compile(r"[\"“]([^\"“”\n]{1,80})[\"”]")
 # A word that can only be meant as code: snake_case, a call, or a dotted path such as np.mean or data.csv.
 _CODE_WORD = re.compile(
@@ -115,10 +115,10 @@ def _problems(sentence: str, known: Facts) -> Iterator[str]:
         if not _span_occurs(match.group(2).strip(), known):
             yield match.group()
     prose = _SPAN.sub(" ` ", sentence)
-    for match in _ADDRESS.finditer(prose):
+    for match in ADDRESS.finditer(prose):
         if match.group().rstrip(".,;:") not in known.text:
             yield match.group()
-    prose = _ADDRESS.sub(" ", prose)
+    prose = ADDRESS.sub(" ", prose)
     for match in _QUOTED.finditer(prose):
         if match.group(1).strip(" .,;:!?").lower() not in known.text.lower():
             yield match.group()
@@ -143,7 +143,7 @@ def _problems(sentence: str, known: Facts) -> Iterator[str]:
 def code_words(text: str) -> list[tuple[int, int]]:
     """Spans of words outside backticks that can only be meant as code (`snake_case`, `call()`, `np.mean`)."""
     hidden = _SPAN.sub(lambda m: "`" * len(m.group()), text)
-    hidden = _ADDRESS.sub(lambda m: "`" * len(m.group()), hidden)
+    hidden = ADDRESS.sub(lambda m: "`" * len(m.group()), hidden)
     return [match.span(1) for match in _CODE_WORD.finditer(hidden)]
 
 

@@ -17,6 +17,7 @@ from nbcopilot.notebook import conventions
 from nbcopilot.notebook.labels import labelled, unlabelled
 from nbcopilot.types import Candidate, Cell, CellEdit, CellKind, NewCell, Notebook, Role, Task, TaskKind, text_hash
 from nbcopilot.verdict import Verdict
+from nbcopilot.write.harmless import harmless
 from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, is_edited, label, ours
 
 ROLES: dict[TaskKind, Role] = {
@@ -98,6 +99,8 @@ def _cell(
     kind: CellKind = "code" if candidate.answer == "code" else "markdown"
     # A model that copies another cell may copy its label too.
     source = unlabelled(kind, candidate.text.strip("\n"))
+    if kind == "markdown":
+        source = harmless(source)
     if config.label:
         source = labelled(kind, source, label(kind, provenance, verdict, notebook.language), notebook.language)
     subject = notebook.cell(task.target.cell_id)
