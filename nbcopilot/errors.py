@@ -32,6 +32,24 @@ Every error has a message (what happened, with the values) and a hint (what to t
 
 from __future__ import annotations
 
+# First words of a sentence that stay as they are: a command to type, the name of a program.
+_PROGRAMS = frozenset({"apt", "chmod", "git", "jupyter", "nbcopilot", "npm", "pip", "python"})
+
+
+def sentence(text: str) -> str:
+    """`text` with a capital letter at its start, unless that is code, a path, an option or the name of a program."""
+    first, _, rest = text.partition(" ")
+    is_code = not first.rstrip(",:;").isalpha() or first in _PROGRAMS or rest.startswith("-")
+    return text if is_code else text[:1].upper() + text[1:]
+
+
+def sentences(message: str, hint: str = "") -> str:
+    """What happened and what to type next, as people read it: the one place that puts the two together."""
+    if not hint:
+        return sentence(message)
+    end = "" if message.endswith((".", "?", "!", ":")) else "."
+    return f"{sentence(message)}{end} {sentence(hint)}"
+
 
 class NbcopilotError(Exception):
     """Base of all errors that nbcopilot raises on purpose: a sentence and a hint."""
@@ -45,7 +63,7 @@ class NbcopilotError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}. {self.hint}" if self.hint else self.message
+        return sentences(self.message, self.hint)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only hint must survive pickling: batch workers send errors across processes.

@@ -85,9 +85,7 @@ class Copilot:
         yield from repair.run()
         chosen, history = repair.best(), repair.history
         if not chosen[0].text.strip():
-            yield Notice(
-                "the model gave no usable answer", "say more about what you want, or try --temperature 0.7", "warning"
-            )
+            yield Notice("The model returned no usable answer", "Add detail, or try --temperature 0.7", "warning")
             yield Done("empty", history.usage, history.answers)
             return
         batch = history.batches[chosen[0].text]

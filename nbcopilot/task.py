@@ -52,7 +52,7 @@ def aim(task: Task, notebook: Notebook) -> tuple[Task, tuple[Notice, ...]]:
     position = notebook.index(cell.id)
     number = f"[{cell.executed}]" if cell.executed is not None else f"#{(position or 0) + 1}"
     aimed = replace(task, target=Target(cell.source, cell.id, position=position))
-    return aimed, (Notice(f"the cell that failed only shows it: the fault is looked for in cell {number}"),)
+    return aimed, (Notice(f"The error surfaced here, but its cause appears to be in cell {number}; fixing that cell"),)
 
 
 def upstream(notebook: Notebook, candidate: Candidate, task: Task) -> tuple[str, ...]:

@@ -37,13 +37,13 @@ def test_project_settings_may_stand_in_pyproject(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        ({"temprature": 1}, "did you mean `temperature`?"),
-        ({"temperature": "hot"}, "it takes a number"),
-        ({"temperature": -1}, "it takes 0 to 5"),
-        ({"temperature": float("nan")}, "it takes 0 to 5"),
-        ({"candidates": 0}, "it takes 1 to 32"),
-        ({"check": "maybe"}, "it takes true or false"),
-        ({"device": "tpu"}, "it takes auto, cpu, cuda, mps"),
+        ({"temprature": 1}, "Did you mean `temperature`?"),
+        ({"temperature": "hot"}, "It takes a number"),
+        ({"temperature": -1}, "It takes 0 to 5"),
+        ({"temperature": float("nan")}, "It takes 0 to 5"),
+        ({"candidates": 0}, "It takes 1 to 32"),
+        ({"check": "maybe"}, "It takes true or false"),
+        ({"device": "tpu"}, "It takes auto, cpu, cuda, mps"),
     ],
 )
 def test_impossible_setting_is_a_sentence(overrides: dict[str, object], said: str) -> None:

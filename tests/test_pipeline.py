@@ -186,12 +186,12 @@ def test_nothing_usable_is_said_and_nothing_is_written() -> None:
 
 
 def test_empty_prompt_is_a_sentence() -> None:
-    with pytest.raises(EmptyPromptError, match="there is nothing to generate"):
+    with pytest.raises(EmptyPromptError, match="There is nothing to generate"):
         events(copilot(GOOD), "  \n ")
 
 
 def test_prompt_of_200_kb_is_a_sentence_with_both_numbers() -> None:
-    with pytest.raises(PromptTooLargeError, match=r"the request alone is [\d,]+ tokens"):
+    with pytest.raises(PromptTooLargeError, match=r"The request alone is [\d,]+ tokens"):
         events(copilot(GOOD), "word " * 40_000)
 
 

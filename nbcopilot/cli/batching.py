@@ -45,7 +45,7 @@ def add_arguments(sub: argparse.ArgumentParser, *, writes: bool = True, model: b
     sub.add_argument("--since", metavar="REV", help="only notebooks that changed against this git revision")
     sub.add_argument("--jobs", type=int, default=1, metavar="N", help="processes of this machine (default 1)")
     sub.add_argument("--scheduler", metavar="ADDRESS|FILE", help="a Dask cluster in place of this machine")
-    sub.add_argument("--resources", metavar="NAME=N", help="what a notebook takes of a worker, such as GPU=1")
+    sub.add_argument("--resources", metavar="NAME=N", help="Dask resources that each notebook requires, e.g. GPU=1")
     sub.add_argument("--worker-memory", metavar="SIZE", default="", help="of each process, such as 2GB")
     sub.add_argument("--shared", action="store_true", help="workers see the same paths: send names, not bytes")
     sub.add_argument("--report", action="append", default=[], metavar="FILE", help=".html, .json or .xml (JUnit); repeatable")  # fmt: skip

@@ -21,6 +21,7 @@ from nbcopilot.errors import (
     NotebookInvalidError,
     NotebookNotFoundError,
     UsageError,
+    sentences,
 )
 from nbcopilot.events import EditReady, Notice, Token
 from nbcopilot.notebook import dependencies, document, syntax
@@ -288,7 +289,7 @@ def answer(session: Session, task: Task, notebook: Notebook, *, quiet: bool) -> 
         if isinstance(event, Token) and live and event.index == 0:
             print(event.text, end="", file=sys.stderr, flush=True)
         elif isinstance(event, Notice):
-            print(f"nbcopilot: {event.message}" + (f" ({event.hint})" if event.hint else ""), file=sys.stderr)
+            print(f"nbcopilot: {sentences(event.message, event.hint)}", file=sys.stderr)
         elif isinstance(event, EditReady):
             ready = event
     return ready

@@ -158,7 +158,8 @@ def _failure(args: argparse.Namespace, path: Path, name: str, config: Config) ->
     if fault.id != error.cell_id:
         place = fault.id if is_module else f"cell #{(position or 0) + 1}"
         print(
-            f"nbcopilot: what failed only shows it: the fault is looked for in {_named(fault, place)}", file=sys.stderr
+            f"nbcopilot: The error surfaced elsewhere, but its cause appears to be in {_named(fault, place)}; fixing that",
+            file=sys.stderr,
         )
     return notebook, Target(fault.source, fault.id, position=None if is_module else position)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from nbcopilot.checks import registry
 from nbcopilot.checks.wording import why
-from nbcopilot.errors import NbcopilotError
+from nbcopilot.errors import NbcopilotError, sentence, sentences
 from nbcopilot.events import Notice
 from nbcopilot.printable import printable
 from nbcopilot.types import Usage
@@ -158,9 +158,9 @@ def answered_already(state: str) -> tuple[str, str]:
 
 def problem(error: NbcopilotError) -> tuple[str, str]:
     """Why there is no answer as (plain text, HTML): for a request whose cell has ended."""
-    hint = f"<div style='{_QUIET}'>{html.escape(error.hint)}</div>" if error.hint else ""
+    hint = f"<div style='{_QUIET}'>{html.escape(sentence(error.hint))}</div>" if error.hint else ""
     box = f"border-left:3px solid {_COLOR['bad']};padding-left:8px"
-    return f"nbcopilot: {error}", f"<div style='{box}'>nbcopilot: {html.escape(error.message)}{hint}</div>"
+    return f"nbcopilot: {error}", f"<div style='{box}'>nbcopilot: {html.escape(sentence(error.message))}{hint}</div>"
 
 
 def _finding_line(diagnostic: Diagnostic) -> str:
@@ -168,4 +168,4 @@ def _finding_line(diagnostic: Diagnostic) -> str:
 
 
 def _notice_line(notice: Notice) -> str:
-    return notice.message + (f" — {notice.hint}" if notice.hint else "")
+    return sentences(notice.message, notice.hint)

@@ -18,7 +18,7 @@ from nbcopilot import config as settings
 from nbcopilot import session as sessions
 from nbcopilot.batch.open_notebook import Documented, Part, Progress
 from nbcopilot.checks import registry
-from nbcopilot.errors import NbcopilotError, UsageError
+from nbcopilot.errors import NbcopilotError, UsageError, sentence, sentences
 from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
 from nbcopilot.panel.work import Heard, Request, read
 from nbcopilot.session import Write
@@ -163,7 +163,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         elif isinstance(event, CheckDone):
             self._status.value = _quiet("checking …")
         elif isinstance(event, Notice):
-            self._said.value += f"<div style='{_QUIET}'>{html.escape(_sentence(event.message, event.hint))}</div>"
+            self._said.value += f"<div style='{_QUIET}'>{html.escape(sentences(event.message, event.hint))}</div>"
         elif isinstance(event, EditReady):
             self._offer(event)
         elif isinstance(event, Progress):
@@ -282,18 +282,14 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
 
     def _fail(self, error: NbcopilotError) -> None:
         self._status.value = (
-            f"<div style='border-left:3px solid {_BAD};padding-left:8px'>{html.escape(error.message)}"
-            f"<div style='{_QUIET}'>{html.escape(error.hint)}</div></div>"
+            f"<div style='border-left:3px solid {_BAD};padding-left:8px'>{html.escape(sentence(error.message))}"
+            f"<div style='{_QUIET}'>{html.escape(sentence(error.hint))}</div></div>"
         )
         self._busy(False)
 
 
 def _quiet(text: str) -> str:
     return f"<span style='{_QUIET}'>{html.escape(text)}</span>"
-
-
-def _sentence(message: str, hint: str) -> str:
-    return f"{message} — {hint}" if hint else message
 
 
 def _verdict(verdict: Verdict) -> str:

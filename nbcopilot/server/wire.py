@@ -14,7 +14,7 @@ from nbcopilot import config as settings
 from nbcopilot.checks.registry import as_json
 from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
-from nbcopilot.errors import InternalError, NbcopilotError, UsageError
+from nbcopilot.errors import InternalError, NbcopilotError, UsageError, sentence
 from nbcopilot.events import (
     CandidateReady,
     CheckDone,
@@ -145,7 +145,7 @@ def write_edit(edit: CellEdit, index: int, attempt: int, *, best: bool) -> Json:
 
 def write_error(error: NbcopilotError) -> Json:
     """The line, or the body, that says why there is no answer."""
-    return {"type": "error", "code": error.code, "message": error.message, "hint": error.hint}
+    return {"type": "error", "code": error.code, "message": sentence(error.message), "hint": sentence(error.hint)}
 
 
 def read_completion(message: Any) -> Gap:

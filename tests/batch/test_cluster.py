@@ -139,7 +139,7 @@ def test_workers_of_another_version_are_refused_and_both_are_named(
     running: LocalCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "__version__", "9.9.9")
-    with pytest.raises(MismatchError, match=r"this is nbcopilot 9\.9\.9, but the worker tcp://.* has 0\."):
+    with pytest.raises(MismatchError, match=r"This is nbcopilot 9\.9\.9, but the worker tcp://.* has 0\."):
         Cluster(scheduler=running.scheduler_address)
 
 
@@ -175,5 +175,5 @@ def test_a_model_that_a_worker_lacks_ends_the_run_and_names_the_worker(
 
 def test_a_scheduler_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 0.5)
-    with pytest.raises(EngineUnavailableError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1\."):
+    with pytest.raises(EngineUnavailableError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:1\."):
         Cluster(scheduler="tcp://127.0.0.1:1")

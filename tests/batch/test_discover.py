@@ -72,10 +72,10 @@ def test_the_output_folder_is_not_searched(tree: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("b.ipynb", "is not there. did you mean"),
-        ("no/such/x.ipynb", "the folder"),
-        ("*.md", "nothing matches"),
-        ("empty", "no notebook in the folder"),
+        ("b.ipynb", "is not there. Did you mean"),
+        ("no/such/x.ipynb", "The folder"),
+        ("*.md", "Nothing matches"),
+        ("empty", "No notebook in the folder"),
     ],
 )
 def test_what_is_not_there_is_one_sentence_with_a_hint(

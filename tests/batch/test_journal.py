@@ -66,7 +66,7 @@ def test_there_is_nothing_to_resume_is_said(tmp_path: Path) -> None:
 
 def test_a_run_with_other_options_is_not_resumed_and_the_difference_is_named(tmp_path: Path) -> None:
     opened(tmp_path, resume=False, model="small", label=True).close(complete=False)
-    with pytest.raises(UsageError, match=r"was another one: model was small, is large\. leave --resume away"):
+    with pytest.raises(UsageError, match=r"was another one: model was small, is large\. Leave --resume away"):
         opened(tmp_path, model="large", label=True)
     opened(tmp_path, resume=False, model="large", label=True).close(complete=True)
 
@@ -100,7 +100,7 @@ def test_the_second_run_on_an_output_is_refused_and_names_the_first(tmp_path: Pa
     said = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True).stdout
     import os
 
-    assert f"a run on this output is under way (process {os.getpid()} on " in said
+    assert f"A run on this output is under way (process {os.getpid()} on " in said
     journal.done(Outcome(UNIT, read="r"), "", "w")
     journal.close(complete=True)
     assert not list(tmp_path.iterdir())

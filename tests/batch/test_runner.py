@@ -202,7 +202,7 @@ def test_a_second_model_in_one_run_is_refused_and_both_are_named(tmp_path: Path)
         return documenting(engines[item.unit.name])(job, item, stop)
 
     report = run(found, perform)
-    assert "the run is by tiny (aaaaaaaaaaaa), but a worker has tiny (bbbbbbbbbbbb)" in str(report.fatal)
+    assert "The run is by tiny (aaaaaaaaaaaa), but a worker has tiny (bbbbbbbbbbbb)" in str(report.fatal)
     assert report.exit_code == 2 and b"nbcopilot" not in bytes_of(found[2])
 
 

@@ -58,7 +58,7 @@ def test_an_output_that_takes_nothing_is_refused_before_anything_is_done(monkeyp
     stores.require_writable("flaky://b/out")
     assert not any("probe" in name for name in Flaky.store)
     monkeypatch.setattr(Flaky.dice, "random", lambda: 0.0)
-    with pytest.raises(NotebookWriteError, match="nothing can be written to flaky://b/out: 503 Slow Down"):
+    with pytest.raises(NotebookWriteError, match="Nothing can be written to flaky://b/out: 503 Slow Down"):
         stores.require_writable("flaky://b/out")
 
 
@@ -76,7 +76,7 @@ def test_folders_and_globs_of_a_store_are_searched_like_local_ones() -> None:
     assert [unit.name for unit in units] == ["a.ipynb", "sub/c.ipynb"] and base == "memory://b"
     assert [unit.name for unit in discover(["memory://b/**/*.ipynb"])[0]] == ["a.ipynb", "sub/c.ipynb"]
     assert [unit.name for unit in discover(["memory://b/a.ipynb"])[0]] == ["a.ipynb"]
-    with pytest.raises(NotebookNotFoundError, match="no notebook at memory://nothing"):
+    with pytest.raises(NotebookNotFoundError, match="No notebook at memory://nothing"):
         discover(["memory://nothing"])
 
 
@@ -113,7 +113,7 @@ def test_a_notebook_comes_from_the_web_and_does_not_go_there(web: str) -> None:
     assert stores.read(units[0].path) == raw(code(BIG)) and units[0].name == "n.ipynb"
     with pytest.raises(UsageError, match="http:// can only be read"):
         stores.require_writable(base)
-    with pytest.raises(NotebookNotFoundError, match="no notebook at"):
+    with pytest.raises(NotebookNotFoundError, match="No notebook at"):
         stores.read(f"{web}/gone.ipynb")
 
 

@@ -172,7 +172,7 @@ def test_two_runs_on_one_output_at_once_are_refused_and_the_first_is_named(capsy
     books(2)
     journal = Journal.open(Path("out/.nbcopilot"), {}, resume=False)
     assert main(["document", "in", "-o", "out"]) == 2
-    assert f"a run on this output is under way (process {os.getpid()} on" in capsys.readouterr().err
+    assert f"A run on this output is under way (process {os.getpid()} on" in capsys.readouterr().err
     journal.close(complete=True)
     assert main(["document", "in", "-o", "out"]) == 0
 
@@ -345,7 +345,7 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(
 @pytest.mark.parametrize(
     ("words", "exit_code", "said"),
     [
-        (["document", "in", "--in-place", "--scheduler", "tcp://127.0.0.1:1"], 3, "no Dask scheduler answers at tcp://127.0.0.1:1"),
+        (["document", "in", "--in-place", "--scheduler", "tcp://127.0.0.1:1"], 3, "No Dask scheduler answers at tcp://127.0.0.1:1"),
         (["document", "in", "--in-place", "--scheduler", "gateway://night"], 2, "gateway:// needs dask-gateway. pip install"),
         (["document", "in", "--in-place", "--scheduler", "gateway://"], 2, "gateway:// names no cluster"),
         (["document", "in", "--in-place", "--scheduler", ""], 2, "--scheduler is empty"),
@@ -357,7 +357,7 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(
         (["document", "in", "-o", "file/out"], 1, "file/out cannot be made"),
         (["document", "in", "-o", "nosuch://b"], 2, "is not a URL that can be opened"),
         (["strip", "https://h/n.ipynb", "--in-place"], 2, "no notebook"),
-        (["document", "many", "--in-place"], 2, "no notebook in the folder many"),
+        (["document", "many", "--in-place"], 2, "No notebook in the folder many"),
         (["document", "circle", "--in-place", "--json"], 0, "1 of 1 notebook done"),
     ],
 )  # fmt: skip
@@ -413,7 +413,7 @@ def test_a_full_store_ends_the_run_at_once_and_resume_goes_on(
     books(8)
     assert main(["document", "in", "-o", "full://b"]) == 3
     err = capsys.readouterr().err
-    assert "the disk is full. free some space and go on with --resume" in err
+    assert "The disk is full. Free some space and go on with --resume" in err
     assert len(re.findall(r"^\d+/8 ", err, re.M)) <= 3, "the others were not worked on in vain"
 
 
@@ -422,7 +422,7 @@ def test_a_full_store_ends_the_run_at_once_and_resume_goes_on(
     [
         ("n00.ipynb", ["--in-place"], "in/n00.ipynb: could not be written: it is read-only"),
         ("in", ["--in-place"], "in/n00.ipynb: could not be written: its folder is read-only"),
-        ("out", ["-o", "out"], "no permission to write in out"),
+        ("out", ["-o", "out"], "No permission to write in out"),
     ],
 )
 def test_what_is_read_only_is_refused_before_a_model_works(

@@ -126,20 +126,20 @@ def test_tests_of_a_module_are_written_beside_it_and_never_over_a_file(
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (["generate", "  "], 2, "there is nothing to generate. say what the code should do"),
+        (["generate", "  "], 2, "There is nothing to generate. Say what the code should do"),
         (["generate", "x", "--write"], 2, "--write needs --notebook"),
         (["generate", "x", "--after", "#1"], 2, "--after needs --notebook"),
         (["generate", "x", "--notebook", "{tmp}/none.ipynb"], 2, "none.ipynb"),
         (["generate", "x", "--notebook", "{tmp}/text.ipynb"], 2, "is not JSON"),
         (["generate", "x", "--notebook", "{tmp}/list.ipynb"], 2, "not a notebook"),
-        (["generate", "x", "--notebook", "{tmp}/book.ipynb", "--after", "#9"], 2, "it has cells #1 to #2"),
-        (["generate", "x" * 200_000], 2, "the request alone is"),
-        (["generate", "x", "--temperature", "9"], 2, "it takes 0 to 5"),
+        (["generate", "x", "--notebook", "{tmp}/book.ipynb", "--after", "#9"], 2, "It has cells #1 to #2"),
+        (["generate", "x" * 200_000], 2, "The request alone is"),
+        (["generate", "x", "--temperature", "9"], 2, "It takes 0 to 5"),
         (["generate", "x", "--model", "no-such-model"], 3, "`nbcopilot models list` shows all"),
         (["generate", "x", "--model", "no/such"], 3, "`nbcopilot models pull no/such`"),
-        (["explain", "{tmp}/none.py"], 2, "give a .py file or a notebook"),
-        (["explain", "{tmp}/dates.py::parse_dat"], 2, "it has parse_date, Box"),
-        (["explain", "{tmp}/latin.py"], 2, "save it as UTF-8"),
+        (["explain", "{tmp}/none.py"], 2, "Give a .py file or a notebook"),
+        (["explain", "{tmp}/dates.py::parse_dat"], 2, "It has parse_date, Box"),
+        (["explain", "{tmp}/latin.py"], 2, "Save it as UTF-8"),
         (["explain", "{tmp}/empty.py"], 2, "has no code"),
         (["fix", "{tmp}/dates.py", "--write"], 2, "fix --write takes a notebook"),
     ],
@@ -180,7 +180,7 @@ def test_a_notebook_that_changed_on_disk_is_left_and_the_answer_is_shown(
     monkeypatch.setattr(files, "apply", saved_meanwhile)
     assert main(["generate", "sum the rows", "--notebook", str(book), "--write"]) == 1
     said = capsys.readouterr()
-    assert "changed on disk since it was read; nothing was overwritten. run it again" in said.err
+    assert "changed on disk since it was read; nothing was overwritten. Run it again" in said.err
     assert "Traceback" not in said.err and said.out.strip()
     assert [cell.source for cell in nbformat.read(book, 4).cells] == ["rows = [3]", SOURCE.rstrip("\n") + "\n"]
 

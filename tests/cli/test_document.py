@@ -132,12 +132,12 @@ def test_old_formats_are_written_only_to_a_new_file_and_said(
 @pytest.mark.parametrize(
     ("words", "exit_code", "said"),
     [
-        (["document", "book.ipynb"], 2, "needs to know where to write. say -o DIR, --in-place, --check or --dry-run"),
-        (["strip", "book.ipynb"], 2, "needs to know where to write. say -o DIR, --in-place or --dry-run"),
-        (["document", "bok.ipynb", "--in-place"], 2, "bok.ipynb is not there. did you mean book.ipynb?"),
-        (["document", "*.md", "--in-place"], 2, "nothing matches *.md"),
-        (["document", "empty", "--in-place"], 2, "no notebook in the folder empty"),
-        (["document", "book.ipynb", "--in-place", "--jobs", "0"], 2, "--jobs is 0. it takes 1 or more"),
+        (["document", "book.ipynb"], 2, "needs to know where to write. Say -o DIR, --in-place, --check or --dry-run"),
+        (["strip", "book.ipynb"], 2, "needs to know where to write. Say -o DIR, --in-place or --dry-run"),
+        (["document", "bok.ipynb", "--in-place"], 2, "bok.ipynb is not there. Did you mean book.ipynb?"),
+        (["document", "*.md", "--in-place"], 2, "Nothing matches *.md"),
+        (["document", "empty", "--in-place"], 2, "No notebook in the folder empty"),
+        (["document", "book.ipynb", "--in-place", "--jobs", "0"], 2, "--jobs is 0. It takes 1 or more"),
         (["document", "book.ipynb", "-o", "."], 2, "-o . would overwrite book.ipynb"),
         (["document", "bad.ipynb", "-o", "out"], 2, "is not JSON"),
         (["document", "list.ipynb", "-o", "out"], 2, "is JSON but not a notebook"),

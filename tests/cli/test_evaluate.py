@@ -63,14 +63,14 @@ def test_failures_are_written_for_reading(data: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["chess"], "unknown suite `chess`"),
-        (["generate", "--mode", "chess"], "unknown mode `chess`"),
+        (["chess"], "Unknown suite `chess`"),
+        (["generate", "--mode", "chess"], "Unknown mode `chess`"),
         (["generate", "--mode", ","], "--mode names no mode"),
         (["generate", "--limit", "0"], "--limit is 0"),
         (["generate", "--jobs", "0"], "--jobs is 0"),
         (["generate", "--sample", "0"], "--sample is 0"),
         (["generate", "--kinds", "fix"], "--kinds names fix"),
-        (["everyday"], "no folder"),
+        (["everyday"], "No folder"),
         (["fix"], "is no item of this suite"),
     ],
 )

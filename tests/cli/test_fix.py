@@ -74,7 +74,7 @@ def test_a_failing_test_leads_to_the_function_and_the_diff_is_verified(
     assert [row for row in said.out.splitlines() if row[0] in "+-"] == [
         f"--- {module}", f"+++ {module}", "-    return sum(values) / len(values)", "+    return sum(values) / (len(values) or 1)",
     ]  # fmt: skip
-    assert "the fault is looked for in `mean` (line 7)" in said.err and "failed before, passes now" in said.err
+    assert "its cause appears to be in `mean` (line 7)" in said.err and "failed before, passes now" in said.err
     assert module.read_text() == MODULE
 
 
@@ -152,12 +152,12 @@ def test_what_shows_no_fault_is_said_to_be_unverified_or_not_mended(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["{tmp}/none.py"], "give a .py file or a notebook"),
+        (["{tmp}/none.py"], "Give a .py file or a notebook"),
         (["{tmp}/numbers_here.py", "--write"], "say --in-place"),
-        (["{tmp}/numbers_here.py", "--test", "{tmp}/none.py"], "name a .py file with test functions"),
-        (["{tmp}/numbers_here.py", "--test", "{tmp}/broken.py"], "the tests are not valid Python"),
+        (["{tmp}/numbers_here.py", "--test", "{tmp}/none.py"], "Name a .py file with test functions"),
+        (["{tmp}/numbers_here.py", "--test", "{tmp}/broken.py"], "The tests are not valid Python"),
         (["{tmp}/numbers_here.py", "--error", "{tmp}/none.txt"], "cannot be read"),
-        (["{tmp}/numbers_here.py", "--error", "{tmp}/empty.txt"], "the traceback is empty"),
+        (["{tmp}/numbers_here.py", "--error", "{tmp}/empty.txt"], "The traceback is empty"),
         (["{tmp}/numbers_here.py", "--write", "--in-place"], "not allowed with"),
     ],
 )

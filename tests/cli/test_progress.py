@@ -47,7 +47,7 @@ def test_a_terminal_shows_pace_failures_and_every_worker(monkeypatch: pytest.Mon
     last = text[text.rindex("notebooks/min") - 120 :]
     assert f"{count + 1}/{2 * count}" in last and "1 failed" in last and "tokens/s" in last
     assert re.search(r"w1 +1 +25\.0", last), "50 tokens in 2 s"
-    assert "and 3 more workers" in last and "in/n99.ipynb: is bad. mend it" in text
+    assert "and 3 more workers" in last and "in/n99.ipynb: is bad. Mend it" in text
 
 
 def test_elsewhere_there_is_a_line_for_each_with_the_time_left(capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def test_taken_port_is_one_sentence(place: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(EngineUnavailableError, match=f"cannot listen on 127.0.0.1:{port}"):
+        with pytest.raises(EngineUnavailableError, match=f"Cannot listen on 127.0.0.1:{port}"):
             run("serve", "--port", str(port), "--model", "fake")
     lock = runtime.acquire(place)
     assert lock is not None and list(place.glob("*.sock")) == []

@@ -72,7 +72,7 @@ def test_each_cell_is_a_node_and_junit_and_json_say_the_same(tmp_path: Path) -> 
         "cell4::test_many[2-5]": "assert 4 == 5",
         "cell5::test_hang": "Failed: test_hang did not finish in 3 s",
         "cell6": "cell 3 of a b.ipynb, which cell6 needs, failed: ZeroDivisionError: division by zero in line 2",
-        "bad.ipynb": f"{tmp_path}/bad.ipynb is not JSON: expected a key in double quotes (line 1, column 2). is it a notebook?",
+        "bad.ipynb": f"{tmp_path}/bad.ipynb is not JSON: expected a key in double quotes (line 1, column 2). Is it a notebook?",
     }
     assert "where 4 = double(2)" in out, "asserts are rewritten as pytest does"
     cases = ElementTree.parse(tmp_path / "r.xml").getroot().iter("testcase")
@@ -95,7 +95,7 @@ def test_nothing_to_test_is_one_sentence_and_exit_2(tmp_path: Path) -> None:
     path = book(tmp_path / "a.ipynb", "mine")
     code, _, said = run(tmp_path, path)
     assert (code, said.count("\n")) == (2, 1)
-    assert "no test cell to run. write some: nbcopilot testgen" in said and "--all-cells" in said
+    assert "No test cell to run. Write some: nbcopilot testgen" in said and "--all-cells" in said
     code, _, said = run(tmp_path, "b.ipynb")
     assert code == 2 and "did you mean a.ipynb?" in said
 

@@ -103,7 +103,7 @@ def test_no_repairs_in_the_config_means_none() -> None:
 
 def test_every_mode_can_be_made_and_an_unknown_one_is_named() -> None:
     assert [s.name for s in make_systems(MODES, FakeEngine(), Config())] == list(MODES)
-    with pytest.raises(UsageError, match="unknown mode `chess`"):
+    with pytest.raises(UsageError, match="Unknown mode `chess`"):
         make_systems(["chess"], FakeEngine(), Config())
 
 

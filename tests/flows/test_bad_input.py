@@ -47,8 +47,8 @@ def refused(front: FrontEnd, source: str) -> str:
         ("%%generate\n" + "x" * 200_000, "the request alone is"),
         ("%explain 9999", "no cell [9999] has run"),
         ("%nbcopilot config temprature=1", "did you mean `temperature`?"),
-        ("%nbcopilot config temperature=99", "it takes 0 to 5"),
-        ("%%testgen --no-run\nx = 1", "there is no function or class to test in that cell. name one"),
+        ("%nbcopilot config temperature=99", "It takes 0 to 5"),
+        ("%%testgen --no-run\nx = 1", "There is no function or class to test in that cell. Name one"),
     ],
 )
 def test_a_request_that_cannot_be_is_one_sentence(front: FrontEnd, source: str, says: str) -> None:
@@ -58,7 +58,7 @@ def test_a_request_that_cannot_be_is_one_sentence(front: FrontEnd, source: str, 
 def test_code_that_fails_before_its_tests_is_shown_once(front: FrontEnd) -> None:
     shown = re.sub(r"\x1b\[[\d;]*m", "", text_of(front.run("%%testgen\n1 / 0")))
     assert shown.count("ZeroDivisionError: division by zero") == 1 and "run_cell_magic" not in shown, shown
-    assert "nbcopilot: the code failed, so no tests were written. mend it first" in shown
+    assert "nbcopilot: The code failed, so no tests were written. Mend it first" in shown
 
 
 def test_help_says_what_the_magic_takes(front: FrontEnd) -> None:

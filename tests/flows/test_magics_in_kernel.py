@@ -81,12 +81,12 @@ def test_undefined_interpolation_is_one_sentence(front: FrontEnd) -> None:
     ("source", "said"),
     [
         ("%%generate --temprature 1\nx", "did you mean --temperature?"),
-        ("%%generate --temperature 99\nx", "it takes 0 to 5"),
-        ("%%generate\n   ", "there is nothing to generate"),
+        ("%%generate --temperature 99\nx", "It takes 0 to 5"),
+        ("%%generate\n   ", "There is nothing to generate"),
         ("%%generate --model no-such-model\nx", "no-such-model"),
         ("%%explain\n", "the cell body is empty"),
-        ("%nbcopilot stats", "did you mean `%nbcopilot status`?"),
-        ("%testgen nothing_like_this", "no cell defines `nothing_like_this`"),
+        ("%nbcopilot stats", "Did you mean `%nbcopilot status`?"),
+        ("%testgen nothing_like_this", "No cell defines `nothing_like_this`"),
     ],
 )
 def test_bad_input_is_one_sentence(front: FrontEnd, source: str, said: str) -> None:

@@ -28,11 +28,11 @@ def test_minus_that_is_no_option_is_text(text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("--temprature 1", "did you mean --temperature?"),
+        ("--temprature 1", "Did you mean --temperature?"),
         ("--zzzz", "--help lists them"),
         ("--temperature", "--temperature needs a value"),
-        ("--temperature hot", "it takes a number"),
-        ("-n three", "it takes a whole number"),
+        ("--temperature hot", "It takes a number"),
+        ("-n three", "It takes a whole number"),
     ],
 )
 def test_wrong_option_is_a_sentence(line: str, said: str) -> None:
@@ -42,7 +42,7 @@ def test_wrong_option_is_a_sentence(line: str, said: str) -> None:
 
 
 def test_value_out_of_range_names_the_range() -> None:
-    with pytest.raises(ConfigError, match="it takes 0 to 5"):
+    with pytest.raises(ConfigError, match="It takes 0 to 5"):
         options.parse("--temperature 9", "%%generate").config(Config())
 
 

@@ -93,12 +93,12 @@ def test_local_models_of_one_name_have_folders_of_their_own(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("qwen2.5-coder-05b", "did you mean `qwen2.5-coder-0.5b`?"),
-        ("1.5", "did you mean `qwen2.5-coder-1.5b`?"),
+        ("qwen2.5-coder-05b", "Did you mean `qwen2.5-coder-0.5b`?"),
+        ("1.5", "Did you mean `qwen2.5-coder-1.5b`?"),
         ("nothing like it", "`nbcopilot models list`"),
-        ("./no/such/model.gguf", "there is no model at ./no/such/model.gguf"),
-        ("http://localhost:8000/v1", 'set `engine = "http://localhost:8000/v1"`'),
-        ("", "unknown model"),
+        ("./no/such/model.gguf", "There is no model at ./no/such/model.gguf"),
+        ("http://localhost:8000/v1", 'Set `engine = "http://localhost:8000/v1"`'),
+        ("", "Unknown model"),
     ],
 )
 def test_unknown_names_get_a_way_on(name: str, says: str) -> None:
@@ -112,7 +112,7 @@ def test_a_folder_without_a_model_is_refused_with_the_reason(tmp_path: Path) -> 
         resolve(str(tmp_path))
     for name in ("a.gguf", "b.gguf"):
         (tmp_path / name).write_bytes(b"GGUF")
-    with pytest.raises(UnknownModelError, match=r"2 .gguf files.*name one of them"):
+    with pytest.raises(UnknownModelError, match=r"2 .gguf files.*Name one of them"):
         resolve(str(tmp_path))
     (tmp_path / "weights.txt").write_text("x")
     with pytest.raises(UnknownModelError, match=r"not a .gguf file"):

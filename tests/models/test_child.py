@@ -50,7 +50,7 @@ def test_leaving_ends_it(tmp_path: Path) -> None:
 
 
 def test_silence_without_growth_is_an_error(tmp_path: Path) -> None:
-    with python("import time; time.sleep(600)", tmp_path) as child, pytest.raises(DownloadError, match="nothing came"):
+    with python("import time; time.sleep(600)", tmp_path) as child, pytest.raises(DownloadError, match="Nothing came"):
         list(child.lines(stall_seconds=0.5))
 
 

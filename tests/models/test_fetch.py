@@ -162,5 +162,5 @@ def test_progress_never_goes_back(tiny: ModelRef, index: Index, tmp_path: Path) 
 
 def test_a_size_that_the_catalog_does_not_know_is_the_hub_s(tiny: ModelRef) -> None:
     module._check(replace(tiny, bytes=None, sha256=None), 5, "any")
-    with pytest.raises(ModelCorruptError, match="it came with 5 bytes"):
+    with pytest.raises(ModelCorruptError, match="It came with 5 bytes"):
         module._check(tiny, 5, SHA256)

@@ -91,7 +91,7 @@ def test_a_file_in_the_hub_s_own_cache_is_used_even_offline(
 
 
 def test_a_hub_that_refuses_is_unreachable(tiny: ModelRef, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="the hub cannot be reached"):  # HF_ENDPOINT of `tiny` is a closed port
+    with pytest.raises(DownloadError, match="The hub cannot be reached"):  # HF_ENDPOINT of `tiny` is a closed port
         get(tiny, tmp_path / "staging")
 
 
@@ -124,7 +124,7 @@ def test_an_interrupted_file_goes_on_where_it_stopped(tiny: ModelRef, hub: Hub, 
 
 def test_a_repository_that_is_not_there_is_an_unknown_model(tiny: ModelRef, hub: Hub, tmp_path: Path) -> None:
     hub.status = 401  # what the hub says of repositories that do not exist or are private
-    with pytest.raises(UnknownModelError, match="the hub shows us no repository no/such"):
+    with pytest.raises(UnknownModelError, match="The hub shows us no repository no/such"):
         get(resolve("no/such"), tmp_path / "staging")
     hub.status = 200
     with pytest.raises(UnknownModelError, match=r"no file other\.gguf in tiny/Tiny-GGUF"):
@@ -133,7 +133,7 @@ def test_a_repository_that_is_not_there_is_an_unknown_model(tiny: ModelRef, hub:
 
 def test_several_files_need_a_choice(tiny: ModelRef, hub: Hub, tmp_path: Path) -> None:
     hub.files = {"a.Q8_0.gguf": b"a", "b.Q5_0.gguf": b"b"}
-    with pytest.raises(UnknownModelError, match=r"a\.Q8_0\.gguf, b\.Q5_0\.gguf.*name one"):
+    with pytest.raises(UnknownModelError, match=r"a\.Q8_0\.gguf, b\.Q5_0\.gguf.*Name one"):
         get(resolve("org/many"), tmp_path / "staging")
 
 

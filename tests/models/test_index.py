@@ -64,7 +64,7 @@ def test_an_index_that_cannot_be_reached_is_said_without_the_password(
 
 @pytest.mark.parametrize(
     ("size", "says"),
-    [(PART_BYTES - 1, f"part 2 has {PART_BYTES - 1} bytes"), (PART_BYTES + 1, "part 2 has more bytes")],
+    [(PART_BYTES - 1, f"Part 2 has {PART_BYTES - 1} bytes"), (PART_BYTES + 1, "Part 2 has more bytes")],
 )
 def test_a_part_of_another_size_is_refused(tiny: ModelRef, index: Index, tmp_path: Path, size: int, says: str) -> None:
     index.put(2, b"x" * size)

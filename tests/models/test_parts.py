@@ -65,7 +65,7 @@ def test_parts_of_another_file_are_not_taken_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"), [(b"short", "part 2 has 5 bytes, not 1000"), (b"b" * 2000, "part 2 has more")]
+    ("data", "says"), [(b"short", "Part 2 has 5 bytes, not 1000"), (b"b" * 2000, "Part 2 has more")]
 )
 def test_a_part_of_another_size_is_refused_and_leaves_no_byte(tmp_path: Path, data: bytes, says: str) -> None:
     partial = fill(tmp_path, 1)

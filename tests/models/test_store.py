@@ -177,7 +177,7 @@ def test_yes_pulls_at_once_and_no_does_not(tiny: ModelRef, index: Index, store: 
 
 def test_stored_file_of_another_size_is_corrupt(tiny: ModelRef, store: Store) -> None:
     put(store).write_bytes(DATA[:100])
-    with pytest.raises(ModelCorruptError, match=r"tiny has 100 bytes in the store.*models pull tiny"):
+    with pytest.raises(ModelCorruptError, match=r"Tiny has 100 bytes in the store.*models pull tiny"):
         store.ensure("tiny")
 
 

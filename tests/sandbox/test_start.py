@@ -274,7 +274,7 @@ def test_a_level_that_is_not_known_is_one_sentence() -> None:
 def test_a_level_that_is_not_here_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bubblewrap, "program", lambda: None)
     with (
-        pytest.raises(SandboxUnavailableError, match="bubblewrap is not installed"),
+        pytest.raises(SandboxUnavailableError, match="Bubblewrap is not installed"),
         Sandbox(level="bubblewrap") as made,
     ):
         made.warm()

@@ -231,7 +231,7 @@ def test_errors_arrive_as_they_were_raised() -> None:
         with pytest.raises(ContextOverflowError, match="fake takes 4") as caught:
             list(running.engine().generate(Prompt(messages=(Message("user", "word " * 50),)), Sampling()))
         assert caught.value.hint
-        with pytest.raises(UnknownModelError, match="no model `other`"):
+        with pytest.raises(UnknownModelError, match="No model `other`"):
             list(running.engine(model="other").generate(HELLO, Sampling()))
         with pytest.raises(UsageError, match="`max_tokens` is -3"):
             list(running.engine().generate(HELLO, Sampling(max_tokens=-3)))
@@ -247,7 +247,7 @@ def test_fault_of_the_engine_is_one_sentence_and_the_next_request_works() -> Non
         return "fine"
 
     with served(lambda name: FakeEngine(say)) as running:
-        with pytest.raises(NbcopilotError, match="the engine failed: RuntimeError") as caught:
+        with pytest.raises(NbcopilotError, match="The engine failed: RuntimeError") as caught:
             list(running.engine().generate(HELLO, Sampling()))
         assert caught.value.code == "internal" and "secret" not in str(caught.value)
         assert "".join(chunk.text for chunk in running.engine().generate(HELLO, Sampling())) == "fine"

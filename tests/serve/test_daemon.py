@@ -119,7 +119,7 @@ def test_error_of_loading_comes_back_as_it_was_raised(
     with pytest.raises(ModelNotFoundError, match="not on this machine yet") as caught:
         client.connect(Config(model="qwen2.5-coder-0.5b"))
     assert "nbcopilot models pull" in caught.value.hint
-    with pytest.raises(UnknownModelError, match="unknown model `nonsense`"):
+    with pytest.raises(UnknownModelError, match="Unknown model `nonsense`"):
         client.connect(Config(model="nonsense"))
     with pytest.raises(ConfigError, match="not a fake model"):
         client.connect(Config(model="fake:fast"))

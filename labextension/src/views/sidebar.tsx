@@ -112,7 +112,7 @@ function useChanges(model: SidebarModel): void {
 function About(props: { status: IStatus | null; subject: ISubject | null; trans: TranslationBundle }): JSX.Element {
   const { status, subject, trans } = props;
   return (
-    <section className="nbc-About" aria-label={trans.__('What it is about')}>
+    <section className="nbc-About" aria-label={trans.__('Current notebook')}>
       <div className="nbc-About-line">
         <b className="nbc-ellipsis" title={subject?.path}>
           {subject?.name ?? trans.__('No notebook is open')}
@@ -215,7 +215,7 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
         className="jp-mod-styled"
         rows={3}
         value={model.draft}
-        placeholder={trans.__('What should the next cell do? Enter sends, Shift+Enter is a new line, ↑ brings back')}
+        placeholder={trans.__('What should the next cell do? Enter sends, Shift+Enter is a new line, ↑ for history')}
         aria-label={trans.__('Instruction')}
         onChange={event => model.setDraft(event.currentTarget.value)}
         onKeyDown={onKey}

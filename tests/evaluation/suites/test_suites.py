@@ -184,7 +184,7 @@ def test_a_file_that_is_not_there_or_of_another_suite_is_refused_in_one_sentence
     path.write_text("\n")
     with pytest.raises(UsageError, match="holds no items"):
         questions("generate", path)
-    with pytest.raises(UsageError, match="unknown suite `chess`"):
+    with pytest.raises(UsageError, match="Unknown suite `chess`"):
         find("chess")
 
 
