@@ -6,11 +6,13 @@ import ast
 import warnings
 
 import pytest
-from nbcopilot.checks.static import check_static
 
 from nbcopilot.batch.survey import has_code
+from nbcopilot.checking import check
+from nbcopilot.config import Config
 from nbcopilot.notebook import dependencies, syntax
 from nbcopilot.notebook.syntax import steadily
+from nbcopilot.types import Candidate, Notebook, Task
 
 UNREADABLE = [
     "x = (", "x == = 1", "(" * 5000, "-" * 100_000 + "1", "x = " + "1+" * 50_000 + "1", "\0", "\ud800 = 1", "%%time\nx = (",
@@ -62,7 +64,8 @@ def test_every_part_looks_through_the_same_cell_magics(name: str) -> None:
     assert syntax.foreign_magic(source) is None
     assert syntax.look_through(source) == "\nmade = missing + 1\n"
     assert "missing" in dependencies.names(source).used  # what the context is gathered by
-    assert [finding.line for finding in check_static(source, frozenset())] == [2]  # what answers are checked by
+    found = check(Candidate(source), Task("generate", "make it"), Notebook(), Config()).diagnostics
+    assert [(one.code, one.line) for one in found] == [("NB101", 2)]  # what answers are checked by
     assert has_code(source, "python") is (name != "testgen")  # what is documented
 
 
