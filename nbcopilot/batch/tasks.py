@@ -7,7 +7,7 @@ says so (shared storage). The engine is opened when a notebook first needs it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -233,7 +233,10 @@ def divided(job: Job, item: Item) -> list[Item]:
 
 
 def generated(file: NotebookFile) -> Iterator[dict[str, Any]]:
-    """One row for each cell of ours: place, role, model, checks, `edited` (the cell) and `outdated` (its source)."""
+    """One row for each cell of ours: place, role, model, checks, `edited` (the cell) and `outdated` (its source).
+
+    Metadata may come from anybody: what is not of the type that we write is left out.
+    """
     notebook = file.snapshot()
     for number, cell in enumerate(notebook.cells, start=1):
         record = ours(cell.metadata)
@@ -241,20 +244,25 @@ def generated(file: NotebookFile) -> Iterator[dict[str, Any]]:
             continue
         source = notebook.cell(record.get("source_cell"))
         wanted = record.get("source_hash")
-        model = record.get("model") or {}
+        model, checks = (found if isinstance(found := record.get(key), Mapping) else {} for key in ("model", "checks"))
         yield {
             "path": file.name,
             "cell": number,
             "id": cell.id,
-            "role": record.get("role"),
-            "model": model.get("id", "?"),
-            "model_sha256": model.get("sha256", ""),
-            "created": record.get("created"),
-            "version": record.get("version"),
-            "checks": dict(record.get("checks") or {}),
+            "role": _text(record, "role"),
+            "model": _text(model, "id") or "?",
+            "model_sha256": _text(model, "sha256") or "",
+            "created": _text(record, "created"),
+            "version": _text(record, "version"),
+            "checks": {str(name): value for name, value in checks.items()},
             "edited": is_edited(cell.metadata, cell.source),
             "outdated": bool(source and isinstance(wanted, str) and wanted != text_hash(source.source)),
         }
+
+
+def _text(record: Mapping[str, Any], key: str) -> str | None:
+    found = record.get(key)
+    return found if isinstance(found, str) else None
 
 
 def _earlier(data: bytes) -> NotebookFile | None:

@@ -45,3 +45,20 @@ def test_one_notebook_that_cannot_be_read_does_not_hide_the_others(
     assert main(["audit", str(tmp_path)]) == 1
     captured = capsys.readouterr()
     assert "is not JSON" in captured.err and "0 generated cell(s) in 2 notebook(s)" in captured.out
+
+
+@pytest.mark.parametrize("command", ["audit", "replay", "strip", "check"])
+def test_metadata_of_any_type_is_listed_and_is_no_fault_of_ours(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = {"strip": ["strip", "--dry-run"], "check": ["document", "--check"], "replay": ["replay", "--model", "fake"]}
+    good = dict(cell_metadata("code", MODEL, None, "a", answer_sha256="sha256:0")["nbcopilot"])
+    cells = []
+    for key in (*good, "sampling", "drawn", "names"):
+        for wrong in ([1], 5, "x", {"a": 1}, None, True, [["a"]], {"id": [1], "tests": {"passed": [1]}}):
+            cells.append(nbformat.v4.new_code_cell("x = 1", metadata={"nbcopilot": {**good, key: wrong}}))
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(nbformat.v4.new_notebook(cells=cells)))
+    assert main([*words.get(command, [command]), str(path)]) in (0, 1, 3)
+    said = "".join(capsys.readouterr())
+    assert "please report it" not in said and "Traceback" not in said, said[-500:]
