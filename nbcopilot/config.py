@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import paths, project, urls
+from nbcopilot import paths, places, project, urls
 from nbcopilot.config_schema import (
     FIELDS,
     FREE,
@@ -67,11 +67,12 @@ def effective(overrides: Mapping[str, Any] | None = None, *, folder: Path | None
     found = {name: Setting(name, f.default, "default") for name, f in FIELDS.items()}
     key = _Key()
     notices: list[str] = []
-    user = user_folder() / "config.toml"
-    if user.is_file():
+    own = user_folder()
+    user = own / "config.toml" if own is not None else None
+    if user is not None and _is_file(user):
         notices += _apply(found, _toml(user), str(user))
         key.follow(found, is_now=False)
-    place = project.find(folder or Path.cwd())
+    place = project.find(folder or places.working_folder())
     ignored = [place.notice, _apply_project(found, place)]
     notices += [*ignored, *former_names(place.values, place.origin)]
     untrusted = place.folder if any(ignored) else None
@@ -181,6 +182,13 @@ class _Key:
         else:
             why = f'no engine stands beside it; write engine = "{engine}" there if it is meant for that server'
         return f"the api_key of {where} is not sent to {urls.origin(engine)}: {why}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from nbcopilot import examples, policy
+from nbcopilot import examples, places, policy
 from nbcopilot.check_budget import CheckBudget
 from nbcopilot.checking import OneCheck, check, known_names
 from nbcopilot.checks import consensus, next_cell
@@ -64,7 +63,7 @@ class Judge:
     def runner(self, notebook: Notebook) -> Runner:
         """The Runner for a notebook: its folder readable, the live namespace where there is one."""
         try:
-            folder = notebook.path.resolve().parent if notebook.path else Path.cwd()
+            folder = notebook.path.resolve().parent if notebook.path else places.working_folder()
         except OSError:  # the working folder is gone
             folder = None
         return Runner(self.bounded(), namespace=self.namespace, data_dir=folder, policy=self._policy)

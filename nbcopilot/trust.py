@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nbcopilot import paths
+from nbcopilot import paths, places
 from nbcopilot.errors import ConfigError, NbcopilotError, UsageError
 
 FILE = "trusted.json"
@@ -30,21 +29,17 @@ class Trusted:
     since: str
 
 
-def user_folder() -> Path:
-    """The platform's configuration folder of nbcopilot (`NBCOPILOT_CONFIG_DIR` overrides it)."""
-    override = os.environ.get("NBCOPILOT_CONFIG_DIR")
-    if override:
-        return Path(override)
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", Path.home())) / "nbcopilot"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "nbcopilot"
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "nbcopilot"
+def user_folder() -> Path | None:
+    """The configuration folder of nbcopilot (`NBCOPILOT_CONFIG_DIR` overrides it); None without a home folder."""
+    return places.settings_folder()
 
 
 def folders() -> list[Trusted]:
     """All that is trusted, in the order of trusting. Raises ConfigError when the list cannot be read."""
-    path = user_folder() / FILE
+    place = user_folder()
+    if place is None:
+        return []
+    path = place / FILE
     try:
         content, _ = paths.read_file(path, limit=_LIMIT)
         return [Trusted(str(one["folder"]), int(one["owner"]), str(one["since"])) for one in json.loads(content)]
@@ -93,6 +88,8 @@ def remove(folder: str | Path) -> bool:
 
 def _write(known: Sequence[Trusted]) -> None:
     place = user_folder()
+    if place is None:
+        raise ConfigError("there is no home folder to note it in", hint="set HOME, or NBCOPILOT_CONFIG_DIR to a folder")
     try:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=place, prefix=f".{FILE}-")

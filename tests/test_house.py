@@ -14,7 +14,7 @@ PACKAGE = ROOT / "nbcopilot"
 LAYERS = [
     {"_version", "errors", "git", "live_state", "printable", "verdict"},
     {"types"},
-    {"deadline", "events", "execution", "paths", "redaction", "urls"},
+    {"deadline", "events", "execution", "paths", "places", "redaction", "urls"},
     {"config_schema", "policy", "trust"},
     {"project"},
     {"config"},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbcopilot._version import __version__
-from nbcopilot.batch.survey import Group, Survey, described, group_hash, metadata_of, parts
+from nbcopilot.batch.survey import Group, Survey, described, group_form, group_hash, metadata_of, parts
 from nbcopilot.batch.texts import Options, Text
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
@@ -21,7 +21,7 @@ from nbcopilot.types import ModelInfo, Sampling, text_hash
 from nbcopilot.verdict import Verdict
 from nbcopilot.write.cells import fresh_id
 from nbcopilot.write.harmless import harmless
-from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, label, ours
+from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, identity, label, ours
 
 # uuid5 below this: the group of a run depends only on notebook, model and time.
 _GROUPS = uuid.UUID("5b0c2d5e-7c1d-4a55-9e0b-6b6f70696c6f")
@@ -99,6 +99,7 @@ class Assembly:
             text,
             source_hash=text_hash(source_text(items[group.cells[0]])),
             source_cell=self._id(group.cells[0]),
+            source_form=group_form(items, group.cells),
             span=len(group.cells) if several else None,
             span_hash=digest if several else None,
         )
@@ -139,7 +140,7 @@ class Assembly:
             verdict,
             source_cell,
             source_hash=source_hash,
-            cell_hash=text_hash(source),
+            **identity("markdown", source),
             **{key: value for key, value in extra.items() if value is not None},
         )
         return source, metadata

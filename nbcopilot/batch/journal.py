@@ -20,9 +20,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from filelock import FileLock, Timeout
 
+from nbcopilot import places
 from nbcopilot._version import __version__
 from nbcopilot.batch import stores
 from nbcopilot.batch.job import Outcome, Part
@@ -316,7 +316,6 @@ def _part(found: Mapping[str, Any]) -> Part:
 def folder_for(output: str, names: list[str]) -> Path:
     """Where the journal of a run on `output` stands. A run on a single notebook has its own, beside those of others."""
     if stores.is_url(output):
-        state = os.environ.get("NBCOPILOT_STATE_DIR") or platformdirs.user_state_dir("nbcopilot")
-        return Path(state, "batch", hashlib.sha256(_plain(output).encode()).hexdigest()[:16])
+        return Path(places.state_folder(), "batch", hashlib.sha256(_plain(output).encode()).hexdigest()[:16])
     folder = Path(output, FOLDER)
     return folder / hashlib.sha256(_plain(names[0]).encode()).hexdigest()[:12] if len(names) == 1 else folder

@@ -27,6 +27,7 @@ from typing import Any, Literal
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
+from nbcopilot.notebook.normal import PREFIX, forms
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, is_ipython_line, is_magic_call, tree
 from nbcopilot.types import text_hash
 from nbcopilot.write.markdown import headings, prose_words
@@ -115,6 +116,11 @@ def survey(file: NotebookFile) -> Survey:
 def group_hash(items: Sequence[Any], cells: Sequence[int]) -> str:
     """Hash of the sources of these cells together; of one cell it is the hash of its source."""
     return text_hash("\n\n".join(source_text(items[at]) for at in cells))
+
+
+def group_form(items: Sequence[Any], cells: Sequence[int]) -> str:
+    """The same for what formatters leave of these cells (notebook/normal.py)."""
+    return forms([("code", source_text(items[at])) for at in cells])
 
 
 def described(record: Mapping[str, Any]) -> str:
@@ -226,6 +232,7 @@ def _groups(cells: _Cells, kinds: Sequence[_Kind], header: int | None, run: Sequ
     span = record.get("span", 1)
     span = span if isinstance(span, int) and 0 < span <= len(run) else 1
     fresh = group_hash(cells.items, run[:span]) == described(record)
+    fresh = fresh or group_form(cells.items, run[:span]) == record.get("source_form")
     if not fresh and span != len(run):
         span = len(cells.partition(run)[0])
     rest = list(run[span:])
@@ -299,7 +306,7 @@ def _front_title(items: Sequence[Any]) -> str:
 
 def parts(items: Sequence[Any], groups: Sequence[Group], limit: int = 64) -> list[str]:
     """Short hashes of the groups, from which an overview tells later how much of its notebook is still there."""
-    return [group_hash(items, group.cells).removeprefix("sha256:")[:8] for group in groups[:limit]]
+    return [group_form(items, group.cells).removeprefix(PREFIX)[:8] for group in groups[:limit]]
 
 
 def _outgrown(items: Sequence[Any], groups: Sequence[Group], written: int) -> bool:
@@ -309,4 +316,5 @@ def _outgrown(items: Sequence[Any], groups: Sequence[Group], written: int) -> bo
     if not isinstance(before, list) or not before or not groups:
         return False
     now = set(parts(items, groups, len(groups)))
+    now |= {group_hash(items, group.cells).removeprefix("sha256:")[:8] for group in groups}  # as they were noted before
     return 2 * sum(part in now for part in before) < len(before)

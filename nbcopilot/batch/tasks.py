@@ -26,7 +26,7 @@ from nbcopilot.types import text_hash
 from nbcopilot.write.cells import strip
 from nbcopilot.write.diff import notebook_diff
 from nbcopilot.write.finishing import finish
-from nbcopilot.write.provenance import is_edited, ours
+from nbcopilot.write.provenance import is_edited, is_same, ours
 
 OnCells = Callable[[Unit, int, int], None]
 # Groups of a part, and from how many cells on a notebook is looked at as one that may be worth dividing.
@@ -256,7 +256,12 @@ def generated(file: NotebookFile) -> Iterator[dict[str, Any]]:
             "version": _text(record, "version"),
             "checks": {str(name): value for name, value in checks.items()},
             "edited": is_edited(cell.metadata, cell.source),
-            "outdated": bool(source and isinstance(wanted, str) and wanted != text_hash(source.source)),
+            "outdated": bool(
+                source
+                and isinstance(wanted, str)
+                and wanted != text_hash(source.source)
+                and ("span" in record or not is_same(record.get("source_form"), "code", source.source))
+            ),
         }
 
 

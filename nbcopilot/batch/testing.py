@@ -20,7 +20,7 @@ from nbcopilot.pipeline import Copilot
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Usage
 from nbcopilot.write.cells import edited
-from nbcopilot.write.provenance import checked, is_edited, ours
+from nbcopilot.write.provenance import checked, is_edited, is_same, ours
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,10 @@ def _has_tests(notebook: Notebook, subject: Cell) -> bool:
         record = ours(cell.metadata)
         if record is None or record.get("role") != "tests" or record.get("source_cell") != subject.id:
             continue
-        if record.get("source_hash") == subject.hash or is_edited(cell.metadata, cell.source):
+        unchanged = record.get("source_hash") == subject.hash or is_same(
+            record.get("source_form"), "code", subject.source
+        )
+        if unchanged or is_edited(cell.metadata, cell.source):
             return True
     return False
 

@@ -138,7 +138,7 @@ def finish(report: Report, args: argparse.Namespace, extra: dict[str, Any] | Non
     else:
         say(_summary(report))
     if args.json:
-        print(json.dumps({**report.json(), **(extra or {})}, ensure_ascii=False), flush=True)
+        print(json.dumps({**report.json(), **(extra or {})}), flush=True)
     return report.exit_code
 
 

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         print(table(found), end="\n\n")
     if missing:
         print(missing, file=sys.stderr)
-    print(json.dumps(found, ensure_ascii=False))
+    print(json.dumps(found))
     return 0
 
 

@@ -131,7 +131,7 @@ _UNWRITTEN = {
 
 def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:
     if args.json:
-        print(json.dumps(report(args, ready, written), ensure_ascii=False))
+        print(json.dumps(report(args, ready, written)))
         return
     print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
     print(ready.candidate.text, flush=True)

@@ -115,15 +115,15 @@ def _model(values: dict[str, Any], store: Store, free_bytes: int) -> dict[str, A
 
 
 def _remote(url: str, model: str) -> dict[str, Any]:
-    import httpx
+    from nbcopilot.engine.remote import RemoteEngine
 
     found = {"id": model, "reason": f"served at {url}", "usable": True}
+    engine = RemoteEngine(url, model=model)  # asked the way in which requests go
     try:
-        # Any answer will do: what a key allows is the server's business.
-        httpx.get(f"{url.rstrip('/')}/models", timeout=3.0)
-    except (httpx.HTTPError, httpx.InvalidURL) as exc:
-        found |= {"usable": False, "problem": f"{url} does not answer: {exc}"}
-    return found
+        problem = engine.reach(3.0)
+    finally:
+        engine.close()
+    return found | ({"usable": False, "problem": problem} if problem else {})
 
 
 def _free_disk(folder: Path) -> int:

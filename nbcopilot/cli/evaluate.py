@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
         print(report.table(found, results), end="\n\n")
         if "kinds" in found:
             print(breakdown.table(found["kinds"]), end="\n\n")
-    print(json.dumps(found, ensure_ascii=False), flush=True)
+    print(json.dumps(found), flush=True)
     return INTERRUPTED if interrupted else 0
 
 

@@ -111,7 +111,7 @@ def _show(args: argparse.Namespace, ready: EditReady, text: str, written: str, l
         why = {"not_verified": wording.why(doubt)} if (doubt := ready.verdict.evidence.unverified) is not None else {}
         why |= {"locked": lock} if lock else {}
         found = {**cells.report(args, ready, written), "diff": text, "verified": verified, **why}
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found))
         return
     print(text, end="", flush=True)
     if not ready.verdict.ok:

@@ -7,12 +7,13 @@ Exit codes: 0 done, 1 the work found something wrong, 2 bad usage or input, 3 mo
 from __future__ import annotations
 
 import argparse
-import os
+import errno
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
+from nbcopilot import places
 from nbcopilot._version import __version__
 from nbcopilot.cli import screen
 from nbcopilot.errors import NbcopilotError
@@ -53,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Never prints a traceback for an NbcopilotError."""
     with screen.guarded():
         try:
+            places.working_folder()
             return _run(sys.argv[1:] if argv is None else list(argv))
         except NbcopilotError as exc:
             print(f"nbcopilot: {exc}", file=sys.stderr)
@@ -64,8 +66,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             return exit_code(exc)
         except BrokenPipeError:
             # The reader of our output went away (| head): not an error, but Python must not complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            screen.silence_stdout()
             return 0
+        except OSError as exc:  # a part of the system that lacks or refuses, wherever it was met
+            print(f"nbcopilot: {_said(exc)}", file=sys.stderr)
+            screen.silence_stdout()
+            return 1
+
+
+def _said(exc: OSError) -> str:
+    """What the system refused, and where, in one line."""
+    reason = (exc.strerror or str(exc) or type(exc).__name__).lower()
+    hint = " (no space is left: free some)" if exc.errno == errno.ENOSPC else ""
+    return f"{exc.filename}: {reason}{hint}" if exc.filename else f"the system says: {reason}{hint}"
 
 
 def _run(words: Sequence[str]) -> int:

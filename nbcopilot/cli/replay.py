@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     replay.close()
     counts = {state: sum(row.state == state for row in rows) for state in (SAME, DRIFT, OTHER, UNKNOWN)}
     if args.json:
-        print(json.dumps({"cells": len(rows), **counts, "rows": [vars(row) for row in rows]}, ensure_ascii=False))
+        print(json.dumps({"cells": len(rows), **counts, "rows": [vars(row) for row in rows]}))
     else:
         _show(rows, counts, with_diff=args.diff)
     return 1 if counts[DRIFT] else 3 if counts[OTHER] else 0
@@ -127,9 +127,10 @@ class Replay:
         except (ModelNotFoundError, UnknownModelError) as exc:
             return replace(blank, state=OTHER, reason=str(exc))
         here = copilot.engine.describe()
-        if here.sha256 != model.get("sha256", ""):
-            wrote = f"{model.get('id')} ({str(model.get('sha256'))[:12] or 'no hash'})"
-            asked = f"{public_id(here.id)} ({here.sha256[:12] or 'no hash'})"
+        wanted = str(model.get("sha256", "")).removeprefix("sha256:")  # written bare by older versions
+        if here.sha256.removeprefix("sha256:") != wanted:
+            wrote = f"{model.get('id')} ({wanted[:12] or 'no hash'})"
+            asked = f"{public_id(here.id)} ({here.sha256.removeprefix('sha256:')[:12] or 'no hash'})"
             return replace(blank, state=OTHER, reason=f"it was written by {wrote}; asked is {asked}")
         prompt = kept.find(str(record.get("prompt_sha256", ""))) or self._rendered(copilot, notebook, cell, record)
         if prompt is None:

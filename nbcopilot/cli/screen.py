@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
@@ -16,6 +17,10 @@ from nbcopilot.printable import printable, printable_with_colours
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+# What to do with a character that the encoding lacks, such that writing it cannot fail.
+_SAFE = ("backslashreplace", "replace", "ignore", "xmlcharrefreplace", "namereplace")
 
 
 class Guarded:
@@ -45,15 +50,35 @@ class Guarded:
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
     """Escape what goes to sys.stdout and sys.stderr meanwhile."""
+    open_standard_streams()
     before = sys.stdout, sys.stderr
     for stream in before:
-        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        if isinstance(stream, io.TextIOWrapper) and stream.errors not in _SAFE:
             stream.reconfigure(errors="backslashreplace")  # the name of a file may be no text
     sys.stdout, sys.stderr = (cast("TextIO", _guard(stream)) for stream in before)
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+
+
+def open_standard_streams() -> None:
+    """Give standard streams that are closed a place that holds nothing, so that no file of ours gets their number."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+    missing = {"stdin": "r", "stdout": "w", "stderr": "w"}
+    for name, mode in missing.items():
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for good
+
+
+def silence_stdout() -> None:
+    """Let nothing more go to a standard output that takes nothing: Python must not complain of it at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def allow_colours() -> None:

@@ -81,6 +81,14 @@ class RemoteEngine:
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
         )
 
+    def reach(self, seconds: float) -> str:
+        """Why the server does not answer within so long, "" when it does: any answer will do."""
+        try:
+            self._http.get("models", timeout=seconds)
+        except (httpx.HTTPError, httpx.InvalidURL) as exc:
+            return f"{self.where} does not answer: {exc}"
+        return ""
+
     # ------------------------------------------------------------------ the law of Engine
 
     def generate(self, prompt: Prompt, sampling: Sampling, *, candidates: int = 1) -> Iterator[Chunk]:

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
 
+from nbcopilot import places
 from nbcopilot.errors import DiskFullError, DownloadError, EngineError, ModelCorruptError, ModelNotFoundError
 from nbcopilot.models import machine
 from nbcopilot.models.catalog import AUTO, ModelRef, default_model, entries, resolve
@@ -51,9 +51,8 @@ class LocalModel:
 
 
 def cache_folder() -> Path:
-    """Where models are kept: NBCOPILOT_CACHE_DIR, or the platform's cache folder."""
-    override = os.environ.get("NBCOPILOT_CACHE_DIR")
-    return Path(override).expanduser() if override else Path(platformdirs.user_cache_dir("nbcopilot", appauthor=False))
+    """Where models are kept: NBCOPILOT_CACHE_DIR, or the platform's cache folder. Raises ConfigError."""
+    return places.cache_folder()
 
 
 class Store:

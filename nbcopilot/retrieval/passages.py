@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbcopilot import paths
+from nbcopilot import paths, places
 from nbcopilot.errors import UnsafePathError
 from nbcopilot.notebook import syntax
 from nbcopilot.project import is_ours
@@ -44,7 +44,7 @@ class Passage:
 def project_root(folder: Path, levels: int = 3) -> Path:
     """The nearest folder at or above `folder` that looks like a project's root, at most `levels` up; else `folder`."""
     for parent in [folder, *folder.parents][: levels + 1]:
-        if parent == Path.home() or parent == parent.parent:
+        if parent == places.home() or parent == parent.parent:
             break
         if any(is_ours(parent / mark) for mark in _ROOT_MARKS if os.path.lexists(parent / mark)):
             return parent
@@ -56,7 +56,7 @@ def files(root: Path, deadline: float = float("inf")) -> Iterator[tuple[Path, os
 
     A home folder or the root of the disk is not walked, only looked into.
     """
-    shallow = root == Path.home() or root == root.parent
+    shallow = root == places.home() or root == root.parent
     ignored = _Ignore(root)
     count = 0
     todo = [root]

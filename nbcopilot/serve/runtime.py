@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from nbcopilot import places
 from nbcopilot.errors import EngineUnavailableError
 
 # sun_path holds 104 bytes on macOS, 108 on Linux.
@@ -80,7 +81,7 @@ def _place() -> Path:
     if not session and Path(f"/run/user/{user}").is_dir():
         session = f"/run/user/{user}"  # a cron job and a login shell must meet
     # On macOS and Windows the folder for temporary files is the user's own; elsewhere the checks above protect us.
-    return Path(session) / "nbcopilot" if session else Path(tempfile.gettempdir()) / f"nbcopilot-{user}"
+    return Path(session) / "nbcopilot" if session else places.temporary_folder() / f"nbcopilot-{user}"
 
 
 # --------------------------------------------------------------------------- who is there

@@ -193,10 +193,9 @@ def runner_line(names: Sequence[str], *, plain: bool = True) -> str:
     """Lines that run the tests where they stand: in a notebook cell, not when pytest imports them."""
     if not plain:
         return 'if __name__ == "__main__":\n    import ipytest\n\n    ipytest.run("-q")\n'
-    listed = ", ".join(names)
-    if len(listed) > 90:
+    # As a formatter leaves it: the cell then stays ours.
+    listed = ", ".join(names) if len(names) > 1 else f"{names[0]},"
+    if len(listed) > 60:
         listed = "\n        " + ",\n        ".join(names) + ",\n    "
     count = f"{len(names)} test{'s' if len(names) != 1 else ''} passed"
-    return f'if __name__ == "__main__":\n    for test in ({listed},):\n        test()\n    print("{count}")\n'.replace(
-        ",\n    ,)", ",\n    )"
-    )
+    return f'if __name__ == "__main__":\n    for test in ({listed}):\n        test()\n    print("{count}")\n'

@@ -18,7 +18,7 @@ from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
 from nbcopilot.types import CellEdit, CellKind, NewCell, text_hash
 from nbcopilot.write.cells import with_cells
-from nbcopilot.write.provenance import KEY, is_edited, ours
+from nbcopilot.write.provenance import KEY, identity, is_edited, ours
 
 MAGICS = ("generate", "explain", "testgen", "fix", "document", "nbcopilot")
 _LINE = re.compile(rf"\s*%(?:{'|'.join(MAGICS)})\b|\s*%(?:re|un)?load_ext\s+nbcopilot\b")
@@ -96,7 +96,7 @@ def _cell(file: NotebookFile, cell: Mapping[str, Any], metadata: bool) -> Mappin
             changed |= {"outputs": [], "execution_count": None}  # what we displayed there
     if record is not None:
         kept = {key: value for key, value in (notes or {}).items() if key != KEY}
-        known = {**record, "cell_hash": text_hash(text)} if not is_edited(notes or {}, source) else record
+        known = {**record, **identity(kind, text)} if not is_edited(notes or {}, source) else record
         changed["metadata"] = kept if metadata else {**(notes or {}), KEY: known}
     return changed
 

@@ -15,10 +15,11 @@ from typing import Any
 from nbcopilot.config import Config
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.labels import labelled, unlabelled
+from nbcopilot.notebook.normal import form
 from nbcopilot.types import Candidate, Cell, CellEdit, CellKind, NewCell, Notebook, Role, Task, TaskKind, text_hash
 from nbcopilot.verdict import Verdict
 from nbcopilot.write.harmless import harmless
-from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, is_edited, label, ours
+from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, identity, is_edited, label, ours
 
 ROLES: dict[TaskKind, Role] = {
     "generate": "code",
@@ -110,7 +111,8 @@ def _cell(
         verdict,
         task.target.cell_id,
         source_hash=subject.hash if subject else text_hash(task.target.source or task.instruction),
-        cell_hash=text_hash(source),
+        **identity(kind, source),
+        source_form=form("code", subject.source) if subject else None,
         request_hash=request_hash(task),
         names=sorted(task.target.names) or None,
         answer_sha256=candidate.answer_sha256 or None,

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from nbcopilot.checks import registry
 from nbcopilot.checks.wording import why
 from nbcopilot.notebook.labels import SIGN, comment
+from nbcopilot.notebook.normal import form
 from nbcopilot.types import CellKind, ModelInfo, Role, Sampling, text_hash
 from nbcopilot.verdict import Evidence, Verdict
 
@@ -48,13 +49,11 @@ def cell_metadata(
     source_cell: str | None = None,
     *,
     source_hash: str | None = None,
-    cell_hash: str | None = None,
     **extra: Any,
 ) -> dict[str, Any]:
     """The whole metadata of a cell that we write: `{"nbcopilot": {...}}` as the contract has it.
 
-    source_hash: `text_hash` of the source that the cell is about. cell_hash: `text_hash` of what we write, so that
-    an edit by the user can be told later. `extra` adds keys (role-specific; never values of data).
+    source_hash: `text_hash` of the source that the cell is about. `extra` adds keys (role-specific; never values of data).
     """
     record: dict[str, Any] = {
         "schema": SCHEMA,
@@ -62,10 +61,9 @@ def cell_metadata(
         "group": provenance.group,
         "source_cell": source_cell,
         "source_hash": source_hash,
-        "cell_hash": cell_hash,
         "model": {
             "id": public_id(provenance.model.id),
-            "sha256": provenance.model.sha256,
+            "sha256": prefixed(provenance.model.sha256),
             "engine": provenance.model.engine,
         },
         "sampling": _sampling(provenance.sampling),
@@ -161,7 +159,29 @@ def ours(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
 def is_edited(metadata: Mapping[str, Any], source: str) -> bool:
     """True when the user changed the text of a cell that we wrote."""
     record = ours(metadata)
-    return bool(record and record.get("cell_hash") and record["cell_hash"] != text_hash(source))
+    if not record or not record.get("cell_hash") or record["cell_hash"] == text_hash(source):
+        return False
+    return not is_same(record.get("cell_form"), kind_of(record), source)
+
+
+def identity(kind: CellKind, source: str) -> dict[str, str]:
+    """What a cell is known by later: the hash of its text, and of what formatters leave of it."""
+    return {"cell_hash": text_hash(source), "cell_form": form(kind, source)}
+
+
+def is_same(known: Any, kind: CellKind, source: str) -> bool:
+    """Whether `source` still says what had the form `known`; False when that was not noted."""
+    return isinstance(known, str) and known == form(kind, source)
+
+
+def kind_of(record: Mapping[str, Any]) -> CellKind:
+    """The kind of a cell of ours, by its role."""
+    return "markdown" if record.get("role") in ("explanation", "summary") else "code"
+
+
+def prefixed(sha256: str) -> str:
+    """A hash in the form of all others: a bare one looks like a secret to programs that search for them."""
+    return f"sha256:{sha256}" if re.fullmatch(r"[0-9a-f]{64}", sha256) else sha256
 
 
 def public_id(model: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from cell_builders import provenance
@@ -30,7 +31,7 @@ def test_metadata_is_the_contracts_json() -> None:
             "source_cell": "c1",
             "source_hash": "sha256:aa",
             "cell_hash": "sha256:bb",
-            "model": {"id": "qwen2.5-coder-0.5b", "sha256": "ab" * 32, "engine": "local"},
+            "model": {"id": "qwen2.5-coder-0.5b", "sha256": "sha256:" + "ab" * 32, "engine": "local"},
             "sampling": {"temperature": 0, "seed": 0},
             "prompt_sha256": "sha256:" + "0" * 64,
             "created": "2026-11-21T23:00:00Z",
@@ -40,6 +41,22 @@ def test_metadata_is_the_contracts_json() -> None:
     }
     text = json.dumps(found)
     assert json.dumps(found, sort_keys=True) == text, "keys are in the order in which nbformat writes them"
+
+
+def test_a_bare_hash_which_looks_like_a_secret_is_nowhere_in_the_metadata() -> None:
+    found = prov.cell_metadata("code", provenance(), RAN, "c1", **prov.identity("code", "x = 1"))
+    assert not re.findall(r'(?<![:"\w])"[0-9a-f]{32,}"', json.dumps(found)), found
+    bare = [value for value in re.findall(r'"([^"]*)"', json.dumps(found)) if re.fullmatch(r"[0-9a-f]{32,}", value)]
+    assert bare == []
+
+
+def test_a_cell_that_a_formatter_has_changed_is_still_ours() -> None:
+    written = "for t in (a, b,):\n    print('x')"
+    metadata = prov.cell_metadata("code", provenance(), **prov.identity("code", written))
+    assert not prov.is_edited(metadata, 'for t in (a, b):\n    print("x")')
+    assert prov.is_edited(metadata, 'for t in (a, b):\n    print("y")')
+    older = prov.cell_metadata("code", provenance(), cell_hash=text_hash(written))
+    assert prov.is_edited(older, 'for t in (a, b):\n    print("x")'), "by its text alone, as it was noted"
 
 
 def test_evidence_with_names_of_variables_stays_out_of_the_metadata() -> None:
