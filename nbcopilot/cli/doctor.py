@@ -123,7 +123,7 @@ def _remote(url: str, model: str) -> dict[str, Any]:
         problem = engine.reach(3.0)
     finally:
         engine.close()
-    return found | ({"usable": False, "problem": problem} if problem else {})
+    return found | ({"usable": False, "problem": f"{url} does not answer: {problem}"} if problem else {})
 
 
 def _free_disk(folder: Path) -> int:

@@ -61,7 +61,7 @@ def gather(
     task = replace(
         task,
         instruction=cleaner.clean(task.instruction),
-        target=replace(task.target, source=cleaner.clean(task.target.source)),
+        target=replace(task.target, source=cleaner.clean(_shown(task))),
     )
     target = _target(task, count, budget)
     finder = _Finder(task, notebook, config)
@@ -87,7 +87,7 @@ def _with_their_cells(kept: Snippets, dropped: Snippets) -> tuple[Snippets, Snip
 
 
 def _target(task: Task, count: Callable[[str], int], budget: int) -> Snippet:
-    text = task.instruction if task.kind == "generate" else unlabelled("code", _shown(task))
+    text = task.instruction if task.kind == "generate" else unlabelled("code", task.target.source)
     extra = "" if task.kind == "generate" else task.instruction
     tokens = count(text) + (count(extra) if extra else 0)
     if tokens > budget:

@@ -82,11 +82,11 @@ class RemoteEngine:
         )
 
     def reach(self, seconds: float) -> str:
-        """Why the server does not answer within so long, "" when it does: any answer will do."""
+        """Why the server does not answer within so long; "" when it does, whatever it says."""
         try:
             self._http.get("models", timeout=seconds)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            return f"{self.where} does not answer: {exc}"
+            return str(exc)
         return ""
 
     # ------------------------------------------------------------------ the law of Engine
