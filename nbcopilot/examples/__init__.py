@@ -2,7 +2,7 @@
 
 Understood: `>>>` sessions, `assert` lines, `f(x) == y`, arrows (`->`, `=>`, `➞`), "f(x) returns y", `Input: … Output: …`.
 Only calls of functions that the code defines, with arguments that are written out, count. Reads text only; the
-examples are judged in the sandbox (`inside/judge.py`).
+examples are judged in the sandbox (`sandbox/worker/example_judge.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MORE = re.compile(r"^\s*\.\.\.(?: (.*)|)$")
 
 @dataclass(frozen=True)
 class Example:
-    """One promise. `kind` as in inside/judge.py; `shown` is how it stands in the text; `strict` when it is code there."""
+    """One promise. `kind` as in sandbox/worker/example_judge.py; `shown` is how it stands in the text; `strict` when it is code there."""
 
     kind: str
     call: str

@@ -16,9 +16,9 @@ from typing import Any
 
 from nbcopilot.sandbox.worker import guard
 from nbcopilot.sandbox.worker.describe_value import describe
+from nbcopilot.sandbox.worker.example_judge import judge
 from nbcopilot.sandbox.worker.execute import Effects, Session, new_session
 from nbcopilot.sandbox.worker.forks import ChildDied, in_child
-from nbcopilot.sandbox.worker.judge import judge
 from nbcopilot.sandbox.worker.output import Clock, Tape
 
 GRACE = 1.0  # seconds between asking a run to stop and killing it
