@@ -16,14 +16,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nbcopilot.config import Config
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 from nbcopilot.evaluation.everyday import prose
 from nbcopilot.evaluation.everyday.process import JudgeProcess
 from nbcopilot.evaluation.everyday.running import installed
 from nbcopilot.evaluation.suites import Judgement, Question
 from nbcopilot.evaluation.suites.fix import failed_notebook
-from nbcopilot.evaluation.suites.stateful import Kernel
+from nbcopilot.evaluation.suites.stateful import Kernel, live_notebook
 from nbcopilot.evaluation.systems import Answer
 from nbcopilot.types import Cell, Notebook, Output, Target, Task
 
@@ -216,9 +215,8 @@ def _outputs(shown: str) -> tuple[Output, ...]:
 
 def _live(kernel: Kernel, cells: tuple[Cell, ...], cursor: int, folder: Path) -> Notebook:
     """What a magic's own snapshot sees of the kernel, with the cells as this notebook holds them."""
-    seen: Notebook = kernel.call("snapshot", Config())
     history = tuple(cell.source for cell in cells if cell.executed is not None)
-    return replace(seen, cells=cells, cursor=cursor, path=folder / "session.ipynb", history=history, error=None)
+    return replace(live_notebook(kernel, cells, history, folder), cursor=cursor)
 
 
 def _judgement(found: Mapping[str, Any], **detail: Any) -> Judgement:

@@ -73,21 +73,23 @@ def _asking(step: Step, number: int) -> Cell:
 
 
 def _notebook(step: Step, kernel: Kernel, cells: list[Cell], folder: Path) -> Notebook:
-    """What the magic's own snapshot sees of the kernel, with the cells as this notebook holds them.
-
-    The last cell is the one that asks: the cursor is on it, and it has not run.
-    """
+    """The notebook as the magic sees it; the last cell is the one that asks: the cursor is on it, and it has not run."""
     asking = _asking(step, len(cells))
+    return live_notebook(kernel, (*cells, asking), tuple(cell.source for cell in cells), folder)
+
+
+def live_notebook(kernel: Kernel, cells: tuple[Cell, ...], history: tuple[str, ...], folder: Path) -> Notebook:
+    """What the magic's own snapshot sees of the kernel, with the cells as this notebook holds them; the last one asks."""
     seen = kernel.call("snapshot")
     variables = None if seen["namespace"] is None else tuple(Variable(**one) for one in seen["namespace"])
     return Notebook(
-        cells=(*cells, asking),
-        cursor=len(cells),
+        cells=cells,
+        cursor=len(cells) - 1,
         language=str(seen["language"]),
         namespace=variables,
         names=frozenset(seen["names"]),
         path=folder / "session.ipynb",
-        history=tuple(cell.source for cell in cells),
+        history=history,
     )
 
 
