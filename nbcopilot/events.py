@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from nbcopilot.confidence import Confidence
 from nbcopilot.types import Candidate, CellEdit, Completion, Context, Prompt, Usage
 from nbcopilot.verdict import Verdict
 
@@ -78,11 +79,12 @@ class Accepted:
 
 @dataclass(frozen=True)
 class EditReady:
-    """The cells to write. The surface applies it; the pipeline never does."""
+    """The cells to write, and how sure it is that they do what was asked. The surface applies it; the pipeline never does."""
 
     edit: CellEdit
     candidate: Candidate
     verdict: Verdict
+    confidence: Confidence = field(default_factory=Confidence)
 
 
 @dataclass(frozen=True)

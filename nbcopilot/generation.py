@@ -29,11 +29,14 @@ def generate(
     total = len(owners)
     texts = [""] * total
     done: dict[int, Completion] = {}
+    scores: list[list[float]] = [[] for _ in owners]
+    scored = bool(engine.describe().detail.get("logprobs")) and not any(b.sampling.beams > 1 for b in batches)
     started = deadline.clock()
     with ExitStack() as stack:
         streams = []
         for batch in batches:
-            stream = _as_generator(engine.generate(batch.prompt, batch.sampling, candidates=batch.count))
+            sampling = replace(batch.sampling, logprobs=0) if scored else batch.sampling
+            stream = _as_generator(engine.generate(batch.prompt, sampling, candidates=batch.count))
             stack.enter_context(closing(stream))
             # The first chunk is waited for here, so that every request is under way before any is read to its end.
             streams.append(itertools.chain([first] if (first := next(stream, None)) else [], stream))
@@ -42,6 +45,7 @@ def generate(
             for chunk in chunks:
                 index = start + chunk.index
                 texts[index] += chunk.text
+                scores[index] += [score.logprob for score in chunk.scores]
                 if chunk.text:
                     yield Token(chunk.text, index, attempt)
                 if chunk.finish:
@@ -55,7 +59,8 @@ def generate(
     seconds = deadline.clock() - started
     for i, (batch, text) in enumerate(zip(owners, texts, strict=True)):
         spent = Usage(completion_tokens=engine.count(text) if text and i not in done else 0, seconds=seconds)
-        answers.append((batch, done.get(i) or Completion(text, i, "cancelled", spent)))
+        answer = done.get(i) or Completion(text, i, "cancelled", spent)
+        answers.append((batch, replace(answer, logprobs=tuple(scores[i]))))
 
 
 def usable(answers: Answers) -> Answers:

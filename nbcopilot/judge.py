@@ -117,6 +117,15 @@ class Judge:
         work = self._checks.get(candidate.text)
         return work.report.error if work is not None and work.report is not None else None
 
+    def agreeing(self, chosen: Judged, judged: Sequence[Judged]) -> int:
+        """How many of the other answers behave like the chosen one when they are run."""
+        mine = self._behaviour(chosen)
+        return sum(self._behaviour(other) == mine for other in judged) - 1 if mine else 0
+
+    def _behaviour(self, judged: Judged) -> str:
+        work = self._checks.get(judged[0].text)
+        return consensus.behaviour(work.report) if work is not None and work.report is not None else ""
+
     def best(self, judged: Sequence[Judged]) -> Judged:
         """The one to show: what the checks accept, then what most others agree with, then the earliest.
 

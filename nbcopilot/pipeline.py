@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
+from nbcopilot import confidence
 from nbcopilot._version import __version__
+from nbcopilot.confidence import Confidence
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
 from nbcopilot.deadline import Deadline
@@ -92,7 +94,7 @@ class Copilot:
         if repair.ran_out and not chosen[1].ok:
             yield Notice(f"no answer passed its checks in {deadline.seconds:g} s", _LONGER, "warning")
         edit = self.plan_edit(replace(task, sampling=batch.sampling), notebook, batch.prompt, chosen)
-        yield EditReady(edit, *chosen)
+        yield EditReady(edit, *chosen, _confidence(repair, chosen))
         yield Done("ok", history.usage, history.answers)
 
     def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:
@@ -135,6 +137,22 @@ class Copilot:
             version=__version__,
         )
         return plan(task, notebook, [chosen], provenance, self.config)
+
+
+def _confidence(repair: Repair, chosen: Judged) -> Confidence:
+    """How sure it is that the chosen answer does what was asked."""
+    history, (candidate, verdict) = repair.history, chosen
+    scores = history.logprobs.get(candidate.answer_sha256, ())
+    samples = confidence.Samples(
+        answers=len(history.judged),
+        rejected=sum(not other.ok for _, other in history.judged),
+        agreeing=repair.judge.agreeing(chosen, history.judged),
+        repairs=repair.round,
+        logprob=sum(scores) / len(scores) if scores else None,
+        lowest=min(scores, default=None),
+    )
+    found = confidence.features(repair.task, repair.notebook, candidate.text, verdict, samples)
+    return confidence.judge(repair.task.kind, verdict, found)
 
 
 def _context_notices(context: Context) -> Iterator[Notice]:

@@ -103,6 +103,7 @@ class Repair:
         self.history.rounds += [self.round] * len(answers)
         for batch, completion in usable(answers):
             candidate = extract(replace(completion, index=first + completion.index), batch.prompt)
+            self.history.logprobs[candidate.answer_sha256] = completion.logprobs
             yield Proposal(candidate, batch, completion=completion, quiet=quiet)
 
     def in_time(self, batches: Sequence[SampleBatch]) -> list[SampleBatch]:

@@ -45,7 +45,8 @@ class History:
 
     known: judgements by the text that was extracted (the candidate that is shown may have been mended). batches: how
     each shown text was asked for. rounds: the round of each answer of the model. speed: tokens a second of an answer
-    that is decoded alone, as the first round has shown (0: not known).
+    that is decoded alone, as the first round has shown (0: not known). logprobs: of the tokens of an answer, by the
+    hash of its text.
     """
 
     judged: list[Judged] = field(default_factory=list)
@@ -54,6 +55,7 @@ class History:
     rounds: list[int] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     speed: float = 0.0
+    logprobs: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:

@@ -291,6 +291,7 @@ class Completion:
     index: int = 0
     finish: str = "stop"
     usage: Usage = Usage()
+    logprobs: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "nbcopilot"
 LAYERS = [
     {"_version", "errors", "git", "live_state", "printable", "verdict"},
     {"types"},
+    {"confidence"},
     {"deadline", "events", "execution", "paths", "places", "redaction", "urls"},
     {"config_schema", "policy", "trust"},
     {"project"},

@@ -135,7 +135,8 @@ def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:
         return
     print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
     print(ready.candidate.text, flush=True)
-    print(verdict_line(ready.verdict), file=sys.stderr)
+    told = ready.confidence.told(args.command, ready.verdict)
+    print(verdict_line(ready.verdict) + (f" · {told.words}" if told else ""), file=sys.stderr)
     if written:
         print(f"written to {written}", file=sys.stderr)
 
@@ -162,7 +163,9 @@ def report(args: argparse.Namespace, ready: EditReady, written: str) -> dict[str
     common = {"model": model_id(ready.edit), "source": ready.candidate.text, "ok": verdict.ok, "written": written}
     common["findings"] = [as_json(diagnostic) for diagnostic in verdict.diagnostics]
     if args.command != "testgen":
-        return {"kind": args.command, **common, "checks": dict(verdict.checks)}
+        sure = ready.confidence
+        confidence = {"label": sure.label, "probability": sure.probability}
+        return {"kind": args.command, **common, "checks": dict(verdict.checks), "confidence": confidence}
     tests = verdict.checks.get("tests")
     tests = tests if isinstance(tests, dict) else {}
     counts = verdict.evidence.tests

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.cli import calibrate
 from nbcopilot.cli.renamed import Renamed
 from nbcopilot.errors import UsageError
 
@@ -26,10 +27,17 @@ def add_parser(subparsers: Any) -> None:
     """Add `eval` to the command line."""
     parser = subparsers.add_parser("eval", help="measure quality on a benchmark file", description=__doc__)
     parser.add_argument(
-        "suite", metavar="SUITE", help="generate, humaneval, mbpp, fix, crashes, testgen, complete, stateful, everyday"
+        "suite",
+        metavar="SUITE",
+        help="generate, humaneval, mbpp, fix, crashes, testgen, complete, stateful, everyday; calibrate fits the labels "
+        "to the journals that --data names",
     )
     parser.add_argument(
-        "--data", type=Path, required=True, help="the suite's JSON-lines file; for everyday the folder of its files"
+        "--data",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="the suite's JSON-lines file; for everyday the folder of its files; for calibrate the --resume files",
     )
     parser.add_argument("--kinds", help="everyday: comma list of generate, fix, explain, testgen, document")
     parser.add_argument("--limit", type=int, help="only the first N items, of every kind")
@@ -75,6 +83,7 @@ def add_parser(subparsers: Any) -> None:
         "--memo", type=Path, metavar="FILE", help="keep answers by prompt: an equal prompt is not asked again"
     )
     parser.add_argument("--failures", type=Path, metavar="FILE", help="write the wrong answers there, for reading")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="calibrate: write the table there")
     parser.add_argument("--json", action="store_true", help="only the JSON line on stdout, no table")
 
 
@@ -84,7 +93,12 @@ def run(args: argparse.Namespace) -> int:
     from nbcopilot.evaluation.runner import Journal, Run
     from nbcopilot.evaluation.suites import find
 
+    if args.suite == "calibrate":
+        return calibrate.run(args)
     suite = find(args.suite)
+    if len(args.data) > 1:
+        raise UsageError(f"--data names {len(args.data)} files", hint="only `eval calibrate` takes several")
+    (args.data,) = args.data
     modes = _modes(args.mode)
     jobs = _positive(args.jobs, "--jobs") or (1 if args.suite == "everyday" else DEFAULT_JOBS)
     items = _chosen(suite.read(args.data), args)

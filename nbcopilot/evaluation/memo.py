@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.engine.protocol import Engine
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling, Usage
+from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling, TokenScore, Usage
 
 
 class Stopped(Exception):
@@ -55,14 +55,16 @@ class MemoEngine:
             return
         texts: dict[int, str] = {}
         ends: dict[int, Chunk] = {}
+        scores: dict[int, list[TokenScore]] = {}
         for chunk in self._engine.generate(prompt, sampling, candidates=candidates):
             if self._stop.is_set():
                 raise Stopped
             texts[chunk.index] = texts.get(chunk.index, "") + chunk.text
+            scores.setdefault(chunk.index, []).extend(chunk.scores)
             if chunk.finish is not None:
                 ends[chunk.index] = chunk
             yield chunk
-        whole = [Chunk(texts[i], i, end.finish, end.usage) for i, end in sorted(ends.items())]
+        whole = [Chunk(texts[i], i, end.finish, end.usage, tuple(scores[i])) for i, end in sorted(ends.items())]
         if len(whole) == candidates and all(chunk.finish != "cancelled" for chunk in whole):
             self._keep(key, sampling, whole)
 
@@ -107,8 +109,12 @@ class MemoEngine:
 
 
 def _plain(chunk: Chunk) -> list[Any]:
-    return [chunk.text, chunk.index, chunk.finish, dataclasses.asdict(chunk.usage or Usage())]
+    """Without the alternatives of a token's score: nothing that is evaluated asks for them."""
+    scores = [[score.text, score.logprob] for score in chunk.scores]
+    return [chunk.text, chunk.index, chunk.finish, dataclasses.asdict(chunk.usage or Usage()), scores]
 
 
-def _chunk(text: str, index: int, finish: str, usage: dict[str, Any]) -> Chunk:
-    return Chunk(text, index, finish, Usage(**usage))
+def _chunk(
+    text: str, index: int, finish: str, usage: dict[str, Any], scores: Sequence[tuple[str, float]] = ()
+) -> Chunk:
+    return Chunk(text, index, finish, Usage(**usage), tuple(TokenScore(piece, logprob) for piece, logprob in scores))

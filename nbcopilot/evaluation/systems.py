@@ -17,6 +17,7 @@ from typing import Protocol
 from nbcopilot.batch.open_notebook import Documented, document_open
 from nbcopilot.checking import check
 from nbcopilot.checks import registry
+from nbcopilot.confidence import Confidence
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
@@ -222,13 +223,13 @@ class Unrun(Judge):
 def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> Answer:
     chosen: tuple[Candidate, Verdict] | None = None
     cell_id = ""
-    done = Done("cancelled")
+    done, confidence = Done("cancelled"), Confidence()
     started = time.monotonic()
     shown: float | None = None
     accepted_at: float | None = None
     for event in copilot.stream(task, notebook, judge=judge):
         if isinstance(event, EditReady):
-            chosen = (event.candidate, event.verdict)
+            chosen, confidence = (event.candidate, event.verdict), event.confidence
             shown = time.monotonic() - started
             cell_id = _cell_id(event.edit) if task.kind == "fix" else ""
         elif isinstance(event, Accepted):
@@ -241,7 +242,17 @@ def _collect(copilot: Copilot, task: Task, notebook: Notebook, judge: Judge) -> 
     findings = tuple(map(registry.line, verdict.errors))
     accepted = verdict.ok if task.check else None
     seconds = shown if accepted_at is None else accepted_at
-    return Answer(candidate.text, done.usage, done.answers, accepted, findings, cell_id, seconds)
+    return Answer(
+        candidate.text,
+        done.usage,
+        done.answers,
+        accepted,
+        findings,
+        cell_id,
+        seconds,
+        confidence.label if task.check else "",
+        confidence.features,
+    )
 
 
 def _cell_id(edit: CellEdit) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbcopilot.checks import registry
 from nbcopilot.checks.wording import why
+from nbcopilot.confidence import Confidence
 from nbcopilot.errors import NbcopilotError, sentence, sentences
 from nbcopilot.events import Notice
 from nbcopilot.printable import printable
@@ -108,13 +109,23 @@ def chips(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 def summary(
-    *, verdict: Verdict | None, notices: list[Notice], usage: Usage, model: str, wrote: str, code: str, language: str
+    *,
+    verdict: Verdict | None,
+    notices: list[Notice],
+    usage: Usage,
+    model: str,
+    wrote: str,
+    code: str,
+    language: str,
+    confidence: Confidence | None = None,
 ) -> tuple[str, str]:
     """The end of a request as (plain text, HTML)."""
     speed = f"{usage.completion_tokens} tokens in {usage.seconds:.1f} s" if usage.seconds else ""
     by_rule = verdict is not None and bool(verdict.evidence.mended) and not usage.completion_tokens
     foot = "no model was asked" if by_rule else " · ".join(part for part in (model, speed) if part)
     told = chips(verdict) if verdict else []
+    if confidence is not None:
+        told.insert(0, (confidence.words, confidence.state))
     findings = [f for f in verdict.diagnostics if f.severity != "info"] if verdict else []
 
     plain = [wrote] if wrote else []

@@ -322,6 +322,7 @@ class Request:
             wrote=wrote,
             code=code or (self._mended(self.edit) or self.edit.candidate.text if self.edit else ""),
             language=self.notebook.language,
+            confidence=self.edit.confidence.told(self.task.kind, self.edit.verdict) if self.edit else None,
         )
 
     def _placed(self, edit: CellEdit) -> CellEdit:
