@@ -23,6 +23,12 @@ export class Client {
     return this.json<IStatus>('status');
   }
 
+  /** Trust the folder that the status named; the state afterwards. */
+  async trust(folder: string): Promise<IStatus> {
+    const response = await this.send('trust', { method: 'POST', body: JSON.stringify({ folder }) });
+    return (await response.json()) as IStatus;
+  }
+
   async models(): Promise<IModel[]> {
     return (await this.json<{ models: IModel[] }>('models')).models;
   }

@@ -45,11 +45,13 @@ export class SidebarModel {
   private readonly aborts = new Map<string, AbortController>();
   private readonly writer: Writer;
   private readonly puller: Puller;
+  /** Folders that the user was asked about in this page: each once, whatever the answer. */
+  private readonly askedAbout = new Set<string>();
 
   constructor(
     readonly host: IHost,
     private readonly client: Client,
-    askUser: Ask,
+    private readonly askUser: Ask,
     private readonly trans: Pick<TranslationBundle, '__'>,
     private readonly save: (history: string[]) => void = () => undefined
   ) {
@@ -84,10 +86,29 @@ export class SidebarModel {
         this.models = await this.client.models();
       }
       this.lookAgain(this.status.engine.queue > this.runningCount);
+      void this.askForTrust();
     } catch (error) {
       this.trouble = asFailure(error);
     }
     this.changed.emit(false);
+  }
+
+  /** Ask once whether the settings of the project count in full; nothing but a yes changes anything. */
+  private async askForTrust(): Promise<void> {
+    const untrusted = this.status?.untrusted;
+    if (!untrusted || this.askedAbout.has(untrusted.folder)) {
+      return;
+    }
+    this.askedAbout.add(untrusted.folder);
+    const title = this.trans.__('Do you trust the settings of this project?');
+    if (await this.askUser(title, `${untrusted.folder}\n${untrusted.message}`, this.trans.__('Trust'))) {
+      try {
+        this.status = await this.client.trust(untrusted.folder);
+      } catch (error) {
+        this.trouble = asFailure(error);
+      }
+      this.changed.emit(false);
+    }
   }
 
   /** What was stopped here runs on to its next token there: look until it has ended. */

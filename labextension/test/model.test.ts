@@ -138,4 +138,22 @@ describe('SidebarModel', () => {
     assert.deepEqual(model.history, ['b', 'a']);
     assert.deepEqual(saved[saved.length - 1], ['b', 'a']);
   });
+  for (const yes of [true, false]) {
+    it(`asks once whether a project is trusted, and ${yes ? 'trusts it' : 'changes nothing'}`, async () => {
+      const { model, questions } = make(ANSWER, yes);
+      const trusted: string[] = [];
+      const client = (model as any).client;
+      const plain = client.status;
+      client.status = async () => ({ ...(await plain()), untrusted: { folder: '/repo', message: 'redact is ignored' } });
+      client.trust = async (folder: string) => (trusted.push(folder), { ...(await plain()), untrusted: null });
+      await model.refresh();
+      await new Promise(resolve => setTimeout(resolve, 1));
+      assert.deepEqual(trusted, yes ? ['/repo'] : []);
+      assert.equal(model.status?.untrusted?.folder, yes ? undefined : '/repo');
+      await model.refresh();
+      await new Promise(resolve => setTimeout(resolve, 1));
+      assert.equal(questions.length, 1);
+      assert.ok(questions[0].includes('/repo') && questions[0].includes('redact'));
+    });
+  }
 });

@@ -161,3 +161,10 @@ def test_a_wrong_setting_is_shown_not_raised(jupyter: Any, monkeypatch: pytest.M
     problem = jupyter.client.get("nbcopilot/status").json()["problem"]
     assert problem["code"] == "config"
     assert "candidates" in problem["message"]
+
+
+@pytest.mark.parametrize("body", [{"folder": "/"}, {"folder": ""}, {"folder": [1]}, {}, [], "x"])
+def test_a_page_can_trust_no_folder_that_the_server_did_not_ask_about(jupyter: Any, body: Any) -> None:
+    answer = jupyter.post("trust", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "usage")
+    assert jupyter.client.get("nbcopilot/status").json()["untrusted"] is None

@@ -69,6 +69,7 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
           <span className="nbc-block nbc-quiet">{model.status.problem.hint}</span>
         </p>
       )}
+      {model.status?.untrusted && <p className="nbc-quiet">{model.status.untrusted.message}</p>}
       <Guide {...props} />
       <Composer {...props} subject={subject} />
       <div className="nbc-Answers" role="feed" aria-label={trans.__('Answers')} aria-busy={model.running}>

@@ -183,6 +183,8 @@ export interface IStatus {
   local: boolean;
   tokens_per_second: number | null;
   problem: IFailure | null;
+  /** A folder whose settings are ignored until the user trusts it, and the sentence that says which. */
+  untrusted: { folder: string; message: string } | null;
 }
 
 export interface IModel {
