@@ -33,6 +33,7 @@ from nbcopilot.errors import (
     UnknownModelError,
 )
 from nbcopilot.types import Usage
+from nbcopilot.write import pairing
 
 # Faults that the next notebook would meet too.
 _FATAL = (EngineUnavailableError, ModelNotFoundError, UnknownModelError, MismatchError, DiskFullError)
@@ -223,6 +224,9 @@ class Run:
         try:
             if (data := self._made(outcome)) is not None:
                 stores.write(item.place, data, expected=outcome.read if item.in_place else None, within=item.within)
+                if item.in_place and item.data is not None and not stores.is_url(item.place):
+                    said = pairing.follow(item.place, item.data)
+                    outcome = replace(outcome, notes=(*outcome.notes, said)) if said else outcome
                 return outcome, stores.digest(data)
         except NbcopilotError as exc:
             return replace(outcome, state="failed", error=exc, cells_written=0), ""

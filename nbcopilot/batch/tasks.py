@@ -160,7 +160,7 @@ def _tests(
 def _base(item: Item, file: NotebookFile) -> tuple[NotebookFile | None, NotebookFile]:
     """(what an earlier run wrote, what to go on from): the earlier one when it was made from the same source, so that
     what the user edited in it stays."""
-    before = None if item.in_place or item.earlier is None else _earlier(item.earlier)
+    before = None if item.in_place or item.earlier is None else _earlier(item.earlier, file)
     return before, before if before is not None and same(_bare(before), file.content) else file
 
 
@@ -270,21 +270,21 @@ def _text(record: Mapping[str, Any], key: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _earlier(data: bytes) -> NotebookFile | None:
+def _earlier(data: bytes, file: NotebookFile) -> NotebookFile | None:
     """What stands at the place of the result already, when it can be read."""
     try:
-        return notebooks.loads(data)
+        return notebooks.loads(data, file.path)
     except NbcopilotError:
         return None
 
 
 def _bare(file: NotebookFile) -> object:
     """The content of a documented notebook without what we wrote."""
-    return notebooks.loads(strip(file).data).content
+    return notebooks.loads(strip(file).data, file.path).content
 
 
 def _diff(file: NotebookFile, after: bytes, name: str) -> str:
-    return notebook_diff(_sources(file), _sources(notebooks.loads(after)), name)
+    return notebook_diff(_sources(file), _sources(notebooks.loads(after, file.path)), name)
 
 
 def _sources(file: NotebookFile) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind
 from nbcopilot.verdict import Verdict
-from nbcopilot.write import files
+from nbcopilot.write import files, pairing
 from nbcopilot.write.provenance import checked
 
 KINDS = ("generate", "explain", "testgen")
@@ -116,7 +116,9 @@ def run(args: argparse.Namespace) -> int:
         elif new_file is not None:
             written = _write_tests(new_file, path, ready.edit)
         elif path is not None and args.write:
+            before = path.read_bytes()
             files.apply(path, [ready.edit], expected)
+            tell_pairs(path, before)
             written = str(path)
     finally:  # an answer that could not be written is shown all the same
         _show(args, ready, written)
@@ -127,6 +129,13 @@ _UNWRITTEN = {
     "testgen": "tests that fail are not offered",
     "generate": "the checks found a problem; --no-check writes it all the same",
 }
+
+
+def tell_pairs(path: Path, before: bytes) -> None:
+    """Bring files that are paired with the notebook in step, and say so."""
+    said = pairing.follow(path, before)
+    if said:
+        print(f"nbcopilot: {path.name}: {said}", file=sys.stderr)
 
 
 def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:

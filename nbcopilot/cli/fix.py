@@ -280,10 +280,12 @@ def _write(args: argparse.Namespace, path: Path, mended: Target, ready: EditRead
     if path.suffix == ".py":
         new = _replaced(before.decode("utf-8"), mended.source, ready.candidate.text)
         files.write(path, new.encode("utf-8"), expected_sha256=sha256)
-    elif args.write:
+        return str(path)
+    if args.write:
         files.apply(path, [ready.edit], sha256)
     else:
         files.write(path, _edited_cell(document.read(path), mended, ready.candidate.text), expected_sha256=sha256)
+    cells.tell_pairs(path, before)
     return str(path)
 
 

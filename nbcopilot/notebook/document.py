@@ -24,6 +24,7 @@ from nbcopilot.notebook.jsontext import Span, parse, same
 from nbcopilot.notebook.older import upgraded
 from nbcopilot.notebook.outputs import short, strip_ansi
 from nbcopilot.notebook.splice import Style
+from nbcopilot.notebook.textual import Textual, is_textual, loaded
 from nbcopilot.types import Cell, CellKind, ErrorInfo, Notebook
 
 _MARKS = {
@@ -56,6 +57,7 @@ class NotebookFile:
     encoding: str = "utf-8"
     mark: bytes = b""
     problems: tuple[str, ...] = ()
+    textual: Textual | None = None
     _text: str = field(default="", repr=False)
 
     @property
@@ -128,6 +130,8 @@ class NotebookFile:
         """
         if same(self.node, node):
             return self.raw
+        if self.textual is not None:
+            return self.textual.dumps(node)
         if self.convertible_only:
             return (splice.dumps(dict(node), Style(sort_keys=True)) + "\n").encode("utf-8", "surrogatepass")
         text = self._text
@@ -173,6 +177,9 @@ def _near(path: Path) -> str:
 def loads(data: bytes, path: str | Path | None = None) -> NotebookFile:
     """The notebook in `data`; `path` is only for messages and the snapshot. Raises NotebookInvalidError."""
     where = Path(path) if path is not None else None
+    if where is not None and is_textual(where) and data.strip()[:1] != b"{":
+        made, textual = loaded(data, where)
+        return replace(loads(made), path=where, raw=data, textual=textual)
     name = str(where) if where else "the notebook"
     text, encoding, mark = _decode(data, name)
     node, span = _parse(text, name)
