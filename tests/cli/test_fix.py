@@ -153,7 +153,7 @@ def test_what_shows_no_fault_is_said_to_be_unverified_or_not_mended(
     ("words", "says"),
     [
         (["{tmp}/none.py"], "Give a .py file or a notebook"),
-        (["{tmp}/numbers_here.py", "--write"], "say --in-place"),
+        (["{tmp}/numbers_here.py", "--write"], "Say --in-place"),
         (["{tmp}/numbers_here.py", "--test", "{tmp}/none.py"], "Name a .py file with test functions"),
         (["{tmp}/numbers_here.py", "--test", "{tmp}/broken.py"], "The tests are not valid Python"),
         (["{tmp}/numbers_here.py", "--error", "{tmp}/none.txt"], "cannot be read"),

@@ -97,7 +97,7 @@ def test_nothing_to_test_is_one_sentence_and_exit_2(tmp_path: Path) -> None:
     assert (code, said.count("\n")) == (2, 1)
     assert "No test cell to run. Write some: nbcopilot testgen" in said and "--all-cells" in said
     code, _, said = run(tmp_path, "b.ipynb")
-    assert code == 2 and "did you mean a.ipynb?" in said
+    assert code == 2 and "Did you mean a.ipynb?" in said
 
 
 def test_other_people_s_pytest_never_collects_a_notebook(tmp_path: Path) -> None:

@@ -43,10 +43,10 @@ def refused(front: FrontEnd, source: str) -> str:
         ("%%generate --model qwen2.5-coder-0.5b\nx", "`nbcopilot models pull qwen2.5-coder-0.5b` (491 MB"),
         ("%%generate --model no-such-model\nx", "`nbcopilot models list` shows all"),
         ("%%generate --model /no/such/file.gguf\nx", "/no/such/file.gguf"),
-        ("%%generate --temprature 1\nx", "did you mean --temperature?"),
-        ("%%generate\n" + "x" * 200_000, "the request alone is"),
-        ("%explain 9999", "no cell [9999] has run"),
-        ("%nbcopilot config temprature=1", "did you mean `temperature`?"),
+        ("%%generate --temprature 1\nx", "Did you mean --temperature?"),
+        ("%%generate\n" + "x" * 200_000, "The request alone is"),
+        ("%explain 9999", "No cell [9999] has run"),
+        ("%nbcopilot config temprature=1", "Did you mean `temperature`?"),
         ("%nbcopilot config temperature=99", "It takes 0 to 5"),
         ("%%testgen --no-run\nx = 1", "There is no function or class to test in that cell. Name one"),
     ],
@@ -84,4 +84,4 @@ def test_a_broken_project_file_is_named(tmp_path: Path) -> None:
     with FrontEnd(nbformat.v4.new_notebook(), cwd=tmp_path, env={**os.environ, "NBCOPILOT_MODEL": "fake"}) as front:
         front.run("%load_ext nbcopilot")
         shown = refused(front, "%%generate\nx")
-        assert "nbcopilot.toml" in shown and "did you mean `temperature`?" in shown
+        assert "nbcopilot.toml" in shown and "Did you mean `temperature`?" in shown

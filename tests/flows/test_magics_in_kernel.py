@@ -63,7 +63,7 @@ def test_line_forms_act_on_names_and_cells(front: FrontEnd) -> None:
     assert last(front).startswith("%%markdown") and "clean_data" in last(front)
     assert not [o for o in front.run(f"%explain {number}").outputs if o.output_type == "error"]
     missing = front.run("%explain clean_dat")
-    assert "did you mean `clean_data`?" in text_of(missing)
+    assert "Did you mean `clean_data`?" in text_of(missing)
 
 
 @pytest.mark.parametrize("text", ["{}", "{'a': 1}", "f'{x}'", '{"a": {"b": [1]}}', "{k: v for k, v in d.items()}"])
@@ -80,7 +80,7 @@ def test_undefined_interpolation_is_one_sentence(front: FrontEnd) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("%%generate --temprature 1\nx", "did you mean --temperature?"),
+        ("%%generate --temprature 1\nx", "Did you mean --temperature?"),
         ("%%generate --temperature 99\nx", "It takes 0 to 5"),
         ("%%generate\n   ", "There is nothing to generate"),
         ("%%generate --model no-such-model\nx", "no-such-model"),

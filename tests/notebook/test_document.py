@@ -90,7 +90,7 @@ def test_what_is_no_notebook_is_said_in_one_sentence_with_a_hint(name: str, said
 
 
 def test_a_missing_notebook_names_the_nearest_one() -> None:
-    with pytest.raises(NotebookNotFoundError, match=r"did you mean .*plain\.ipynb"):
+    with pytest.raises(NotebookNotFoundError, match=r"Did you mean .*plain\.ipynb"):
         document.read(NOTEBOOKS / "plian.ipynb")
 
 
