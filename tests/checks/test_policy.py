@@ -111,10 +111,10 @@ def test_a_level_is_allowed_from_the_one_asked_for_upwards() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('forbidden = ["shell"]', "did you mean `forbid`"),
-        ('forbid = ["shel"]', "did you mean `shell`"),
-        ('forbid = "shell"', "it takes a list"),
-        ('run_at = "docker"', "it takes rlimits"),
+        ('forbidden = ["shell"]', "Did you mean `forbid`"),
+        ('forbid = ["shel"]', "Did you mean `shell`"),
+        ('forbid = "shell"', "It takes a list"),
+        ('run_at = "docker"', "It takes rlimits"),
         ("forbid = [", "cannot be read"),
     ],
 )
