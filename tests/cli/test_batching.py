@@ -356,7 +356,7 @@ def test_a_store_is_documented_in_place_and_its_journal_stands_at_home(
         (["document", "in", "--in-place", "--watts", "-1"], 2, "--watts is -1"),
         (["document", "in", "-o", "file/out"], 1, "file/out cannot be made"),
         (["document", "in", "-o", "nosuch://b"], 2, "is not a URL that can be opened"),
-        (["strip", "https://h/n.ipynb", "--in-place"], 2, "no notebook"),
+        (["strip", "https://h/n.ipynb", "--in-place"], 2, "No notebook"),
         (["document", "many", "--in-place"], 2, "No notebook in the folder many"),
         (["document", "circle", "--in-place", "--json"], 0, "1 of 1 notebook done"),
     ],
@@ -413,7 +413,7 @@ def test_a_full_store_ends_the_run_at_once_and_resume_goes_on(
     books(8)
     assert main(["document", "in", "-o", "full://b"]) == 3
     err = capsys.readouterr().err
-    assert "The disk is full. Free some space and go on with --resume" in err
+    assert "the disk is full. Free some space and go on with --resume" in err
     assert len(re.findall(r"^\d+/8 ", err, re.M)) <= 3, "the others were not worked on in vain"
 
 

@@ -196,5 +196,5 @@ def test_a_full_disk_leaves_the_notebook_and_shows_the_answer(
     monkeypatch.setattr(files.os, "fsync", full)
     assert main(["generate", "sum the rows", "--notebook", str(book), "--write"]) == 1
     said = capsys.readouterr()
-    assert "the disk is full" in said.err and "free some space" in said.err and said.out.strip()
+    assert "the disk is full" in said.err and "Free some space" in said.err and said.out.strip()
     assert book.read_bytes() == before and [p.name for p in book.parent.iterdir()] == [book.name]

@@ -103,7 +103,7 @@ def test_closing_the_engine_ends_running_requests_and_refuses_new_ones() -> None
 
 
 def test_long_prompt_is_refused_with_both_numbers() -> None:
-    with pytest.raises(ContextOverflowError, match=r"prompt is \d+ tokens, fake takes 10"):
+    with pytest.raises(ContextOverflowError, match=r"Prompt is \d+ tokens, fake takes 10"):
         FakeEngine(context_tokens=10).generate(ask("word " * 20), Sampling())
 
 

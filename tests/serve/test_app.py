@@ -146,7 +146,7 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     ("changes", "kind", "words"),
     [
-        ({"model": "gpt-4"}, openai.NotFoundError, "no model `gpt-4` is served here"),
+        ({"model": "gpt-4"}, openai.NotFoundError, "No model `gpt-4` is served here"),
         ({"max_tokens": -1}, openai.BadRequestError, "`max_tokens` is -1"),
         ({"temperature": 9}, openai.BadRequestError, "0 to 5"),
         ({"n": 1000}, openai.BadRequestError, "1 to 32"),

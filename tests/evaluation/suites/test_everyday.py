@@ -131,7 +131,7 @@ def test_what_needs_a_package_that_is_not_here_is_excluded(asked: Any) -> None:
 
 
 def test_a_folder_that_is_none_or_holds_something_else_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(NotebookNotFoundError, match="no folder"):
+    with pytest.raises(NotebookNotFoundError, match="No folder"):
         find("everyday").read(tmp_path / "none")
     with pytest.raises(UsageError, match="holds no file"):
         find("everyday").read(tmp_path)

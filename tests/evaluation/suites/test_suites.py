@@ -171,7 +171,7 @@ def test_a_completion_is_judged_by_running_and_by_text(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_or_of_another_suite_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(NotebookNotFoundError, match="no benchmark file"):
+    with pytest.raises(NotebookNotFoundError, match="No benchmark file"):
         questions("fix", tmp_path / "none.jsonl")
     path = builders.write(tmp_path / "items.jsonl", builders.DOUBLE)
     with pytest.raises(UsageError, match=r"items.jsonl, line 1 is no item of this suite: it lacks cells"):
