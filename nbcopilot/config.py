@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from nbcopilot import paths, places, project, urls
+from nbcopilot import locks, paths, places, project, urls
 from nbcopilot.config_schema import (
     FIELDS,
     FREE,
@@ -31,6 +31,7 @@ from nbcopilot.config_schema import (
 from nbcopilot.config_schema import RENAMED as RENAMED
 from nbcopilot.config_schema import Config as Config
 from nbcopilot.errors import ConfigError
+from nbcopilot.locks import Locks
 from nbcopilot.project import Project, read_toml, trust_line
 from nbcopilot.trust import user_folder as user_folder
 
@@ -84,6 +85,7 @@ def effective(overrides: Mapping[str, Any] | None = None, *, folder: Path | None
     key.follow(found, is_now=True)
     notices += _apply(found, {k: v for k, v in (overrides or {}).items() if v is not None}, "the call")
     key.follow(found, is_now=True)
+    notices.append(_apply_locks(found, locks.read()))
     notices.append(key.withheld(found))
     return Effective(tuple(found.values()), tuple(notice for notice in notices if notice), untrusted)
 
@@ -94,6 +96,27 @@ def _apply(found: dict[str, Setting], values: Mapping[str, Any], origin: str) ->
         name = known(key, origin)
         found[name] = Setting(name, convert(name, raw, origin), origin)
     return former_names(values, origin)
+
+
+def _apply_locks(found: dict[str, Setting], locked: Locks) -> str:
+    """Put what the administrator has locked over all else; what was changed of the user's, as one sentence.
+
+    Raises ConfigError for a value that is not allowed and that nothing can take the place of.
+    """
+    origin, changed = f"{locked.origin} (locked)", []
+    for name in (*locked.fixed, *locked.allowed):
+        present = found[name]
+        if name in locked.fixed:
+            found[name] = Setting(name, locked.fixed[name], origin)
+        elif not locked.allows(name, present.value):
+            if (instead := locked.fallback(name)) is None or present.origin == "the call":
+                locked.require(name, present.value)
+            found[name] = Setting(name, convert(name, instead, origin), origin)
+        if present.origin == "the call":
+            locked.require(name, present.value)
+        if present.origin != "default" and found[name].value != present.value:
+            changed.append(name)
+    return f"{', '.join(changed)}: set by {locked.origin} for all users of this machine" if changed else ""
 
 
 def _apply_project(found: dict[str, Setting], place: Project) -> str:
@@ -205,6 +228,9 @@ def with_changes(config: Config, **changes: Any) -> Config:
         if value is not None:
             name = known(key, "the call")
             made[name] = convert(name, value, "the call")
+    locked = locks.read()
+    for name, value in made.items():
+        locked.require(name, value)
     engine = made.get("engine", config.engine)
     if (
         urls.is_url(engine)

@@ -18,6 +18,7 @@ LAYERS = [
     {"deadline", "events", "execution", "paths", "places", "redaction", "urls"},
     {"config_schema", "policy", "trust"},
     {"project"},
+    {"locks"},
     {"config"},
     {"models", "notebook"},
     {"engine", "examples", "retrieval"},
