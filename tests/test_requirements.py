@@ -24,7 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
 EXTRAS = ("demo", "test", "browser", "batch")
 # Distributions that are imported by another name, and modules that come with one that is declared or are looked for.
-NAMES = {"IPython": "ipython", "_pytest": "pytest", "distributed": "dask"}
+NAMES = {
+    "IPython": "ipython",
+    "_pytest": "pytest",
+    "distributed": "dask",
+    "markdown_it": "markdown-it-py",
+    "stdnum": "python-stdnum",
+}
 LOOKED_FOR = {"dask_gateway", "llama_cpp"}
 # (package, the last version with the hole, what it is)
 HOLES = [

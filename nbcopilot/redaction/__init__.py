@@ -2,7 +2,7 @@
 
 `key = "AKIA…"` becomes `key = "<redacted:aws-key>"`. Used before anything leaves for an engine, before prompts are kept,
 and before anything is written. Random-looking text alone is not taken for a secret: hashes, ids and data stay.
-How well it does is in docs/decisions/007-redaction.md.
+How well it does is in docs/decisions/009-redaction.md.
 """
 
 from nbcopilot.redaction.prompts import redact_prompt

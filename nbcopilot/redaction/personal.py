@@ -68,7 +68,7 @@ def _valid(module: str, near: str) -> Judgement:
 
 def _card(match: re.Match[str]) -> bool:
     digits = re.sub(r"\D", "", match[0])
-    return len(set(digits)) > 2 and _valid("luhn", "")(re.match(r"\d+", digits) or match)
+    return len(set(digits)) > 1 and _valid("luhn", "")(re.match(r"\d+", digits) or match)
 
 
 def _no_placeholder(match: re.Match[str]) -> bool:

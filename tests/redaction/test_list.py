@@ -1,7 +1,7 @@
 """A hard list of what notebooks hold: 251 secrets in ten kinds of form, 107 texts that are none.
 
 The list was written before the rules; half "B" of each kind was not looked at while they were written, and the figures
-of both halves are in docs/decisions/007-redaction.md. The sign ¦ keeps scanners from taking the file for a leak.
+of both halves are in docs/decisions/009-redaction.md. The sign ¦ keeps scanners from taking the file for a leak.
 """
 
 from __future__ import annotations
