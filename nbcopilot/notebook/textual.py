@@ -6,6 +6,7 @@ is changed only where cells of ours come or go.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -33,12 +34,16 @@ class Textual:
 
     def dumps(self, node: Mapping[str, Any]) -> bytes:
         """The text with the cells of `node`. Raises NotebookWriteError where more than they would change."""
-        if _back(_read(self.text, self.format), self.format) != self.text:
-            raise NotebookWriteError(
-                f"{self.name} could not be written: jupytext would change other parts of it, too",
-                hint=f"let jupytext write it once: jupytext --to {self.format} {self.name}, or work on an .ipynb",
-            )
-        return _back(_with_filter(json.loads(json.dumps(node))), self.format).encode("utf-8")
+        after = _back(_with_filter(json.loads(json.dumps(node))), self.format)
+        before, wanted = _back(_read(self.text, self.format), self.format), _said(_read(after, self.format))
+        for below in (False, True):
+            made = _patched(self.text, before, after, below=below)
+            if made is not None and _said(_read(made, self.format)) == wanted:
+                return made.encode("utf-8")
+        raise NotebookWriteError(
+            f"{self.name} could not be written: jupytext would change other parts of it, too",
+            hint=f"let jupytext write it once: jupytext --to {self.format} {self.name}, or work on an .ipynb",
+        )
 
 
 def is_textual(path: Path | None) -> bool:
@@ -72,6 +77,33 @@ def loaded(data: bytes, path: Path) -> tuple[bytes, Textual]:
     for number, cell in enumerate(node["cells"]):
         cell["id"] = f"text-{number}"
     return json.dumps(node).encode("utf-8"), Textual(str(path), format, text)
+
+
+def _patched(text: str, before: str, after: str, *, below: bool) -> str | None:
+    """`text` with what changes from `before` to `after`; None where that touches what `text` has in another way.
+
+    below: new lines go right below the line above them, else right above the line below.
+    """
+    if text == before:
+        return after
+    own, old, new = (part.split("\n") for part in (text, before, after))
+    place: dict[int, int] = {}
+    for block in difflib.SequenceMatcher(None, old, own, autojunk=False).get_matching_blocks():
+        place |= {block.a + i: block.b + i for i in range(block.size)}
+    changes = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    for kind, start, end, first, last in reversed(changes):
+        if kind == "equal":
+            continue
+        anchors = [place.get(start), place[start - 1] + 1 if start - 1 in place else None]
+        at = next((one for one in (reversed(anchors) if below else anchors) if one is not None), None)
+        if at is None or any(place.get(start + i) != at + i for i in range(end - start)):
+            return None
+        own[at : at + end - start] = new[first:last]
+    return "\n".join(own)
+
+
+def _said(node: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    return [(cell["cell_type"], cell["source"], cell["metadata"].get("nbcopilot")) for cell in node["cells"]]
 
 
 def _read(text: str, format: str) -> dict[str, Any]:

@@ -41,6 +41,8 @@ _ATTRIBUTE = "nbcopilot_link"
 FRONTEND_VARIABLE = "NBCOPILOT_FRONTEND"
 # How long the page that asked may keep silent before the cells go to one that was loaded since.
 PATIENCE_SECONDS = 5.0
+# How long a page may take to say whether the answer is there; it looks through its cells, and that is all.
+KNOWN_SECONDS = 2.0
 NO_EXTENSION = "this front end has no nbcopilot extension"
 
 
@@ -175,7 +177,7 @@ class Call:
     def known(self) -> Known | None:
         """What the page says that the notebook holds of the answer; None when it does not say so in time."""
         if self._asks is not None and not self._closed:
-            self._heard.wait(PATIENCE_SECONDS)
+            self._heard.wait(min(PATIENCE_SECONDS, KNOWN_SECONDS))
         return self._known
 
     def send(
@@ -195,7 +197,10 @@ class Call:
         with self._lock:
             if not self._closed:
                 self._edit, self._on_answer = (edit, overwrite), on_answer
-                self._timer = threading.Timer(PATIENCE_SECONDS, self._wait_no_longer)
+                # A page that has kept silent when it was asked before gets less time.
+                silent = self._asks is not None and not self._heard.is_set()
+                patience = min(PATIENCE_SECONDS, KNOWN_SECONDS) if silent else PATIENCE_SECONDS
+                self._timer = threading.Timer(patience, self._wait_no_longer)
                 self._timer.daemon = True
                 self._timer.start()
                 self._comm.send(edit_message(edit, cell_id=self._cell_id, overwrite=overwrite))

@@ -79,7 +79,14 @@ def test_without_jupytext_the_sentence_says_what_to_install(monkeypatch: pytest.
 
 def test_what_jupytext_would_change_elsewhere_is_not_written() -> None:
     pytest.importorskip("jupytext")
-    odd = b"# %%\n\n\n\nx = 1\n\n\n\n\n\n# %%    \ny = 2\n\n\n"
-    file = loads(odd, "a.py")
-    with pytest.raises(NotebookWriteError, match="would change other parts"):
-        file.dumps({**file.node, "cells": file.node["cells"][:1]})
+    odd = "# %%\n\n\n\nx = 1\n\n\n\n\n\n# %%    \ny = 2\n\n\n# %%\nz = 3\n"
+    file = loads(odd.encode(), "a.py")
+    more = file.new_cell("code", "new = 1", {}, cell_id="n")
+    assert file.dumps({**file.node, "cells": [*file.node["cells"], more]}).decode() == odd + "\n# %%\nnew = 1\n"
+    changed = [{**cell, "source": "mine = 1"} if i == 0 else cell for i, cell in enumerate(file.node["cells"])]
+    try:
+        made = file.dumps({**file.node, "cells": changed}).decode()
+    except NotebookWriteError as exc:
+        assert "would change other parts" in str(exc)
+    else:
+        assert "mine = 1" in made and made.endswith("# %%    \ny = 2\n\n\n# %%\nz = 3\n")
