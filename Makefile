@@ -16,7 +16,7 @@ help:
 	@echo "make demo     document a notebook and generate code and tests into another, on a real model"
 	@echo "make test     everything that CI runs"
 	@echo "make install  only set up $(VENV), from the pinned and hashed packages of $(LOCK)"
-	@echo "make lock     pin the newest packages that pyproject.toml allows"
+	@echo "make lock     pin what pyproject.toml needs anew; UPGRADE=1 moves all pins to the newest that it allows"
 	@echo "make sbom     what is installed, as CycloneDX JSON, and its licences, in dist/"
 	@echo "make audit    known holes of the pinned packages (asks an advisory service)"
 
@@ -57,7 +57,7 @@ test: lint web
 
 lock: install
 	$(BIN)/python -m pip install --quiet -e ".[release]"
-	$(BIN)/python scripts/lock.py --upgrade
+	$(BIN)/python scripts/lock.py $(if $(UPGRADE),--upgrade)
 
 sbom: install
 	$(BIN)/python scripts/sbom.py --output dist
