@@ -137,6 +137,18 @@ def test_extreme_bytes_do_not_saturate(library: Path) -> None:
         np.testing.assert_allclose(got[0], np.where(np.arange(16) % 2, -1, 1) * sign * inputs, rtol=1e-5)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e-44, 3e38])
+def test_inputs_that_are_no_numbers_become_bytes_all_the_same(library: Path, value: float) -> None:
+    """Sums of such bytes stay within 32 bits; the answer may be no number, the process goes on."""
+    weight = np.ones((16, 128), np.float32)
+    values, scales = pack.pack8(weight)
+    x = np.zeros((2, 128), np.float32)
+    x[0, :] = value
+    x[1, 5] = value
+    linear = binding.Linear(values.ctypes.data, scales.ctypes.data, None, None, 1.0, 8, 16, 128, 128)
+    assert linear_of(library, linear, x).shape == (2, 16)
+
+
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen2 as the kernels read it."""

@@ -30,7 +30,11 @@ lib.quantize_row(ctypes.c_void_p(x.ctypes.data), ctypes.byref(Bytes(values.ctype
 @needs_sanitizer
 def test_the_kernels_stay_inside_their_memory_and_inside_the_language() -> None:
     environment = watched(runtime()) | {SANITIZED: "1"}  # type: ignore[arg-type]
-    chosen = ["tests/engine/test_native.py", "-k", "library or linear or saturate or logits or company or blocks"]
+    chosen = [
+        "tests/engine/test_native.py",
+        "-k",
+        "library or linear or saturate or numbers or logits or company or blocks",
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *chosen],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=550, check=False,

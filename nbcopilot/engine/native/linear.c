@@ -22,7 +22,9 @@ void quantize_row(const float *x, bytes *out, int row) {
         for (int part = at; part < at + out->group; part += 32) {
             vi sum = vi_zero();
             for (int i = part; i < part + 32; i += LANES) {
-                vi v = vf_round(vf_mul(vf_load(x + i), inverse));
+                /* NaN and infinity become bytes too (max and min give their second operand for NaN). */
+                vf steps = vf_min(vf_max(vf_mul(vf_load(x + i), inverse), vf_set(-127.0f)), vf_set(127.0f));
+                vi v = vf_round(steps);
                 sum = vi_add(sum, v);
                 vi_store_bytes(values + i, v);
             }
