@@ -9,9 +9,9 @@ from nbcopilot.grounding.link import STRONG
 from nbcopilot.grounding.periods import Period
 from nbcopilot.live_state import Column, Join, LastResult, Link, LiveState, Table
 
-# What a table's own name, the newest cell's having made it, a date for a period, and its use in many cells count
-# beside columns and values.
-NAMED, NEWEST, DATED, USED = 0.6, 0.25, 0.6, 0.2
+# What a table's own name, the newest cell's having made it, a date for a period, its use in many cells, and
+# several rows for each of another table's count beside columns and values.
+NAMED, NEWEST, DATED, USED, MANY = 0.6, 0.25, 0.6, 0.2, 0.3
 # How close another table must come to be an alternative.
 CLOSE = 0.25
 
@@ -34,7 +34,11 @@ def bases(
     tables = [table for table in state.tables if not table.owner]
     ranked = sorted(
         (
-            (_score(table, some, units, last) + USED * min(used.get(table.name, 0), 5) / 5, -table.made, table)
+            (
+                _score(table, some, units, last, state.joins) + USED * min(used.get(table.name, 0), 5) / 5,
+                -table.made,
+                table,
+            )
             for table in tables
         ),
         key=lambda t: t[:2],
@@ -48,7 +52,9 @@ def bases(
     return found[:1] if len(found) > 1 and found[0].joins else found
 
 
-def _score(table: Table, some: Sequence[Link], units: Sequence[Period], last: LastResult | None) -> float:
+def _score(
+    table: Table, some: Sequence[Link], units: Sequence[Period], last: LastResult | None, joins: Sequence[Join] = ()
+) -> float:
     phrases: dict[str, float] = {}
     for link in some:
         if link.table == table.name and link.kind in ("column", "value", "table"):
@@ -61,6 +67,8 @@ def _score(table: Table, some: Sequence[Link], units: Sequence[Period], last: La
         score += NEWEST
     if units and date_column(table):
         score += DATED
+    if score and any(table.name in (join.left, join.right) and not _is_unique_side(table.name, join) for join in joins):
+        score += MANY
     return score
 
 
@@ -68,6 +76,7 @@ def _joined(table: Table, score: float, some: Sequence[Link], units: Sequence[Pe
     """The base with the joins to the tables that hold what it does not."""
     own = [link for link in some if link.table == table.name]
     covered = {link.phrase.casefold() for link in own if link.score >= STRONG}
+    meant = {link.phrase.casefold() for link in some if link.score >= STRONG}
     joins: list[Join] = []
     for other in state.tables:
         join = _between(table.name, other.name, state)
@@ -75,7 +84,8 @@ def _joined(table: Table, score: float, some: Sequence[Link], units: Sequence[Pe
             continue
         more = [
             link for link in some
-            if link.table == other.name and link.kind in ("column", "value") and link.score >= STRONG
+            if link.table == other.name and link.kind in ("column", "value")
+            and (link.score >= STRONG or link.phrase.casefold() not in meant)
             and link.phrase.casefold() not in covered and not _is_key(link, join)
         ]  # fmt: skip
         dated = bool(units) and not _dates(table) and date_column(other) is not None
@@ -88,6 +98,10 @@ def _joined(table: Table, score: float, some: Sequence[Link], units: Sequence[Pe
         one for one in state.tables if any(one.name in (j.left, j.right) for j in joins) and one.name != table.name
     ]
     return Base(table, tuple(joins), tuple(own), score, tuple(others))
+
+
+def _is_unique_side(name: str, join: Join) -> bool:
+    return join.left_key if join.left == name else join.right_key
 
 
 def _is_key(link: Link, join: Join) -> bool:

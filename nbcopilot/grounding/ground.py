@@ -84,7 +84,10 @@ def _openings(
     for base in chosen:
         code = scaffold.prepared(base, units, name)
         ready = any(line.startswith(f"{name} =") for line in code)
-        ways.append([*scaffold.remarks(base, last, found, owner=name if ready else ""), *code])
+        notes = scaffold.remarks(base, last, found, owner=name if ready else "")
+        ways.append([*notes, *code])
+        if code and code[-1].startswith("by_"):  # what else it may be split by is not known
+            ways.append([*notes, *code[:-1]])
     if not chosen and last is not None and not found and short:
         ways.append([*scaffold.remarks(None, last, found), *scaffold.of_last(last)])
     return _text(ways)

@@ -120,7 +120,7 @@ def _best_group(
     score = covered / total if total else 0.0
     if hit and score < 0.75:  # one rare part of several is a partial match, as "revenue" of net_revenue_eur
         strongest = max(hit, key=lambda part: hit[part][0] * len(part))
-        score = max(score, 0.78 * hit[strongest][0] if len(strongest) > 3 else 0.0)
+        score = max(score, (0.78 if len(strongest) > 3 else 0.72) * hit[strongest][0] if len(strongest) > 2 else 0.0)
     phrase, by_initials = _by_initials(own, said, folded)
     if by_initials > score:
         return phrase, by_initials

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from nbcopilot.grounding.words import Word, fold
+from nbcopilot.grounding.words import Word, fold, is_spaced
 
 # From fine to coarse; pandas's own letters.
 ORDER = ("min", "h", "D", "W", "M", "Q", "Y")
@@ -40,6 +41,9 @@ def _plurals() -> frozenset[str]:
 def periods(said: Sequence[Word]) -> tuple[Period, ...]:
     """The units of a request in order, each once for each count."""
     found: dict[tuple[str, float | None], Period] = {}
+    for word in said:
+        for period in _unspaced(word.text):
+            found.setdefault((period.unit, period.count), period)
     for i, word in enumerate(said):
         count, rest = _number(fold(word.text))
         unit = _unit(rest)
@@ -52,6 +56,21 @@ def periods(said: Sequence[Word]) -> tuple[Period, ...]:
             continue
         found.setdefault((unit, count), Period(unit, phrase, count))
     return tuple(found.values())
+
+
+def _unspaced(text: str) -> Iterator[Period]:
+    """Units inside a run of a script that writes no blanks: 每周, 最近90天."""
+    if text.isascii():
+        return
+    for form, unit in _table().items():
+        at = text.find(form) if not is_spaced(form) else -1
+        if at < 0:
+            continue
+        digits = re.search(r"(\d+)\s*\Z", text[:at])
+        if digits:
+            yield Period(unit, digits[1] + form, float(digits[1]))
+        elif unit in ("W", "M", "Q"):
+            yield Period(unit, form)
 
 
 def _number(text: str) -> tuple[float | None, str]:
@@ -67,10 +86,6 @@ def _unit(word: str) -> str:
         return table.get(word, "")
     if not word.isascii() and not word.isalpha():
         return ""
-    if any(len(form) <= 2 and not form.isascii() and word.endswith(form) for form in table):  # 每周
-        return next(
-            unit for form, unit in table.items() if len(form) <= 2 and not form.isascii() and word.endswith(form)
-        )
     # Made from a unit's name with an ending ("monthly", "wöchentlich"): the whole name at its head.
     near = [
         (len(form), unit)

@@ -56,7 +56,7 @@ def alike(part: str, word: str) -> float:
     if not part.isalpha() or not word.isalpha() or len(part) < 2 or len(word) < 2:
         return 0.0
     short, long = sorted((part, word), key=len)
-    if not short.isascii() and not _is_spaced(short):
+    if not short.isascii() and not is_spaced(short):
         return 0.8 * len(short) / len(long) if short in long else 0.0
     score = 0.0
     if long.startswith(short) and (len(short) >= (3 if short == part else 4) or (len(short) == 3 and len(long) == 4)):
@@ -73,7 +73,7 @@ def alike(part: str, word: str) -> float:
     return score if score >= FLOOR else 0.0
 
 
-def _is_spaced(text: str) -> bool:
+def is_spaced(text: str) -> bool:
     """Whether the script of the text writes words apart."""
     return not any("CJK" in unicodedata.name(c, "") or "HIRAGANA" in unicodedata.name(c, "") for c in text[:3])
 

@@ -49,9 +49,10 @@ def _number(texts: Sequence[str], *, blank: bool) -> Disguise | None:
     if len(good) < len(texts) or not good:
         return None
     before, after = {m["before"].strip() for m in good}, {m["after"].strip() for m in good}
-    if len(before) + len(after) > AFFIXES or not all(map(_is_unit, before)) or any(m["sign"] == "(" for m in good):
+    if len(before) + len(after) > AFFIXES or any(m["sign"] == "(" for m in good):
         return None
-    if any(m["before"] and m["before"][-1:].isalpha() for m in good):  # A12 is a code
+    words = {text for text in after if text and not _is_currency(text)}
+    if not all(map(_is_currency, before - {""})) or len(words) > 1:  # A12, item 7, 7a and 7b are names
         return None
     bodies = [re.sub(r"[\s '’]", "", m["body"]) for m in good]
     bare = not any(before | after)
@@ -79,9 +80,14 @@ def _are_codes(bodies: Sequence[str]) -> bool:
     return any(len(body) > 1 and body[0] == "0" for body in bodies) or len({len(body) for body in bodies}) == 1
 
 
-def _is_unit(text: str) -> bool:
-    """A currency or a unit before a number; long words are prose."""
-    return len(text) <= 5 or all(unicodedata.category(char) == "Sc" for char in text)
+def _is_currency(text: str) -> bool:
+    """A sign such as $ or R$, or a code of three capitals, with the marks around it."""
+    letters = text.strip(" .:~≈+")
+    return (
+        any(unicodedata.category(char) == "Sc" for char in letters)
+        or bool(re.fullmatch("[A-Z]{3}", letters))
+        or not letters
+    )
 
 
 def _decimal_mark(bodies: Sequence[str]) -> str | None:
