@@ -36,6 +36,7 @@ export function snapshot(panel: NotebookPanel, live: ILive): INotebookData {
     path: panel.context.path,
     variables: live.variables,
     names: live.names,
+    state: live.state,
     error: lastError(cells, cursor)
   };
 }
@@ -102,9 +103,11 @@ export function languageOf(panel: NotebookPanel): string {
 export interface ILive {
   variables: IVariable[] | null;
   names: string[];
+  /** Measured facts of tables, keys and files: read by the server alone. */
+  state: unknown;
 }
 
-export const NOTHING_LIVE: ILive = { variables: null, names: [] };
+export const NOTHING_LIVE: ILive = { variables: null, names: [], state: null };
 
 /** Sees the namespace without leaving a trace: an expression beside an empty, silent execution. */
 const PROBE = '__import__("nbcopilot.server.probe", fromlist=["Probe"]).Probe()';
@@ -128,7 +131,7 @@ export async function readLive(kernel: Kernel.IKernelConnection | null | undefin
     const result = expressions.nbcopilot;
     const data = isObject(result) && isObject(result.data) ? result.data['application/json'] : null;
     return isObject(data) && Array.isArray(data.variables) && Array.isArray(data.names)
-      ? { variables: data.variables as IVariable[], names: data.names as string[] }
+      ? { variables: data.variables as IVariable[], names: data.names as string[], state: data.state ?? null }
       : NOTHING_LIVE;
   } catch {
     return NOTHING_LIVE; // the kernel died or was restarted under the question

@@ -36,6 +36,7 @@ from nbcopilot.evaluation.compare import changed, difference
 from nbcopilot.evaluation.forking import MOST_BYTES, Fork
 from nbcopilot.evaluation.validators import checks_of
 from nbcopilot.notebook import live
+from nbcopilot.notebook.profile import transfer
 
 TOKEN_BYTES = 32
 HIDDEN = {"In", "Out", "exit", "quit", "open", "get_ipython"}
@@ -71,7 +72,8 @@ class Worker:
         """What a magic in the next cell would see of the live namespace; see `suites.stateful`."""
         seen = live.snapshot(self.shell, "", None, Config())
         variables = None if seen.namespace is None else [asdict(variable) for variable in seen.namespace]
-        return {"language": seen.language, "names": sorted(seen.names), "namespace": variables}
+        state = transfer.as_json(seen.state)
+        return {"language": seen.language, "names": sorted(seen.names), "namespace": variables, "state": state}
 
     def judge(self, answer: str, reference: str, validator: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """{"ok", "reason", "checks", "excluded"} for `answer`, from the present state, which stays as it is."""

@@ -26,6 +26,7 @@ from nbcopilot.events import (
     PromptReady,
     Token,
 )
+from nbcopilot.notebook.profile.transfer import from_json
 from nbcopilot.serve.complete import Gap
 from nbcopilot.task import make_task
 from nbcopilot.types import (
@@ -85,6 +86,7 @@ def read_notebook(data: Mapping[str, Any]) -> Notebook:
         language=str(data["language"]).lower() or "python",
         path=Path(data["path"]) if data["path"] else None,
         namespace=None if variables is None else tuple(map(_variable, variables)),
+        state=from_json(data.get("state")),
         names=frozenset(map(str, data["names"])),
         error=None if error is None else ErrorInfo(**{key: error[key] for key in ERROR_FIELDS}),
     )

@@ -45,6 +45,7 @@ export interface INotebookData {
   path: string | null;
   variables: IVariable[] | null;
   names: string[];
+  state?: unknown;
   error: IErrorInfo | null;
 }
 

@@ -23,6 +23,7 @@ from nbcopilot.evaluation.systems import Answer
 from nbcopilot.evaluation.tasks import SessionItem, Step, load
 from nbcopilot.evaluation.validators import unsupported
 from nbcopilot.evaluation.worker import read_message, write_message
+from nbcopilot.notebook.profile.transfer import from_json
 from nbcopilot.types import Cell, Notebook, Output, Task, Variable
 
 SECONDS = 30.0
@@ -90,6 +91,7 @@ def live_notebook(kernel: Kernel, cells: tuple[Cell, ...], history: tuple[str, .
         names=frozenset(seen["names"]),
         path=folder / "session.ipynb",
         history=history,
+        state=from_json(seen.get("state")),
     )
 
 
