@@ -18,7 +18,9 @@ from nbcopilot.notebook.profile.transfer import as_json, from_json  # noqa: E402
 def test_a_state_comes_back_as_it_was() -> None:
     con = sqlite3.connect(":memory:")
     con.execute("create table t (id integer primary key)")
-    frame = pd.DataFrame({"a": ["1,5 €", "2,25 €"], ("b", 1): [1, 2], "d": pd.to_datetime(["2024-01-01", "2024-02-01"])})
+    frame = pd.DataFrame(
+        {"a": ["1,5 €", "2,25 €"], ("b", 1): [1, 2], "d": pd.to_datetime(["2024-01-01", "2024-02-01"])}
+    )
     other = pd.DataFrame({"k": range(1, 31)})
     more = pd.DataFrame({"k": list(range(1, 31)) * 2})
     names: dict[str, Any] = {"frame": frame, "other": other, "more": more, "con": con, "f": as_json, "x": [1]}
