@@ -58,7 +58,7 @@ class Job:
         """What must be the same for results to belong to one run."""
         found: dict[str, Any] = {"command": self.command}
         if self.command in NEEDS_MODEL:
-            names = ("model", "precision", "label", "redact")
+            names = ("model", "precision", "label", "redact", "redact_personal")
             found |= {name: getattr(self.config, name) for name in names} | {"budget": self.options.budget}
         if self.roles:
             found["roles"] = sorted(self.roles)

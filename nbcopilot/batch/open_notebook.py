@@ -68,7 +68,7 @@ def document_open(
         )
     started = time.monotonic()
     created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    options = Options(created, config.label, config.redact)
+    options = Options(created, config.label, config.redact, personal=config.redact_personal)
     with _working(file, engine, options, stop) as updates:
         while (update := updates.get()) is not None:
             if isinstance(update, Cancelled):

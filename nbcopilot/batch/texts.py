@@ -25,7 +25,7 @@ from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.outputs import short
-from nbcopilot.notebook.redact import redact
+from nbcopilot.redaction import redact
 from nbcopilot.types import Prompt, text_hash
 from nbcopilot.write.grounding import Facts, facts, ground
 from nbcopilot.write.markdown import headings, sentences
@@ -45,13 +45,14 @@ NOTHING = text_hash("")
 @dataclass(frozen=True)
 class Options:
     """What a run of `document` may vary. `created` is the UTC time for the metadata; `budget` is tokens of a prompt;
-    `at_once` prompts go to the engine together."""
+    `at_once` prompts go to the engine together; `personal` redacts personal data, too."""
 
     created: str = "1970-01-01T00:00:00Z"
     label: bool = True
     redact: bool = True
     budget: int = 1400
     at_once: int = 8
+    personal: bool = False
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,8 @@ class Writer:
         return [text for one in outputs[:20] if (text := short(one, OUTPUT_CHARS).text)]
 
     def _safe(self, text: str) -> str:
-        return redact(text)[0] if self.options.redact else text
+        on = self.options.redact or self.options.personal
+        return redact(text, personal=self.options.personal)[0] if on else text
 
 
 def _is_ours(item: Mapping[str, Any]) -> bool:

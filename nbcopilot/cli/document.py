@@ -66,4 +66,5 @@ def _options(config: Config) -> Any:
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     moment = time.gmtime(int(epoch) if epoch.isdigit() else None)
     budget = min(Options.budget, config.context_tokens or Options.budget)
-    return Options(time.strftime("%Y-%m-%dT%H:%M:%SZ", moment), config.label, config.redact, budget)
+    created, personal = time.strftime("%Y-%m-%dT%H:%M:%SZ", moment), config.redact_personal
+    return Options(created, config.label, config.redact, budget, personal=personal)

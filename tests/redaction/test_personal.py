@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from nbcopilot.cli.main import main
 from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
+from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.outgoing import RedactingEngine
 from nbcopilot.redaction import redact
-from nbcopilot.types import Message, Notebook, Prompt, Target, Task
+from nbcopilot.types import Chunk, Message, Notebook, Prompt, Sampling, Target, Task
 
 DATA = [
     ("email", "mail anna.meier+x@firma-nord.de today", "anna.meier+x@firma-nord.de"),
@@ -69,3 +76,22 @@ def test_the_setting_reaches_the_context_and_the_engine() -> None:
 
     sent = RedactingEngine(Engine(), personal=True).generate(Prompt((Message("user", address),)), None)  # type: ignore[arg-type]
     assert address not in str(list(sent))
+
+
+def test_the_setting_reaches_what_batch_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, seen = "anna@firma-nord.de", []
+    monkeypatch.setenv("NBCOPILOT_MODEL", "fake")
+    generate_batch = FakeEngine.generate_batch
+
+    def listen(self: FakeEngine, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[tuple[int, Chunk]]:
+        seen.extend(prompts)
+        return generate_batch(self, prompts, sampling)
+
+    monkeypatch.setattr(FakeEngine, "generate_batch", listen)
+    for personal in ("false", "true"):
+        monkeypatch.setenv("NBCOPILOT_REDACT_PERSONAL", personal)
+        path = tmp_path / f"{personal}.ipynb"
+        nbformat.write(new_notebook(cells=[new_code_cell(f"total = 1\nmail('{address}', total)", id="a")]), path)
+        seen.clear()
+        assert main(["document", str(path), "--in-place", "--jobs", "1"]) == 0
+        assert seen and (address in str(seen)) == (personal == "false")
