@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from nbcopilot.types import Notebook, Task
+from nbcopilot.types import Candidate, Notebook, Task
 from nbcopilot.verdict import Verdict
 
 TABLE = Path(__file__).with_name("confidence.json")
@@ -64,7 +64,9 @@ class Confidence:
         return self if tells and verdict.ok and verdict.checks else None
 
 
-def features(task: Task, notebook: Notebook, text: str, verdict: Verdict, samples: Samples) -> dict[str, float]:
+def features(
+    task: Task, notebook: Notebook, candidate: Candidate, verdict: Verdict, samples: Samples
+) -> dict[str, float]:
     """What the probability is made from; every value is finite, and 0 where there is nothing to measure."""
     others = max(0, samples.answers - 1)
     held, of = verdict.evidence.examples or (0, 0)
@@ -80,7 +82,8 @@ def features(task: Task, notebook: Notebook, text: str, verdict: Verdict, sample
         "has_examples": float(of > 0),
         "doubts": float(verdict.doubts),
         "mended": float(bool(verdict.evidence.mended)),
-        "code_lines": math.log1p(len(text.splitlines())),
+        "complete": float(candidate.complete),
+        "code_lines": math.log1p(len(candidate.text.splitlines())),
         "request_words": math.log1p(len(task.instruction.split())),
         "variables": math.log1p(len(notebook.namespace or ())),
         "next_cell": float(bool(notebook.cells)),
@@ -90,10 +93,10 @@ def features(task: Task, notebook: Notebook, text: str, verdict: Verdict, sample
 def judge(
     kind: str, verdict: Verdict, found: Mapping[str, float], table: Mapping[str, Any] | None = None
 ) -> Confidence:
-    """The label of an answer to a task of this kind. A rejected answer is probably wrong, whatever the table says."""
+    """The label of an answer to a task of this kind. One that is rejected or was cut is probably wrong, whatever the table says."""
     row = (load() if table is None else table).get("kinds", {}).get(kind)
     chance = probability(row, found) if row else None
-    if not verdict.ok:
+    if not verdict.ok or not found.get("complete", 1.0):
         return Confidence(WRONG, chance, found)
     if row is None or chance is None:
         return Confidence(UNSURE, None, found)

@@ -17,18 +17,26 @@ Answers = list[tuple[SampleBatch, Completion]]
 
 
 def generate(
-    engine: Engine, batches: Sequence[SampleBatch], attempt: int, answers: Answers, deadline: Deadline | None = None
+    engine: Engine,
+    batches: Sequence[SampleBatch],
+    attempt: int,
+    answers: Answers,
+    deadline: Deadline | None = None,
+    *,
+    needed: bool = False,
 ) -> Generator[Token, None, None]:
     """The tokens of all batches; fills `answers` with theirs, numbered in one row. The engine decodes them together.
 
     Closing the generator cancels at the next token. So does the deadline: answers that have no end then are
-    "cancelled", and `usable` tells which may be used. Raises EngineError.
+    "cancelled", and `usable` tells which may be used. needed: there is no answer yet, so the first one gets time to be
+    written however long its prompt took to be read. Raises EngineError.
     """
     deadline = deadline or Deadline()
     owners = [batch for batch in batches for _ in range(batch.count)]
     total = len(owners)
     texts = [""] * total
     done: dict[int, Completion] = {}
+    begun: float | None = None
     scores: list[list[float]] = [[] for _ in owners]
     scored = bool(engine.describe().detail.get("logprobs")) and not any(b.sampling.beams > 1 for b in batches)
     started = deadline.clock()
@@ -53,7 +61,8 @@ def generate(
                 elif total == 1 and is_looping(texts[0]):
                     done[0] = Completion(texts[0], 0, "length", chunk.usage or Usage())
                     break
-                if deadline.left_to_generate() <= 0:
+                begun = deadline.spent() if begun is None else begun
+                if (deadline.left_to_write(begun) if needed and not done else deadline.left_to_generate()) <= 0:
                     break
             start += batch.count
     seconds = deadline.clock() - started

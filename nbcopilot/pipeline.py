@@ -91,6 +91,9 @@ class Copilot:
             yield Done("empty", history.usage, history.answers)
             return
         batch = history.batches[chosen[0].text]
+        if deadline.overdue:
+            late = f"the answer took {deadline.spent():.0f} s, {deadline.seconds:g} s were meant"
+            yield Notice(late, "the machine is busy, or the context long: context_tokens limits it")
         if repair.ran_out and not chosen[1].ok:
             yield Notice(f"no answer passed its checks in {deadline.seconds:g} s", _LONGER, "warning")
         edit = self.plan_edit(replace(task, sampling=batch.sampling), notebook, batch.prompt, chosen)
@@ -151,7 +154,7 @@ def _confidence(repair: Repair, chosen: Judged) -> Confidence:
         logprob=sum(scores) / len(scores) if scores else None,
         lowest=min(scores, default=None),
     )
-    found = confidence.features(repair.task, repair.notebook, candidate.text, verdict, samples)
+    found = confidence.features(repair.task, repair.notebook, candidate, verdict, samples)
     return confidence.judge(repair.task.kind, verdict, found)
 
 

@@ -95,7 +95,8 @@ class Repair:
         """Ask for the answers of all batches: the tokens (not when quiet), then a proposal for each answer."""
         first = self.history.rounds.count(self.round)
         answers: Answers = []
-        for token in generate(self.engine, batches, self.round, answers, self.deadline):
+        needed = not self.history.judged
+        for token in generate(self.engine, batches, self.round, answers, self.deadline, needed=needed):
             if not quiet:
                 yield token
         self.history.usage = add_usage(self.history.usage, answers)

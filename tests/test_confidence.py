@@ -7,7 +7,7 @@ import math
 import pytest
 
 from nbcopilot.confidence import LIKELY, UNSURE, WRONG, Confidence, Samples, features, judge, load, probability
-from nbcopilot.types import Cell, Notebook, Task
+from nbcopilot.types import Candidate, Cell, Notebook, Task
 from nbcopilot.verdict import Diagnostic, Evidence, Verdict
 
 RAN = Verdict(True, checks={"run": "passed"})
@@ -35,6 +35,10 @@ def test_a_rejected_answer_is_probably_wrong_whatever_the_table_says() -> None:
     assert judge("generate", rejected, {"agreement": 1.0}, TABLE).label == WRONG
 
 
+def test_an_answer_that_was_cut_is_probably_wrong_though_it_ran() -> None:
+    assert judge("generate", RAN, {"agreement": 1.0, "complete": 0.0}, TABLE).label == WRONG
+
+
 def test_a_user_is_told_of_code_that_was_accepted() -> None:
     sure = Confidence(LIKELY, 0.93)
     assert sure.words == "likely right (9 in 10)" and sure.told("generate", RAN) is sure
@@ -46,7 +50,7 @@ def test_a_user_is_told_of_code_that_was_accepted() -> None:
 def test_features_are_finite_and_say_what_was_seen() -> None:
     task, notebook = Task("generate", "rows per day"), Notebook((Cell("a", "code", "x = 1"),))
     verdict = Verdict(True, (Diagnostic("NB101", "warning"),), {"run": "passed"}, evidence=Evidence(examples=(1, 2)))
-    found = features(task, notebook, "a\nb", verdict, Samples(5, 1, 3, 1, -0.25, -40.0))
+    found = features(task, notebook, Candidate("a\nb"), verdict, Samples(5, 1, 3, 1, -0.25, -40.0))
     assert all(math.isfinite(value) for value in found.values())
     seen = {name: found[name] for name in ("alone", "agreement", "rejected", "repairs", "examples", "lowest_logprob")}
     assert seen == {
@@ -57,7 +61,7 @@ def test_features_are_finite_and_say_what_was_seen() -> None:
         "examples": 0.5,
         "lowest_logprob": -20,
     }
-    assert features(task, Notebook(), "", RAN, Samples())["agreement"] == 0
+    assert features(task, Notebook(), Candidate(""), RAN, Samples())["agreement"] == 0
 
 
 def test_a_feature_that_the_table_has_and_the_answer_lacks_is_average() -> None:

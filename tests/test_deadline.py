@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from nbcopilot.config import Config
-from nbcopilot.deadline import LEAST_CHECK_SECONDS, Deadline
+from nbcopilot.deadline import Deadline
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.events import Accepted, CandidateReady, CheckDone, Done, EditReady, Event, Notice
 from nbcopilot.generation import Answers, alone_speed, generate, usable
@@ -56,9 +56,9 @@ def test_what_is_left_goes_down_to_nothing_and_some_is_kept_for_the_check() -> N
     deadline = Deadline(20, clock)
     assert (deadline.left(), deadline.left_to_generate(), deadline.passed) == (20, 16, False)
     clock.now = 17
-    assert (deadline.left(), deadline.left_to_generate(), deadline.left_to_check()) == (3, 0, 3)
+    assert (deadline.left(), deadline.left_to_generate(), deadline.left_to_check()) == (3, 0, 4)
     clock.now = 25
-    assert (deadline.left(), deadline.passed, deadline.left_to_check()) == (0, True, LEAST_CHECK_SECONDS)
+    assert (deadline.left(), deadline.passed, deadline.left_to_check()) == (0, True, 4)
 
 
 def test_without_a_limit_nothing_ends() -> None:
@@ -84,6 +84,26 @@ def test_generation_is_cut_at_a_token_and_what_ended_before_is_usable() -> None:
     assert [completion.finish for _, completion in answers] == ["stop", "cancelled"]
     assert [completion.text for _, completion in usable(answers)] == ["ab"]
     assert answers[1][1].usage.completion_tokens > 0, "what was cut has been paid for too"
+
+
+def test_the_first_answer_gets_time_to_be_written_when_its_prompt_was_long_to_read() -> None:
+    clock = Clock()
+    deadline = Deadline(20, clock)
+    clock.now = 18
+    assert deadline.left_to_generate() == 0 and deadline.left_to_write(begun=18) == 10
+    clock.now = 35
+    assert deadline.left_to_write(begun=34) == 5, "twice the time is the end"
+
+    clock = Clock()
+    answers: Answers = []
+    engine, batch = Typing(["abcdefghij"], 1.0, clock), SampleBatch(PROMPT, Sampling(), 1)
+    deadline = Deadline(20, clock)
+    clock.now = 17  # the prompt took so long
+    list(generate(engine, [batch], 0, answers, deadline, needed=True))
+    assert [completion.text for _, completion in answers] == ["abcdefghij"]
+    answers.clear()
+    list(generate(engine, [batch], 1, answers, deadline))
+    assert len(answers[0][1].text) == 1, "others must keep to the time"
 
 
 def test_where_nothing_ended_the_longest_part_is_used() -> None:
