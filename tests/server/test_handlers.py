@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from serving import eventually
+from traitlets.config import Config as TraitConfig
 
-from nbcopilot.config import Config, effective
+from nbcopilot.config import RENAMED, Config, effective
+from nbcopilot.server import settings as server_settings
 from nbcopilot.server.settings import Nbcopilot
 from nbcopilot.server.state import State
 
@@ -153,7 +156,15 @@ def test_a_page_that_goes_away_cancels_the_engine(jupyter: Any, wire: Read) -> N
 
 
 def test_the_settings_of_the_server_are_those_of_config() -> None:
-    assert set(Nbcopilot.class_trait_names(config=True)) == {field.name for field in dataclasses.fields(Config)}
+    names = {field.name for field in dataclasses.fields(Config)}
+    assert set(Nbcopilot.class_trait_names(config=True)) == names | RENAMED.keys()
+
+
+def test_a_former_name_among_the_traits_of_the_server_counts_with_a_notice(tmp_path: Path) -> None:
+    traits = TraitConfig({"Nbcopilot": {"opinions": 3}})
+    found = server_settings.effective(traits, tmp_path)
+    assert found.config.consensus_samples == 3
+    assert any("`consensus_samples`" in notice for notice in found.notices)
 
 
 def test_a_wrong_setting_is_shown_not_raised(jupyter: Any, monkeypatch: pytest.MonkeyPatch) -> None:
