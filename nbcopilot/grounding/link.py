@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from nbcopilot.grounding.periods import is_unit
 from nbcopilot.grounding.words import Word, alike, fold, initials, parts, words
 from nbcopilot.live_state import Column, Link, LiveState, Table
 
@@ -18,6 +20,8 @@ STRONG, WEAK = 0.7, 0.55
 # Longest group of words that is compared as one.
 GROUP = 4
 MAX_LINKS = 40
+# What a word that is the name of a calendar unit is worth as the name of a column.
+UNIT = 0.7
 
 
 def links(request: str, state: LiveState) -> tuple[Link, ...]:
@@ -26,10 +30,19 @@ def links(request: str, state: LiveState) -> tuple[Link, ...]:
     folded = [parts(word.text) for word in said]
     found: dict[tuple[str, str, str, str], Link] = {}
     for link in (*_names(said, folded, state), *_columns(said, folded, request, state), *_values(said, request, state)):
+        if link.kind in ("column", "table") and is_unit(link.phrase) and not _tells_time(link, state):
+            link = replace(link, score=UNIT * link.score)  # "per day" seldom means a column of that name
         key = (link.kind, link.table, link.label, link.value)
         if link.score >= WEAK and (key not in found or found[key].score < link.score):
             found[key] = link
     return _without_shadows(sorted(found.values(), key=lambda link: (-link.score, link.kind)))[:MAX_LINKS]
+
+
+def _tells_time(link: Link, state: LiveState) -> bool:
+    column = column_of(link, state)
+    return column is not None and (
+        column.kind == "date" or (column.disguise is not None and column.disguise.kind == "date")
+    )
 
 
 def _without_shadows(ranked: Sequence[Link]) -> tuple[Link, ...]:

@@ -58,6 +58,11 @@ def periods(said: Sequence[Word]) -> tuple[Period, ...]:
     return tuple(found.values())
 
 
+def is_unit(word: str) -> bool:
+    """Whether a word is the name of a calendar unit."""
+    return bool(_unit(fold(word)))
+
+
 def _unspaced(text: str) -> Iterator[Period]:
     """Units inside a run of a script that writes no blanks: 每周, 最近90天."""
     if text.isascii():
