@@ -17,6 +17,7 @@ from nbcopilot.fixes.quickfixes import QuickFix
 from nbcopilot.fixes.small_edits import edits
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import cellnames, syntax
+from nbcopilot.notebook.fault import at_fault, line_in
 from nbcopilot.notebook.names import nearest_name, same_but_for_digits
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.sandbox.runner import preload
@@ -54,18 +55,26 @@ def of_cell(judge: Judge, task: Task, notebook: Notebook) -> tuple[Edited, ...]:
     """
     source, failed = task.target.source, notebook.error
     python = syntax.is_python(notebook.language) and source.strip()
-    if not python or failed is None or failed.cell_id not in (None, task.target.cell_id):
+    if not python or failed is None:
         return ()
-    arrow = re.search(r"^-{2,}> ?(\d+)", failed.traceback, re.MULTILINE)
+    elsewhere = failed.cell_id not in (None, task.target.cell_id)
+    if elsewhere and (guilty := at_fault(notebook)) is not None and guilty.id != task.target.cell_id:
+        return ()
     sources = [cell.source for cell in notebook.cells if cell.kind == "code" and cell.id != task.target.cell_id]
     near = _misspelled(failed, known_names(notebook, sources, judge.namespace), notebook)
     meant = (Suggestion("name", (near,)),) if near else ()
-    line = int(arrow[1]) if arrow else None
+    line = line_in(failed, notebook, task.target.cell_id) if elsewhere else _arrow(failed)
     found = quickfixes.for_error(source, RunError(failed.name, failed.message, line, suggestions=meant))
     if found or failed.name in _HINTED:
         before = (Candidate(source), judge.verdict_before(task, notebook))
         found = _quick_fixes(before, judge, notebook) or found
     return tuple(Edited(Candidate(fix.source, notes=(fix.change,)), fix.sure) for fix in found)
+
+
+def _arrow(failed: ErrorInfo) -> int | None:
+    """The line of the failed cell that its traceback points at."""
+    found = re.search(r"^-{2,}> ?(\d+)", failed.traceback, re.MULTILINE)
+    return int(found[1]) if found else None
 
 
 def by_search(judge: Judge, task: Task, notebook: Notebook) -> tuple[list[Candidate], int]:

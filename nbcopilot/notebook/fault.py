@@ -48,6 +48,20 @@ def at_fault(notebook: Notebook) -> Cell | None:
     return failed
 
 
+def line_in(error: ErrorInfo, notebook: Notebook, cell_id: str | None) -> int | None:
+    """The line of the cell `cell_id` in which the error's traceback was deepest; None when it does not say so."""
+    failed = notebook.cell(error.cell_id)
+    found = None
+    for row in error.traceback.splitlines():
+        groups = next((m.groupdict() for pattern in _FRAMES if (m := pattern.match(row))), None)
+        if groups is None or failed is None:
+            continue
+        cell = _cell(groups.get("count"), groups.get("function"), notebook, failed)
+        if cell.id == cell_id and groups.get("line"):
+            found = int(groups["line"])
+    return found
+
+
 def leading_up(notebook: Notebook, mended: str | None) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
     """What the failed cell stands on, in execution order: (cells before the cell `mended`, cells between it and the failed one).
 

@@ -116,7 +116,7 @@ def _back(node: Mapping[str, Any], format: str) -> str:
     import jupytext
     import nbformat
 
-    return str(jupytext.writes(nbformat.from_dict(node), fmt=format))  # type: ignore[no-untyped-call]
+    return str(jupytext.writes(nbformat.reads(json.dumps(node), as_version=4), fmt=format))  # type: ignore[no-untyped-call]
 
 
 def _with_filter(node: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nbcopilot.errors import NbcopilotError, NotebookWriteError
+from nbcopilot.errors import NotebookWriteError
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
 from nbcopilot.write import files
 
@@ -27,7 +27,7 @@ def follow(path: str | Path, before: bytes) -> str:
         if not formats:
             return ""
         return _in_step(path, loads(before, path), file, formats)
-    except (NbcopilotError, OSError, ValueError, KeyError) as exc:
+    except Exception as exc:  # of jupytext, too, which raises errors of many libraries
         return f"its paired files were left as they are: {exc}"
 
 
@@ -67,7 +67,7 @@ def _in_step(path: Path, before: NotebookFile, after: NotebookFile, formats: str
 def _plain(file: NotebookFile) -> Any:
     import nbformat
 
-    return nbformat.from_dict(json.loads(json.dumps(file.content)))  # type: ignore[no-untyped-call]
+    return nbformat.reads(json.dumps(file.content), as_version=4)  # type: ignore[no-untyped-call]  # joins sources
 
 
 def _texts(content: Mapping[str, Any]) -> list[str]:

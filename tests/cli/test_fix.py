@@ -173,3 +173,36 @@ def test_bad_input_is_one_sentence(
     said = capsys.readouterr().err
     assert code == 2 and says in said and "Traceback" not in said and len(said.strip().splitlines()) == 1
     assert module.read_text() == MODULE
+
+
+@pytest.mark.parametrize(
+    ("function", "call", "error", "cure"),
+    [
+        (
+            "import pandas as pd\n\ndef step(df):\n    return df.append({'a': 3}, ignore_index=True)",
+            "data = step(pd.DataFrame({'a': [1]}))",
+            ("AttributeError", "'DataFrame' object has no attribute 'append'", 4),
+            "pd.concat",
+        ),
+        (
+            "import numpy as np\n\ndef step(x):\n    return np.int(x)",
+            "data = step(3.5)",
+            ("AttributeError", "module 'numpy' has no attribute 'int'", 4),
+            "return int(x)",
+        ),
+    ],
+)
+def test_a_rule_mends_the_cell_that_holds_the_cause_not_only_the_one_that_fails(
+    function: str, call: str, error: tuple[str, str, int], cure: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, message, line = error
+    shown = f"Cell In[2], line 1\n----> 1 {call}\nCell In[1], line {line}, in step(x)\n{name}: {message}"
+    output = {"output_type": "error", "ename": name, "evalue": message, "traceback": [shown]}
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(function), nbformat.v4.new_code_cell(call)])
+    made.cells[0].execution_count, made.cells[1].execution_count = 1, 2
+    made.cells[1].outputs = [nbformat.from_dict(output)]
+    path = tmp_path / "apart.ipynb"
+    nbformat.write(made, path)
+    assert main(["fix", str(path), "--in-place", "--model", "fake", "--engine", "in-process"]) == 0
+    assert cure in nbformat.read(path, 4).cells[0].source
+    assert "mended by rule" in capsys.readouterr().err

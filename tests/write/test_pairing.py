@@ -20,7 +20,14 @@ def paired(folder: Path, formats: str = "ipynb,py:percent") -> Path:
     cells = [
         {"cell_type": "markdown", "id": "m", "metadata": {}, "source": "# Title\n\nSome words about it."},
         {"cell_type": "markdown", "id": "h", "metadata": {}, "source": "## Part"},
-        {"cell_type": "code", "id": "c", "metadata": {}, "source": LOOP, "execution_count": None, "outputs": []},
+        {
+            "cell_type": "code",
+            "id": "c",
+            "metadata": {},
+            "source": LOOP.splitlines(True),
+            "execution_count": None,
+            "outputs": [],
+        },
     ]
     metadata: dict[str, Any] = {
         "jupytext": {"formats": formats},
