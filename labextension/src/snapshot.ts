@@ -198,7 +198,11 @@ export function lockOf(cell: ISharedCell | undefined): string {
   if (metadata.editable === false) {
     return 'editable: false';
   }
-  return isObject(metadata.nbgrader) && metadata.nbgrader.locked === true ? 'nbgrader: locked' : '';
+  const nbgrader = isObject(metadata.nbgrader) ? metadata.nbgrader : {};
+  if (nbgrader.solution === true) {
+    return '';
+  }
+  return nbgrader.locked === true ? 'nbgrader: locked' : nbgrader.grade === true ? 'nbgrader: a graded test' : '';
 }
 
 function errorOf(cell: ISharedCell | undefined): INbOutput | null {

@@ -120,9 +120,11 @@ def locked(metadata: Mapping[str, Any]) -> str:
     nbgrader = _part(metadata, "nbgrader")
     if metadata.get("editable") is False:
         return "editable: false"
+    if nbgrader.get("solution") is True:
+        return ""  # what students are to write
     if nbgrader.get("locked") is True:
         return "nbgrader: locked"
-    return ""
+    return "nbgrader: a graded test" if nbgrader.get("grade") is True else ""
 
 
 def undeletable(metadata: Mapping[str, Any]) -> str:

@@ -62,8 +62,9 @@ def labelled(kind: CellKind, source: str, line: str, language: str = "python") -
     start, end = comment(inner)
     old_end = comment(language)[1]
     text = text.removesuffix(old_end).rstrip() if old_end else text
-    rest = source[magic.end() :]
-    return f"{magic[0]}\n{start} {text} {end}".rstrip() + (rest or "")
+    head, rest = directives(source[magic.end() :].removeprefix("\n"))
+    made = f"{magic[0]}\n{head}{start} {text} {end}".rstrip()
+    return f"{made}\n{rest}" if source[magic.end() :] else made
 
 
 def unlabelled(kind: CellKind, source: str) -> str:
@@ -71,7 +72,8 @@ def unlabelled(kind: CellKind, source: str) -> str:
     if kind == "markdown":
         return _MARKDOWN_LABEL.sub("", source)
     lines = source.split("\n")
-    at = 1 if lines[0].startswith("%%") else directives(source)[0].count("\n")
+    at = 1 if lines[0].startswith("%%") else 0
+    at += directives("\n".join(lines[at:]))[0].count("\n")
     if at < len(lines) and is_label(lines[at]):
         del lines[at]
     return "\n".join(lines)

@@ -10,7 +10,9 @@ import re
 # What stands in place of a region that is left out.
 SECRET = "..."
 _DIRECTIVE = re.compile(
-    r"\s*(?:#\s*\||#@|//\s*\||--\s*\||%%?\s*\||# MAGIC\b|# COMMAND\b|# DBTITLE\b|# (?:export|hide|default_exp|hide_input)\b)"
+    r"\s*(?:#\s*\||#@|//\s*\||--\s*\||%%?\s*\||# MAGIC\b|# COMMAND\b|# DBTITLE\b"
+    # nbdev before its second version: a comment that is nothing else
+    r"|#\s*(?:default_exp|exporti|exports|export|hide_input|hide_output|hide|collapse_\w+|default_cls_lvl)\b[^\n]*$)"
 )
 _BEGIN = re.compile(
     r"(?i)^(?P<indent>\s*)(?:#+|//|--)\s*BEGIN (?P<what>SOLUTION|HIDDEN TESTS?|MARK SCHEME|TESTS? HIDDEN)\b"

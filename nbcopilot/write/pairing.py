@@ -12,6 +12,7 @@ from typing import Any
 
 from nbcopilot.errors import NotebookWriteError
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
+from nbcopilot.project import read_toml
 from nbcopilot.write import files
 
 
@@ -35,7 +36,19 @@ def _formats(file: NotebookFile) -> str:
     """The formats that the notebook is paired with, as its metadata has them; "" for a notebook that stands alone."""
     settings = (file.content.get("metadata") or {}).get("jupytext")
     formats = settings.get("formats") if isinstance(settings, Mapping) else None
-    return formats if isinstance(formats, str) and "," in formats else ""
+    if not isinstance(formats, str):
+        formats = _of_the_folder(file.path)
+    return formats if "," in formats else ""
+
+
+def _of_the_folder(path: Path | None) -> str:
+    """The formats that a jupytext.toml beside or above the notebook gives to all of its folder; "" without any."""
+    for folder in path.resolve().parents if path is not None else ():
+        settings = folder / "jupytext.toml"
+        if settings.is_file():
+            found = read_toml(settings.read_bytes(), settings).get("formats")
+            return found if isinstance(found, str) else ""
+    return ""
 
 
 def _in_step(path: Path, before: NotebookFile, after: NotebookFile, formats: str) -> str:

@@ -106,6 +106,8 @@ LEFT_OUT: list[tuple[str, dict[str, Any]]] = [
     (f"#| hide\n{CODE}", {}),
     (f"# | hide\n{CODE}", {}),
     (f"# HIDE\n{CODE}", {}),
+    (f"#hide\n{CODE}", {}),
+    (f"%%time\n#| hide\n{CODE}", {}),
     (CODE, {"tags": ["injected-parameters"]}),
 ]
 
@@ -162,14 +164,18 @@ def test_a_cell_that_is_a_solution_as_a_whole_gets_no_text() -> None:
 
 # --------------------------------------------------------------------------- who may change it
 
-LOCKS = [{"editable": False}, {"nbgrader": {"locked": True, "grade": True, "solution": False}}]
+LOCKS = [
+    {"editable": False},
+    {"nbgrader": {"locked": True, "grade": True, "solution": False}},
+    {"nbgrader": {"locked": False, "grade": True, "solution": False}},
+]
 
 
 @pytest.mark.parametrize("metadata", LOCKS)
 def test_a_locked_cell_is_never_written(metadata: dict[str, Any]) -> None:
     file = book(("code", "x = 1", metadata))
     edit = CellEdit("g", (NewCell("code", "x = 2"),), None, ("c0",), {"c0": text_hash("x = 1")})
-    with pytest.raises(EditConflictError, match=r"cell #1 of book.ipynb is locked"):
+    with pytest.raises(EditConflictError, match=r"Cell #1 of book.ipynb is locked"):
         edited(file, [edit])
     assert edited(book(("code", "x = 1", {})), [edit])
 
@@ -244,7 +250,16 @@ def test_a_new_cell_belongs_to_the_slide_of_its_neighbour(
 
 
 @pytest.mark.parametrize(
-    "head", ["#| label: fig-one\n#| echo: false\n", "#@title Load the data\n", "# MAGIC %python\n", "#| export\n"]
+    "head",
+    [
+        "#| label: fig-one\n#| echo: false\n",
+        "#@title Load the data\n",
+        "# MAGIC %python\n",
+        "#| export\n",
+        "#export\n",
+        "# |hide\n",
+        "%%time\n#| label: x\n",
+    ],
 )
 def test_directives_stay_the_first_lines(head: str) -> None:
     made = labelled("code", f"{head}x = 1", "# nbcopilot · fake")
@@ -283,6 +298,10 @@ def test_names_of_a_cell_in_another_language_are_none_of_python() -> None:
     assert [c.id for c in dependencies.upstream(notebook, "print(x)", 1)] != ["c0"] or not dependencies.names(
         "x = 1", "sql"
     ).parsed
+
+
+def test_what_students_are_to_write_is_not_locked() -> None:
+    assert conventions.locked({"nbgrader": {"solution": True, "grade": True, "locked": False}}) == ""
 
 
 def test_a_question_mark_in_a_comment_is_no_call_for_help() -> None:

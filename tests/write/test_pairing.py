@@ -83,6 +83,16 @@ def test_without_jupytext_it_is_said_what_has_to_follow(tmp_path: Path, monkeypa
     assert said == "paired with scripts/paired.py: jupytext --sync paired.ipynb brings them in step"
 
 
+def test_formats_of_a_whole_folder_count_too(beside: Path) -> None:
+    notebook = beside.with_suffix(".ipynb")
+    node = json.loads(notebook.read_text())
+    del node["metadata"]["jupytext"]
+    notebook.write_text(json.dumps(node))
+    assert follow(notebook, notebook.read_bytes()) == ""
+    (beside.parent / "jupytext.toml").write_text('formats = "ipynb,py:percent"')
+    assert "was brought in step" in follow(notebook, notebook.read_bytes())
+
+
 def test_a_notebook_that_stands_alone_has_nothing_to_follow(tmp_path: Path) -> None:
     path = paired(tmp_path, "ipynb")
     assert follow(path, path.read_bytes()) == ""
