@@ -40,7 +40,7 @@ FIXED = (
 
 
 # How long questions that are being asked may take to end after an interrupt; then they are left behind.
-PATIENCE = 2.0
+PATIENCE = 1.0
 
 
 class Journal:
