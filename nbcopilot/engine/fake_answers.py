@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from nbcopilot.engine import begun
 from nbcopilot.notebook import syntax
 from nbcopilot.types import Message, Prompt, TaskKind
 
@@ -75,8 +76,7 @@ def answer(prompt: Prompt, *, variant: int = 0) -> str:
         code = re.sub(r"^    return (?=\S)(.+)$", r"    result = \1\n    return result", code, flags=re.M)
     before = prompt.prefill.rpartition("```")
     if before[1] and "\n" in before[2]:
-        begun = before[2].partition("\n")[2]
-        return code.removeprefix(begun) + "\n```"
+        return begun.continued(before[2].partition("\n")[2], code) + "\n```"
     return f"{'' if prompt.prefill else 'Here is the code.'}\n\n```{request.language}\n{code}\n```\n"
 
 

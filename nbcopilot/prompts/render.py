@@ -122,9 +122,11 @@ def _request(context: Context) -> str:
     source = next((s.text for s in context.snippets if s.kind == "target"), task.target.source)
     parts = ["## The request", _ask(task, language, inside=True)] if _inside(context) else [_ask(task, language)]
     if task.kind == "generate":
-        parts.append(_instruction(task.instruction, language))
         if context.grounding.plan:
-            parts.append("In this notebook that means:\n" + "\n".join(f"- {line}" for line in context.grounding.plan))
+            parts.append(
+                "Words of it that mean something here:\n" + "\n".join(f"- {x}" for x in context.grounding.plan)
+            )
+        parts.append(_instruction(task.instruction, language))
     else:
         parts.append(_fence(source, language))
         if task.instruction:
