@@ -55,7 +55,7 @@ def _with_head(candidate: Candidate, instruction: str, given: ast.Module) -> Can
         return candidate
     body = candidate.text
     tree = _parse(body)
-    if tree is not None and not body[:1].isspace():
+    if tree is not None and not body.lstrip("\n")[:1].isspace():
         try:
             syntax.compiles(tree)
         except SyntaxError:  # `return` outside a function: a body after all

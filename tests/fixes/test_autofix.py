@@ -64,3 +64,9 @@ def test_cell_magics_and_future_imports_stay_first() -> None:
 def test_packages_that_are_not_installed_are_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "is_installed", lambda module: module != "tensorflow")
     assert "import" not in mended("x = tf.zeros(3)").text
+
+
+def test_a_whole_function_below_empty_lines_is_no_body() -> None:
+    answer = Candidate("\n\ndef half(x):\n    return x / 2\n")
+    head = 'def half(x):\n    """Half of x."""\n'
+    assert mend(answer, Task("generate", head), frozenset()) == answer
