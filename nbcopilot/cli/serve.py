@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nbcopilot.cli import configured
-from nbcopilot.errors import EngineUnavailableError
+from nbcopilot.errors import EngineUnavailableError, UsageError
 from nbcopilot.models.catalog import human_bytes
 from nbcopilot.serve import client, runtime
 
@@ -24,7 +25,11 @@ def add_parser(commands: Any) -> None:
     serve = commands.add_parser("serve", help="run the engine in the foreground, also for other programs")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen besides the private socket (needs --key)")
     serve.add_argument("--port", type=int, default=PORT, help=f"0 takes a free one and says which (default {PORT})")
-    serve.add_argument("--key", default="", help="bearer key that requests over the network must carry")
+    serve.add_argument(
+        "--key-file", type=Path, help="file with the bearer key that requests over the network must carry"
+    )
+    serve.add_argument("--key", default="", help="the key itself; others can see it in the list of processes")
+    serve.add_argument("--allow-origin", action="append", default=[], metavar="URL", help="web page that may ask")
     serve.add_argument("--model")
     serve.add_argument("--precision")
     stop = commands.add_parser("stop", help="stop the resident engine after its running requests")
@@ -42,7 +47,7 @@ def _serve(args: argparse.Namespace) -> int:
     from nbcopilot.serve import server
 
     config = configured.load({"model": args.model, "precision": args.precision})
-    public = server.Public(args.host, args.port, args.key)
+    public = server.Public(args.host, args.port, _key(args), tuple(args.allow_origin))
     public.check()
     place = runtime.folder()
     _make_room(place)
@@ -61,6 +66,23 @@ def _serve(args: argparse.Namespace) -> int:
     finally:
         lock.release()
     return 0
+
+
+def _key(args: argparse.Namespace) -> str:
+    """The key of the command line, of a file, or of the environment variable NBCOPILOT_SERVE_KEY."""
+    if args.key and args.key_file:
+        raise UsageError("there is a key and a file with a key", hint="give --key-file alone")
+    if args.key_file is None:
+        if args.key:
+            print("nbcopilot: others can see --key in the list of processes; --key-file hides it", file=sys.stderr)
+        return str(args.key or os.environ.get("NBCOPILOT_SERVE_KEY", ""))
+    try:
+        key = args.key_file.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError) as exc:
+        raise UsageError(f"the key file {args.key_file} cannot be read: {exc}", hint="put one line into it") from exc
+    if not key:
+        raise UsageError(f"the key file {args.key_file} is empty", hint="put the key into it")
+    return str(key)
 
 
 def _make_room(place: Path) -> None:

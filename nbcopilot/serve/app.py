@@ -7,29 +7,28 @@ the daemon's. Never logs what was asked or answered.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import os
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import psutil
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.serve import inline, schema, shapes
 from nbcopilot.serve.answer import Answer
+from nbcopilot.serve.guard import Guard
 from nbcopilot.serve.responses import body_of, check_model, is_private, known, problem, refusal, state_of
 from nbcopilot.serve.state import State
 from nbcopilot.types import ModelInfo
-from nbcopilot.urls import is_loopback
 
 
 def build(state: State) -> ASGIApp:
@@ -51,41 +50,13 @@ def build(state: State) -> ASGIApp:
         exception_handlers=dict.fromkeys((HTTPException, NbcopilotError, ClientDisconnect, Exception), _failed),
     )
     app.state.nbcopilot = state
-    return _Guard(app, state)
-
-
-class _Guard:
-    """Lets in who may: the owner over the socket, who has the key over TCP, nobody from a web page."""
-
-    def __init__(self, app: ASGIApp, state: State) -> None:
-        self._app, self._state = app, state
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_private(scope):
-            request = Request(scope)
-            refused = self._key_error(request) or self._page_error(request)
-            if refused is not None and scope["path"] != "/health":
-                await refused(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-    def _key_error(self, request: Request) -> Response | None:
-        if not self._state.key:
-            return None
-        given = request.headers.get("authorization", "").removeprefix("Bearer ").strip()
-        if hmac.compare_digest(given.encode(), self._state.key.encode()):
-            return None
-        return refusal(401, "invalid_api_key", "the bearer key is missing or wrong")
-
-    def _page_error(self, request: Request) -> Response | None:
-        """Without a key a page in the user's browser must not reach us, not even by a name that it points here."""
-        if self._state.key:
-            return None
-        host = urlsplit("//" + request.headers.get("host", "")).hostname
-        origin = urlsplit(request.headers.get("origin", "http://localhost")).hostname
-        if is_loopback(host or "") and is_loopback(origin or ""):
-            return None
-        return refusal(403, "forbidden", "without a key only programs on this machine are answered")
+    guarded: ASGIApp = Guard(app, state)
+    if not state.origins:
+        return guarded
+    headers = ["authorization", "content-type"]
+    return CORSMiddleware(
+        guarded, allow_origins=sorted(state.origins), allow_methods=["GET", "POST"], allow_headers=headers
+    )
 
 
 # --------------------------------------------------------------------------- the protocol
@@ -185,8 +156,10 @@ def status(state: State) -> dict[str, Any]:
 
 
 async def _shutdown(request: Request) -> Response:
-    """Stop after the running requests have ended, or at once ({"now": true})."""
+    """Stop after the running requests have ended, or at once ({"now": true}). Only for the owner, over the private socket."""
     state, body = state_of(request), await body_of(request)
+    if not (is_private(request.scope) or state.open_to_all):
+        return refusal(403, "forbidden", "the engine is stopped on its own machine: nbcopilot stop")
     now = bool(body.get("now"))
     running = len(state.jobs)
     if now:

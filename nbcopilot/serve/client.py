@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import httpx
 from packaging.version import InvalidVersion, Version
 
 from nbcopilot import errors
@@ -30,6 +31,8 @@ from nbcopilot.serve.complete import Gap, Suggestion
 from nbcopilot.types import ModelInfo, Usage
 
 START_SECONDS = 30.0
+# A process that runs answers a look at once; one that is suspended or swaps is noticed after this.
+LOOK_SECONDS = 5.0
 # How long the requests that run in an engine of another version are waited for.
 DRAIN_SECONDS = 600.0
 # What the engine's process takes from who starts it; the rest are its own user's settings.
@@ -107,6 +110,8 @@ def ensure(place: Path, config: Config) -> runtime.Record:
     end = time.monotonic() + START_SECONDS
     while True:
         record = alive(place)
+        if record is not None and not _answers(place, record):
+            raise _stuck(record)
         if record is not None and is_outdated(record):
             _replace(place, record)
             record = None
@@ -146,17 +151,54 @@ def stop(place: Path, *, now: bool = False, wait_seconds: float = 30.0) -> tuple
     record = runtime.read(place)
     if record is None or not _accepts(record):
         return True, 0
+    if not _answers(place, record):
+        if not now:
+            raise _stuck(record)
+        return _killed(record) and _gone(place, wait_seconds), 0
     running = 0
     with contextlib.suppress(EngineUnavailableError), contextlib.closing(_plain(place, record)) as engine:
         running = int(engine.post("/nbcopilot/shutdown", {"now": now})["running"])
     return _gone(place, wait_seconds), running
 
 
+def _answers(place: Path, record: runtime.Record) -> bool:
+    """Whether the process that takes connections also answers: one that is suspended does not."""
+    with contextlib.closing(_plain(place, record)) as engine:
+        return not engine.is_stuck(LOOK_SECONDS)
+
+
+def _stuck(record: runtime.Record) -> EngineUnavailableError:
+    return EngineUnavailableError(
+        f"the resident engine (process {record.pid}) takes connections and does not answer",
+        hint="nbcopilot stop --now ends it",
+    )
+
+
+def _killed(record: runtime.Record) -> bool:
+    """End the recorded process, after a look that it is an engine of ours; False when it is another program by now."""
+    import psutil
+
+    try:
+        process = psutil.Process(record.pid)
+        words = " ".join(process.cmdline())
+        ours = "nbcopilot" in words and process.create_time() <= record.started + 60
+        if not ours or (hasattr(os, "getuid") and process.uids().real != os.getuid()):
+            return False
+        process.kill()
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.AccessDenied:
+        return False
+    return True
+
+
 def status(place: Path) -> dict[str, Any] | None:
-    """What the process says of itself, or None when there is none."""
+    """What the process says of itself, or None when there is none. Raises EngineUnavailableError when it hangs."""
     record = alive(place)
     if record is None:
         return None
+    if not _answers(place, record):
+        raise _stuck(record)
     # A process that is just ending still takes connections.
     with contextlib.suppress(EngineUnavailableError), contextlib.closing(_plain(place, record)) as engine:
         return engine.get("/nbcopilot/status")
@@ -165,6 +207,16 @@ def status(place: Path) -> dict[str, Any] | None:
 
 class _Plain(RemoteEngine):
     """Single requests to a process of any version."""
+
+    def is_stuck(self, seconds: float) -> bool:
+        """Whether it takes connections and says nothing within so long."""
+        try:
+            self._http.get("/health", timeout=seconds)
+        except httpx.ReadTimeout:
+            return True
+        except httpx.HTTPError:
+            return False
+        return False
 
     def get(self, path: str) -> dict[str, Any]:
         return self._json("GET", path)

@@ -24,6 +24,7 @@ from nbcopilot.serve.state import State
 log = logging.getLogger("nbcopilot.serve")
 # Largest request body: a context of 32k tokens is some 150 kB.
 LIMIT_BYTES = 32 * 2**20
+BODY_SECONDS = 30.0
 
 
 class EventStream:
@@ -97,11 +98,10 @@ def check_model(scope: Scope, state: State, name: str) -> None:
 async def body_of(request: Request) -> dict[str, Any]:
     """The JSON object in the body. Raises UsageError."""
     state_of(request).touched = time.monotonic()
-    data = b""
-    async for piece in request.stream():
-        data += piece
-        if len(data) > LIMIT_BYTES:
-            raise UsageError(f"the body is larger than {LIMIT_BYTES >> 20} MB")
+    try:
+        data = await asyncio.wait_for(_whole(request), BODY_SECONDS)
+    except asyncio.TimeoutError:
+        raise UsageError(f"the body did not come within {BODY_SECONDS:g} s") from None
     try:
         value = json.loads(data or b"{}")
     except (ValueError, RecursionError) as exc:
@@ -109,6 +109,15 @@ async def body_of(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UsageError("the body is not a JSON object")
     return value
+
+
+async def _whole(request: Request) -> bytes:
+    data = b""
+    async for piece in request.stream():
+        data += piece
+        if len(data) > LIMIT_BYTES:
+            raise UsageError(f"the body is larger than {LIMIT_BYTES >> 20} MB")
+    return data
 
 
 async def nothing() -> Any:

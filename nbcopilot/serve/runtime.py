@@ -90,11 +90,32 @@ def _place() -> Path:
 def read(place: Path) -> Record | None:
     """The note of the engine that is, or was, there; None when there is none that can be read."""
     try:
-        found = json.loads((place / "engine.json").read_text(encoding="utf-8"))
-        # An engine of another version may say more or less.
-        return Record(**{name: found[name] for name in Record.__dataclass_fields__ if name in found})
-    except (OSError, ValueError, TypeError):
+        return _record((place / "engine.json").read_text(encoding="utf-8"))
+    except OSError:
         return None
+
+
+def is_there(place: Path, record: Record) -> bool:
+    """Whether clients can find `record`: False when its note is gone or another's; a look that fails says nothing."""
+    try:
+        return _record((place / "engine.json").read_text(encoding="utf-8")) == record
+    except FileNotFoundError:
+        return False
+    except OSError:  # no handle is left, the disk hangs
+        return True
+
+
+def _record(text: str) -> Record | None:
+    """The note as a Record; None when it is damaged. An engine of another version may say more or less."""
+    try:
+        found = json.loads(text)
+        values = {name: found[name] for name in Record.__dataclass_fields__ if name in found}
+        record = Record(**values)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    numbers = isinstance(record.pid, int) and isinstance(record.started, (int, float)) and record.pid > 0
+    words = all(isinstance(word, str) for word in (record.version, record.prefix, record.url, record.socket))
+    return record if numbers and words and not isinstance(record.pid, bool) else None
 
 
 def write(place: Path, record: Record) -> None:

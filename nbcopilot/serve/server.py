@@ -26,6 +26,7 @@ from nbcopilot.config import Config
 from nbcopilot.errors import EngineUnavailableError, UsageError
 from nbcopilot.serve import runtime
 from nbcopilot.serve.app import build
+from nbcopilot.serve.connections import Protocol, QuietAccept
 from nbcopilot.serve.loader import pool
 from nbcopilot.serve.state import State
 from nbcopilot.urls import is_loopback
@@ -42,12 +43,13 @@ class Public:
     host: str
     port: int
     key: str = ""
+    origins: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises UsageError when others could come in without a key."""
         if not is_loopback(self.host) and not self.key:
             raise UsageError(
-                f"without a key the engine listens on this machine only, not on {self.host}", hint="add --key SECRET"
+                f"without a key the engine listens on this machine only, not on {self.host}", hint="add --key-file FILE"
             )
 
 
@@ -67,6 +69,7 @@ def serve(
     state = State(
         pool(config), max_tokens=config.max_tokens, key=public.key if public else "", open_to_all=not is_socket
     )
+    state.origins = frozenset(public.origins) if public else frozenset()
     url = "http://localhost"
     if not is_socket:
         url = f"http://127.0.0.1:{private.getsockname()[1]}"
@@ -87,7 +90,7 @@ def serve(
             runtime.write(place, record)
             announce(ready)
             log.info("ready: pid %d, version %s", record.pid, record.version)
-            asyncio.run(_run(state, sockets, asked_to_end, idle_seconds, lambda: runtime.read(place) == record))
+            asyncio.run(_run(state, sockets, asked_to_end, idle_seconds, lambda: runtime.is_there(place, record)))
     finally:
         runtime.forget(place, record)
         state.pool.close()
@@ -103,7 +106,9 @@ async def _run(
     can_be_found: Callable[[], bool],
 ) -> None:
     server = uvicorn.Server(
-        uvicorn.Config(build(state), log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
+        uvicorn.Config(
+            build(state), http=Protocol, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30
+        )
     )
 
     def stop(now: bool) -> None:
@@ -113,6 +118,7 @@ async def _run(
     state.stop = stop
     if asked_to_end:
         return
+    asyncio.get_running_loop().set_exception_handler(QuietAccept())
     watcher = asyncio.create_task(_stop_when_not_needed(state, asked_to_end, idle_seconds, can_be_found))
     try:
         await server.serve(sockets=sockets)

@@ -20,13 +20,14 @@ from nbcopilot.types import Usage
 class State:
     """What one server process knows. `stop(now)` is how it is asked to end; `touched` is the last use (monotonic).
 
-    `open_to_all`: requests over TCP may have further models loaded, as those over the private socket may.
+    `origins`: web pages that may ask, as their browser names them. `open_to_all`: requests over TCP may have further models loaded, as those over the private socket may.
     """
 
     pool: Pool
     max_tokens: int = 768
     key: str = ""
     open_to_all: bool = False
+    origins: frozenset[str] = frozenset()
     stop: Callable[[bool], None] = lambda now: None
     started: float = field(default_factory=time.time)
     touched: float = field(default_factory=time.monotonic)

@@ -9,8 +9,9 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
@@ -30,8 +31,21 @@ HTTP_STATUS = {"usage": 400, "config": 400, "empty-prompt": 400, "prompt-too-lar
                "model-missing": 409, "engine-unavailable": 503, "out-of-memory": 507, "disk-full": 507}  # fmt: skip
 
 
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def may(action: str) -> Callable[[Method], Method]:
+    """Ask the server's Authorizer whether the user may do `action` with "nbcopilot"."""
+    return cast("Callable[[Method], Method]", authorized(action))
+
+
 class Handler(APIHandler):
-    """What all handlers share: JSON in, errors as {code, message, hint}."""
+    """What all handlers share: JSON in, errors as {code, message, hint}.
+
+    The server's Authorizer is asked about the resource "nbcopilot": reading looks, executing runs code and asks models.
+    """
+
+    auth_resource = "nbcopilot"
 
     @property
     def state(self) -> State:
@@ -40,7 +54,7 @@ class Handler(APIHandler):
     def body(self) -> Any:
         try:
             return json.loads(self.request.body or b"{}")
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise UsageError(f"the body is not JSON: {exc}") from exc
 
     def fail(self, error: NbcopilotError) -> None:
@@ -52,6 +66,7 @@ class StatusHandler(Handler):
     """GET: state of model and engine."""
 
     @web.authenticated
+    @may("read")
     async def get(self) -> None:
         loop = asyncio.get_running_loop()
         await self.finish(json.dumps(await loop.run_in_executor(None, self.state.status)))
@@ -61,6 +76,7 @@ class ModelsHandler(Handler):
     """GET: the models that the first-run guide offers."""
 
     @web.authenticated
+    @may("read")
     async def get(self) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -116,12 +132,14 @@ class StreamHandler(LinesHandler):
     """POST: one request of the sidebar; the events of its answer."""
 
     @web.authenticated
+    @may("execute")
     async def post(self) -> None:
         state = self.state
         try:
             if state.running >= MAX_RUNNING:
                 raise EngineUnavailableError(f"{state.running} requests are running already", hint="stop some of them")
             task, notebook, config = read_request(self.body(), state.load())
+            notebook = state.below_root(notebook)
         except NbcopilotError as exc:
             return self.fail(exc)
 
@@ -147,6 +165,7 @@ class CompleteHandler(LinesHandler):
     """POST: ghost text; each line holds the whole text so far."""
 
     @web.authenticated
+    @may("execute")
     async def post(self) -> None:
         state = self.state
         try:
@@ -160,6 +179,7 @@ class TrustHandler(Handler):
     """POST {folder}: the user trusts the project that `status` asked about; the answer is the status."""
 
     @web.authenticated
+    @may("execute")
     async def post(self) -> None:
         loop = asyncio.get_running_loop()
         try:
@@ -178,6 +198,7 @@ class PullHandler(LinesHandler):
     """POST {model}: bring a model to this machine, with progress."""
 
     @web.authenticated
+    @may("execute")
     async def post(self) -> None:
         try:
             name = self.body()["model"]

@@ -27,7 +27,7 @@ def register(server_app: ServerApp) -> None:
     """Add the handlers to the running server, and one State for all of them."""
     web_app = server_app.web_app
     folder = Path(server_app.root_dir)
-    web_app.settings["nbcopilot"] = State(lambda: settings.effective(server_app.config, folder))
+    web_app.settings["nbcopilot"] = State(lambda: settings.effective(server_app.config, folder), folder)
     base = web_app.settings["base_url"]
     web_app.add_handlers(  # type: ignore[no-untyped-call]
         ".*$", [(url_path_join(base, "nbcopilot", name), kind) for name, kind in ROUTES.items()]

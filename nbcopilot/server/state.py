@@ -5,9 +5,12 @@ Everything here may block (it starts engines, reads disks): it runs in worker th
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from nbcopilot import trust, urls
 from nbcopilot._version import __version__
@@ -20,7 +23,7 @@ from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer
 from nbcopilot.server.wire import Json, write_error
 from nbcopilot.session import Session
-from nbcopilot.types import Usage
+from nbcopilot.types import Notebook, Usage
 
 # What the first-run guide offers; the rest of the catalog is a line in the settings away.
 OFFERED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
@@ -33,8 +36,9 @@ class PullStopped(Exception):
 class State:
     """The Session of one server. `effective` gives the settings anew for every request, so that a changed file counts."""
 
-    def __init__(self, effective: Callable[[], Effective]) -> None:
+    def __init__(self, effective: Callable[[], Effective], root: Path | None = None) -> None:
         self.effective = effective
+        self.root = root
         self.running = 0
         self.completer = Completer()
         self.tokens_per_second: float | None = None
@@ -44,6 +48,21 @@ class State:
     def load(self) -> Config:
         """The settings as they are now. Raises ConfigError."""
         return self.effective().config
+
+    def below_root(self, notebook: Notebook) -> Notebook:
+        """The notebook with its path as a file below the server's folder. Raises UsageError for any other place.
+
+        Links in that folder are the user's own, and followed as the server's file browser follows them.
+        """
+        if notebook.path is None or self.root is None:
+            return notebook
+        root, path = os.path.abspath(self.root), str(notebook.path)
+        whole = os.path.normpath(os.path.join(root, path))
+        if "\0" in path or len(path) > 4096 or os.path.commonpath([root, whole]) != root:
+            raise UsageError(
+                "the notebook lies outside the folder of this server", hint="open it below the folder it serves"
+            )
+        return replace(notebook, path=Path(whole))
 
     # ------------------------------------------------------------------ the engine
 

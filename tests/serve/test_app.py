@@ -18,6 +18,8 @@ from serving import Served, eventually, served
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.remote import RemoteEngine
 from nbcopilot.errors import ContextOverflowError, NbcopilotError, UnknownModelError, UsageError
+from nbcopilot.serve import connections, responses
+from nbcopilot.serve.guard import LONGEST_WAIT_SECONDS, SlowDown
 from nbcopilot.types import Chunk, Message, Prompt, Sampling
 
 pytestmark = pytest.mark.server
@@ -49,7 +51,8 @@ def client(server: Served) -> openai.OpenAI:
 
 def post(server: Served, path: str, body: Any, **headers: str) -> httpx.Response:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return httpx.post(f"{server.url}/v1{path}", content=content, headers=headers, timeout=120)
+    sent = {"Content-Type": "application/json", **headers}
+    return httpx.post(f"{server.url}/v1{path}", content=content, headers=sent, timeout=120)
 
 
 # --------------------------------------------------------------------------- the official client
@@ -312,7 +315,7 @@ def test_client_that_goes_before_the_answer_ends_it_too(gated: tuple[Served, Gat
     server, engine = gated
     body = json.dumps({"messages": [{"role": "user", "content": "x"}]}).encode()
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as raw:
-        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         raw.sendall(head.encode() + body)
         assert eventually(lambda: engine.begun == 1)
     assert eventually(lambda: all(job.stopped for job in server.state.jobs))
@@ -325,7 +328,7 @@ def test_reader_that_never_reads_does_not_hold_the_engine() -> None:
         body = {"messages": [{"role": "user", "content": "x"}], "stream": True, "max_tokens": 1_000_000}
         data = json.dumps(body).encode()
         with socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2]))) as raw:
-            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+            head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n"
             raw.sendall(head.encode() + data)
             assert eventually(lambda: running.state.queue.running == 0 and running.state.counts["requests"] == 1)
             assert "".join(c.text for c in running.engine().generate(HELLO, Sampling(max_tokens=3)))
@@ -368,6 +371,8 @@ def test_shutdown_waits_for_running_answers_unless_told_now(gated: tuple[Served,
     server, engine = gated
     stopped: list[bool] = []
     server.state.stop = stopped.append
+    assert post(server, "/nbcopilot/shutdown", {}).status_code == 403, "over the network nobody may"
+    server.state.open_to_all = True  # the loopback stands for the private socket where there is none
     running = server.engine().generate(HELLO, Sampling())
     first = next(running)
     assert post(server, "/nbcopilot/shutdown", {}).json() == {"stopping": True, "running": 1}
@@ -396,12 +401,75 @@ def test_key_is_asked_for_and_compared(engine: FakeEngine) -> None:
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
         ({"Host": "evil.example:8321"}, 403),
-        ({"Origin": "http://localhost:8888"}, 200),
+        ({"Origin": "http://localhost:8888"}, 403),
+        ({"Origin": ""}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Host": "[::1]:8321"}, 200),
+        ({"Host": "localhost:1"}, 200),
+        ({"Host": "[::1]evil.example"}, 403),
+        ({"Host": "localhost@evil.example"}, 403),
+        ({"Host": "localhost.evil.example"}, 403),
+        ({"Host": "127.0.0.1.evil.example"}, 403),
+        ({"Host": ""}, 403),
+        ({}, 200),
     ],
 )
 def test_web_pages_cannot_reach_a_server_without_a_key(server: Served, headers: dict[str, str], status: int) -> None:
     assert httpx.get(f"{server.url}/v1/models", headers=headers).status_code == status
+
+
+def test_a_page_is_refused_with_the_key_too_unless_it_is_allowed(engine: FakeEngine) -> None:
+    page = {"Origin": "https://lab.example", "Authorization": "Bearer s3cret"}
+    with served(lambda name: engine, key="s3cret") as running:
+        assert httpx.get(f"{running.url}/v1/models", headers=page).status_code == 403
+    with served(lambda name: engine, key="s3cret", origins=frozenset({"https://lab.example"})) as running:
+        found = httpx.get(f"{running.url}/v1/models", headers=page)
+        assert found.status_code == 200 and found.headers["access-control-allow-origin"] == "https://lab.example"
+        other = {**page, "Origin": "https://evil.example"}
+        assert httpx.get(f"{running.url}/v1/models", headers=other).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_what_a_form_can_send_is_not_read(server: Served, kind: str) -> None:
+    found = post(
+        server, "/chat/completions", {"messages": [{"role": "user", "content": "x"}]}, **{"Content-Type": kind}
+    )
+    assert found.status_code == 415 and server.state.counts["requests"] == 0
+
+
+def test_each_wrong_key_of_an_address_waits_longer_up_to_a_limit() -> None:
+    slow = SlowDown()
+    waits = [slow.wait("a") for _ in range(12)]
+    assert waits[:4] == [0.1, 0.2, 0.4, 0.8] and waits[-1] == LONGEST_WAIT_SECONDS
+    assert slow.wait("b") == 0.1
+    slow.forget("a")
+    assert slow.wait("a") == 0.1
+
+
+def test_connections_without_a_header_make_room_and_end(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "most_waiting", lambda: 5)
+    monkeypatch.setattr(connections, "HEADER_SECONDS", 1.0)
+    port = int(server.url.rpartition(":")[2])
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(20)]
+        for one in slow:
+            one.sendall(b"GET / HTTP/1.1\r\nX: ")
+        assert httpx.get(f"{server.url}/v1/models", timeout=60).status_code == 200
+        for one in slow:
+            one.settimeout(60)
+            with contextlib.suppress(ConnectionError):
+                assert one.recv(1) == b"", "closed, first for want of room, then for want of a header"
+        assert not connections.Protocol.waiting
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "BODY_SECONDS", 0.5)
+    head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as raw:
+        raw.settimeout(60)
+        raw.sendall(head.encode())
+        assert raw.recv(1000).startswith(b"HTTP/1.1 400")
 
 
 def test_strangers_cannot_have_models_loaded() -> None:

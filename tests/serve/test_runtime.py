@@ -125,3 +125,34 @@ def test_lock_is_held_by_one_and_freed_by_its_death(tmp_path: Path) -> None:
         other.kill()
         other.wait()
     assert runtime.acquire(tmp_path) is not None
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "", "[1]", "garbage", "{}", "[" * 100_000,
+        '{"pid": "x", "version": "1", "prefix": "", "url": "", "socket": "", "started": 0}',
+        '{"pid": 1, "version": "1", "prefix": "", "url": 5, "socket": "", "started": 0}',
+        '{"pid": 1, "version": "1", "prefix": "", "url": "", "socket": 5, "started": 0}',
+        '{"pid": true, "version": "1", "prefix": "", "url": "", "socket": "", "started": 0}',
+        '{"pid": -1, "version": "1", "prefix": "", "url": "", "socket": "", "started": 0}',
+    ],
+)  # fmt: skip
+def test_a_damaged_note_is_no_note(tmp_path: Path, note: str) -> None:
+    (tmp_path / "engine.json").write_text(note)
+    assert runtime.read(tmp_path) is None
+
+
+def test_a_look_that_fails_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = runtime.Record(1, "1", "", "http://localhost", "", 0.0)
+    runtime.write(tmp_path, record)
+    assert runtime.is_there(tmp_path, record)
+
+    def no_handles(self: Path, *args: object, **options: object) -> str:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_text", no_handles)
+        assert runtime.is_there(tmp_path, record)
+    (tmp_path / "engine.json").unlink()
+    assert not runtime.is_there(tmp_path, record)

@@ -10,13 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
+from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from serving import eventually
 from traitlets.config import Config as TraitConfig
 
-from nbcopilot.config import RENAMED, Config, effective
+from nbcopilot.config import RENAMED, Config, Effective, effective
+from nbcopilot.errors import UsageError
 from nbcopilot.server import settings as server_settings
+from nbcopilot.server.routes import ROUTES
 from nbcopilot.server.settings import Nbcopilot
 from nbcopilot.server.state import State
+from nbcopilot.types import Notebook
 
 pytestmark = pytest.mark.server
 Read = Callable[[str], Any]
@@ -179,3 +183,48 @@ def test_a_page_can_trust_no_folder_that_the_server_did_not_ask_about(jupyter: A
     answer = jupyter.post("trust", body)
     assert (answer.status_code, answer.json()["code"]) == (400, "usage")
     assert jupyter.client.get("nbcopilot/status").json()["untrusted"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("n.ipynb", True), ("sub/n.ipynb", True), ("{root}/n.ipynb", True), (None, True),
+        ("../n.ipynb", False), ("sub/../../n.ipynb", False), ("/etc/n.ipynb", False), ("{root}2/n.ipynb", False),
+        ("a\0b.ipynb", False), ("a" * 5000, False),
+    ],
+)  # fmt: skip
+def test_a_notebook_must_lie_below_the_folder_of_the_server(tmp_path: Path, path: str | None, inside: bool) -> None:
+    state = State(lambda: Effective(()), tmp_path)
+    notebook = Notebook(path=None if path is None else Path(path.format(root=tmp_path)))
+    if inside:
+        found = state.below_root(notebook)
+        assert found.path is None or found.path.is_relative_to(tmp_path)
+        return
+    with pytest.raises(UsageError, match="outside the folder"):
+        state.below_root(notebook)
+
+
+def test_a_user_who_may_only_read_neither_runs_code_nor_pulls_models(
+    jupyter: Any, wire: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def only_read(self: object, handler: object, user: object, action: str, resource: str) -> bool:
+        asked.append((action, resource))
+        return action == "read"
+
+    monkeypatch.setattr(AllowAllAuthorizer, "is_authorized", only_read)
+    bodies = {"stream": wire("stream_request"), "complete": {}, "pull": {"model": "x"}, "trust": {"folder": "/"}}
+    for name in ROUTES:
+        status = (
+            jupyter.post(name, bodies[name]).status_code
+            if name in bodies
+            else jupyter.client.get(f"nbcopilot/{name}").status_code
+        )
+        assert status == (403 if name in bodies else 200), name
+    assert {resource for _, resource in asked} == {"nbcopilot"}
+
+
+def test_a_body_of_brackets_is_one_sentence(jupyter: Any) -> None:
+    found = jupyter.client.post("nbcopilot/stream", content="[" * 200_000)
+    assert found.status_code == 400 and "not JSON" in found.json()["message"]
