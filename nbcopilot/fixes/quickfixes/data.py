@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -206,6 +207,28 @@ def _texts(code: Code, value: str) -> Iterator[ast.Constant]:
     return (node for node in code.all(ast.Constant) if node.value == value)
 
 
+def _without_missing(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
+    """Input X contains NaN."""
+    taken: dict[str, list[tuple[ast.Name, list[str]]]] = {}
+    for node in code.all(ast.Subscript):
+        columns = _columns_of(node.slice)
+        if isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load) and columns:
+            taken.setdefault(node.value.id, []).append((node.value, columns))
+    for frame, uses in taken.items():
+        columns = list(dict.fromkeys(column for _, found in uses for column in found))
+        rows = f"{frame}.dropna(subset=[{', '.join(json.dumps(column, ensure_ascii=False) for column in columns)}])"
+        # Everywhere the same rows: what is fitted must stay as long as what it is fitted to.
+        spans = [code.replaced(name, rows) for name, _ in uses]
+        yield Edit(spans, f"rows of `{frame}` without a value are left out", sure=False)
+
+
+def _columns_of(node: ast.expr) -> list[str]:
+    """The columns that a subscript names; [] for anything else."""
+    nodes = node.elts if isinstance(node, ast.List) else [node]
+    names = [one.value for one in nodes if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return names if len(names) == len(nodes) else []
+
+
 RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"^KeyError: '(?:val_)?acc'"), _history),
     (re.compile(r"^KeyError: (?P<key>-?\d+)$"), _position),
@@ -221,6 +244,7 @@ RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"The truth value of a (?:Series|DataFrame|Index|array)|truth value of an array"), _elementwise),
     (re.compile(r"Invalid frequency: |no longer supported"), _frequency),
     (re.compile(r"must be an iterable of pandas objects|only integer scalar arrays can be converted"), _concat),
+    (re.compile(r"\bInput (?:X |y )?contains NaN"), _without_missing),
     (re.compile(r"Expected 2D array, got 1D array instead"), _two_dimensional),
     (re.compile(r"agg function failed|[Cc]ould not convert|Cannot perform reduction|does not support (?:operation|reduction)"
                 r"|can only concatenate str|unsupported operand type|Unable to perform"), _numeric_only),

@@ -18,6 +18,8 @@ CONCAT = 'first argument must be an iterable of pandas objects, you passed an ob
 
 # (the cell, the error, what the first fix makes of the cell, whether the message names it)
 CASES = [
+    ('X = df[["size", "rooms"]]; m.fit(X, df["price"])', "ValueError", "Input X contains NaN.",
+     'X = df.dropna(subset=["size", "rooms", "price"])[["size", "rooms"]]; m.fit(X, df.dropna(subset=["size", "rooms", "price"])["price"])', False),
     ("x = np.array(y, dtype=np.float)", "AttributeError", MODULE.format("numpy", "float"), "x = np.array(y, dtype=float)", True),
     ("y = numpy.NaN", "AttributeError", "`np.NaN` was removed in the NumPy 2.0 release. Use `np.nan` instead.", "y = numpy.nan", True),
     ("y = np.newer(1)", "AttributeError", "`np.newer` was removed in the NumPy 9.0 release. Use `np.newest` instead.", "y = np.newest(1)", True),
