@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from nbcopilot import session
 from nbcopilot.config import Config
-from nbcopilot.errors import InternalError, NbcopilotError
+from nbcopilot.errors import InternalError, ModelNotFoundError, NbcopilotError
 from nbcopilot.events import (
     Accepted,
     CandidateReady,
@@ -166,6 +166,9 @@ class Request:
         self._begun = True
         try:
             self._answer()
+        except ModelNotFoundError as exc:  # a thread cannot ask; the sidebar of the page can
+            hint = f"download it in the nbcopilot sidebar, then run this cell again; or type {exc.hint}"
+            self.stream.finish(*problem(ModelNotFoundError(exc.message, hint=hint)))
         except NbcopilotError as exc:
             self.stream.finish(*problem(exc))
         except Exception as exc:  # a thread has nobody to raise to
