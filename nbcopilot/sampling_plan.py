@@ -25,6 +25,8 @@ SHORT_TOKENS = 64
 # Tokens that another answer may have beyond twice those of the first.
 ROOM_TOKENS = 32
 
+# Of code, at least.
+CHARACTERS_A_TOKEN = 2
 # Openings that are tried side by side where the links are uncertain.
 MAX_OPENINGS = 2
 
@@ -115,8 +117,12 @@ def consensus_batches(
     ways = list(dict.fromkeys([openings(context)[0], ""]))
     shares = [wanted // len(ways)] * len(ways)
     shares[0] += wanted - sum(shares)
+    # What begins with nothing has to write those lines itself.
+    more = min(task.sampling.max_tokens, sampling.max_tokens + len(ways[0]) // CHARACTERS_A_TOKEN)
+    longer = replace(sampling, max_tokens=more)
     batches = [
-        SampleBatch(render(context, opening=way), sampling, share) for way, share in zip(ways, shares, strict=True)
+        SampleBatch(render(context, opening=way), sampling if way else longer, share)
+        for way, share in zip(ways, shares, strict=True)
     ]
     return [batch for batch in batches if batch.count]
 

@@ -69,16 +69,17 @@ def best(
 ) -> Judged:
     """The candidate to show: accepted and run before accepted, fewer problems, more agreement, then the earliest.
 
-    A doubt halves the agreement.
+    A doubt halves the agreement. One that was cut before its end comes after those that were not.
 
     reports and votes (agreement on generated inputs): by the candidate's text, where there is one.
     """
-    shares = agree([reports.get(candidate.text) for candidate, _ in judged])
+    # An answer that was cut is nobody's opinion: several that end at the same place agree by chance.
+    shares = agree([reports.get(candidate.text) if candidate.complete else None for candidate, _ in judged])
     voted = [(votes or {}).get(candidate.text, 0.0) for candidate, _ in judged]
 
     def key(i: int) -> tuple[float, ...]:
         *steps, doubts = rank(judged[i][1])
-        return (*steps, -voted[i], -shares[i] * DOUBTED**doubts, doubts, i)
+        return (*steps, not judged[i][0].complete, -voted[i], -shares[i] * DOUBTED**doubts, doubts, i)
 
     return judged[min(range(len(judged)), key=key)]
 

@@ -59,6 +59,12 @@ def test_an_empty_answer_is_the_last_choice() -> None:
     assert best([empty, judged("b", ok=False, run="failed")], {})[0].text == "b"
 
 
+def test_answers_that_were_cut_at_the_same_place_outvote_nobody() -> None:
+    cut = [(Candidate(name, complete=False), judged(name)[1]) for name in "abc"]
+    reports = {name: shows("1" if name < "d" else "2") for name in "abcd"}
+    assert best([*cut, judged("d")], reports)[0].text == "d"
+
+
 def test_runs_that_fail_agree_with_nobody() -> None:
     failed = RunReport(ok=False)
     assert agree([failed, failed, shows("1"), None]) == (0.0, 0.0, 0.25, 0.0)
