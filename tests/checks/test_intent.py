@@ -11,9 +11,10 @@ import pytest
 from nbcopilot.checking import usage_of
 from nbcopilot.checks import registry
 from nbcopilot.checks.rule import Subject
-from nbcopilot.execution import DataStep, RunReport
+from nbcopilot.execution import DataStep, RunReport, Shown
 from nbcopilot.live_state import Grounding, Link, LiveState
 from nbcopilot.sandbox.worker import data_steps
+from nbcopilot.sandbox.worker.describe_value import describe
 from nbcopilot.types import Notebook, Task
 
 pd = pytest.importorskip("pandas")
@@ -129,6 +130,16 @@ def linked(*links: Link, head: str = "") -> Task:
 def test_a_column_that_was_named_must_be_used_somehow(code: str, is_told: bool) -> None:
     task = linked(Link("segment", "column", 1.0, "df", "'segment'"), Link("size", "column", 0.6, "df", "'size_eu'"))
     assert ("NB226" in told(Subject(code, task))) is is_told
+
+
+@pytest.mark.parametrize(
+    ("value", "is_nan"), [(float("nan"), True), (0.0, False), (LEFT["v"].sum() * float("nan"), True)]
+)
+def test_a_number_that_is_none_is_told(value: float, is_nan: bool) -> None:
+    assert describe(value)["all_nan"] is is_nan
+    shown = Shown("float", repr(value), all_nan=is_nan)
+    codes = {d.code for d in registry.detect(Subject("x", report=RunReport(ok=True, result=shown)), "run")}
+    assert ("NB204" in codes) is is_nan
 
 
 def test_one_of_several_columns_for_a_word_will_do() -> None:

@@ -43,4 +43,6 @@ class NothingButNaN(Rule):
 
     def message(self, data: Mapping[str, Any]) -> str:
         whose = f"`{data['whose']}`" if data["whose"] else "The result"
+        if not data["shape"]:
+            return f"{whose} is not a number (NaN)"
         return f"{whose} holds nothing but missing values ({' x '.join(map(str, data['shape']))})"

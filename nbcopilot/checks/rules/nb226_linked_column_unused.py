@@ -12,7 +12,7 @@ from nbcopilot.live_state import Link
 from nbcopilot.notebook import syntax
 from nbcopilot.verdict import Diagnostic
 
-STRONG = 0.85
+STRONG = 0.75
 
 
 class LinkedColumnUnused(Rule):

@@ -69,7 +69,9 @@ def _text(value: Any, limit: int) -> str:
 
 
 def _is_all_nan(value: Any) -> bool:
-    """Whether a frame, series or array has values and all of them are missing."""
+    """Whether a number is NaN, or a frame, series or array has values and all of them are missing."""
+    if isinstance(value, float):  # numpy's own is one
+        return bool(value != value)
     if not getattr(value, "size", 0) or not isinstance(getattr(value, "shape", None), tuple) or not value.shape:
         return False
     if hasattr(value, "isna"):
