@@ -36,7 +36,7 @@ CALLS: dict[str, list[list[str]] | None] = {
     "test": [["NB"]],
     "replay": [["NB"]],
     "audit": [["NB", "--json"]],
-    "models": [["list"], ["verify"], ["rm", "qwen2.5-coder-0.5b"]],
+    "models": [["list"], ["verify"], ["rm", "no-such-model"]],
     "doctor": [[], ["--json"]],
     "serve": None,
     "stop": [[]],
@@ -44,6 +44,8 @@ CALLS: dict[str, list[list[str]] | None] = {
     "eval": [["humaneval", "--data", "missing.jsonl"]],
     "bench": [["--help"]],
     "trust": [["."], ["--list"]],
+    "rule": [["NB101"], ["--all"]],
+    "forget": [[], ["--older-than", "1d"]],
 }
 NO_HOME = {
     "HOME": None,
@@ -179,7 +181,9 @@ def test_a_broken_environment_is_one_sentence(name: str, tmp_path: Path) -> None
     for call in calls:
         Path(call["log"]).touch()
         Path(call["log"]).chmod(0o666)
-    base = {**os.environ, "NBCOPILOT_RUNTIME_DIR": str(tmp_path / "runtime"), "PYTHONDONTWRITEBYTECODE": "1"}
+    # Never the folders of who runs the tests: `models rm`, `forget` and `trust` are among the commands.
+    base = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
+    base |= {f"NBCOPILOT_{kind}_DIR": str(tmp_path / kind.lower()) for kind in ("CACHE", "CONFIG", "RUNTIME", "STATE")}
     merged = {**base, **{k: str(tmp_path / v) if v == SEALED else v for k, v in variables.items()}}
     env = {key: value for key, value in merged.items() if value is not None}
     spec = {"calls": calls, "how": how, "start": START, "gone": str(logs / "gone")}
