@@ -14,6 +14,7 @@ from typing import Any
 
 from nbcopilot.checks.registry import as_json
 from nbcopilot.cli import batching, configured, terminal, testgen
+from nbcopilot.cli.importing import import_lines
 from nbcopilot.config import Config
 from nbcopilot.errors import (
     CellNotFoundError,
@@ -332,7 +333,7 @@ def _write_tests(target: Path, path: Path | None, edit: CellEdit) -> str:
     used = sorted(dependencies.names(source).used & there.defined) or ["*"]
     label, _, rest = source.partition("\n")
     head = f"{label}\n" if is_label(label) else ""
-    files.write(target, f"{head}from {path.stem} import {', '.join(used)}\n\n{rest if head else source}\n".encode())
+    files.write(target, f"{head}{import_lines(path, target, used)}\n\n{rest if head else source}\n".encode())
     return str(target)
 
 

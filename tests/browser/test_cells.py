@@ -149,7 +149,7 @@ def test_magics_run_again_ask_nothing_and_keep_their_cell(page_lab: Any, server:
     assert first["metadata"]["nbcopilot"]["source_cell"] == lab.cells()[1]["id"]
     lab.command("notebook:run-all-cells")
     lab.wait("return JSON.stringify(nb.cells[1].getOutputs()).includes('Answered below')")
-    assert lab.cells()[2]["metadata"] == first["metadata"] and len(lab.cells()) == 4
+    assert lab.cells()[2]["metadata"]["nbcopilot"] == first["metadata"]["nbcopilot"] and len(lab.cells()) == 4
     put(lab, 1, PRIMES.replace("%%generate", "%%generate --again"))
     lab.run(1)
     lab.wait("return nb.cells[2].getMetadata().nbcopilot.group !== args[0]", first["metadata"]["nbcopilot"]["group"])
