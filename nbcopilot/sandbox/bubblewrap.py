@@ -6,14 +6,18 @@ notebook's folder are there read-only; home, /tmp and the scratch folder are emp
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 
-from nbcopilot.sandbox.mounts import Surroundings, hidden
+from nbcopilot.sandbox.mounts import Surroundings
+from nbcopilot.sandbox.worker.visible import Tree
 
 SCRATCH = "/run/scratch"
 HOME = "/run/home"
+FOLDER_BYTES = str(1 << 20)  # of the empty folder that the mounts of visible files are put into
+MAX_MOUNTS, MAX_LINKS = 1000, 200  # what lies beyond is not shown
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin")
 _ETC = (
     "ld.so.cache",
@@ -53,12 +57,50 @@ def command(place: Surroundings, disk_mb: int) -> list[str]:
     line += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     line += ["--size", size, "--tmpfs", "/tmp", "--size", size, "--tmpfs", HOME, "--size", size, "--tmpfs", SCRATCH]
     line += [*_interpreter(place), *_font_cache()]
-    folders = (*place.local, *([place.data] if place.data else []))
-    for folder in folders:
-        line += ["--ro-bind-try", folder, folder, *_masks(folder)]
+    for option in shown(place):
+        line += option
     # Once more what the folders have covered: a `.venv` beside the notebook is hidden, and the interpreter.
-    line += _interpreter(place, below=folders)
+    line += _interpreter(place, below=place.folders)
+    for folder in place.folders:
+        line += ["--remount-ro", os.path.realpath(folder)]
     return [*line, "--remount-ro", "/", "--chdir", SCRATCH]
+
+
+def state(place: Surroundings) -> list[tuple[str, ...]]:
+    """What `shown` rests on: a sandbox in which it is no longer true must start anew."""
+    found = []
+    for option in shown(place):
+        path = option[1]
+        # A file that was replaced is another one; notebooks are, whenever they are saved, and no run needs them.
+        with contextlib.suppress(OSError):
+            if option[0] == "--ro-bind-try" and not path.endswith(".ipynb") and os.path.isfile(path):
+                option = [*option, str(os.stat(path).st_ino)]
+        found.append(tuple(option))
+    return found
+
+
+def shown(place: Surroundings) -> list[list[str]]:
+    """Options that show what is visible of the notebook's folder and the user's modules, and nothing else of them."""
+    options: list[list[str]] = []
+    for folder, found in zip(place.folders, place.trees(), strict=True):
+        options += [["--size", FOLDER_BYTES, "--tmpfs", found.top], *_entries(found, MAX_MOUNTS - len(options))]
+        if found.top != folder:
+            options.append(["--symlink", found.top, folder])
+    return options
+
+
+def _entries(found: Tree, most: int) -> list[list[str]]:
+    """A mount for each visible file, and for each folder in which all is visible one in place of its files."""
+    whole = {path for path, complete in found.folders.items() if complete}
+    tops = [path for path in whole if os.path.dirname(path) not in whole]
+    mounts = [*tops, *(path for path in found.files if os.path.dirname(path) not in whole)]
+    links = [path for path in found.links if os.path.dirname(path) not in whole]
+    kept = [["--ro-bind-try", path, path] for path in sorted(mounts, key=_depth)[: max(0, most)]]
+    return [*kept, *(["--symlink", found.links[path], path] for path in links[:MAX_LINKS])]
+
+
+def _depth(path: str) -> tuple[int, str]:
+    return path.count(os.sep), path
 
 
 def _interpreter(place: Surroundings, below: Sequence[str] = ("/",)) -> Iterator[str]:
@@ -71,17 +113,6 @@ def _interpreter(place: Surroundings, below: Sequence[str] = ("/",)) -> Iterator
             path.startswith(folder.rstrip("/") + "/") for folder in below
         ):
             yield from ("--ro-bind-try", path, path)
-
-
-def _masks(folder: str) -> Iterator[str]:
-    """Options that cover hidden entries and sockets of a folder: .env, .git, .ssh when it is the home folder."""
-    for path in hidden(folder):
-        if os.path.islink(path):
-            continue  # it leads outside what is mounted, or to what is masked itself
-        if os.path.isdir(path):
-            yield from ("--size", "4096", "--tmpfs", path)
-        else:
-            yield from ("--ro-bind", os.devnull, path)
 
 
 def _font_cache() -> Iterator[str]:

@@ -21,7 +21,7 @@ from typing import Any
 from nbcopilot.errors import SandboxUnavailableError
 from nbcopilot.sandbox import bubblewrap
 from nbcopilot.sandbox.mounts import Surroundings, home
-from nbcopilot.sandbox.worker import landlock, scratch
+from nbcopilot.sandbox.worker import landlock, plain, scratch
 
 START_SECONDS = 20.0
 IDLE_SECONDS = 600.0
@@ -37,6 +37,8 @@ class Child:
     def __init__(self, level: str, place: Surroundings, disk_mb: int) -> None:
         self.level = level
         self.owner = os.getpid()
+        self._place = place
+        self._state = bubblewrap.state(place) if level == "bubblewrap" else []
         self._inner = 0
         self._folder = (
             ""  # of our own making; a TemporaryDirectory would be removed by every forked copy of this process
@@ -59,15 +61,13 @@ class Child:
             folder = os.path.join(self._folder, "scratch")
             os.mkdir(folder, 0o700)
             extra, new_home = [], folder
-        listed = [*place.local, *([place.data] if place.data else [])]
         return {
             "level": self.level,
             "scratch": folder,
             "write": extra,
             "wipe": [],
             "data": place.data,
-            "read": [*place.python, os.path.join(place.package, "nbcopilot"), *place.open_entries()],
-            "list": listed,
+            "read": list(place.installed),
             "home": home(),
             "trusted": [*place.python, place.package],
             "local": list(place.local),
@@ -116,10 +116,15 @@ class Child:
     def is_alive(self) -> bool:
         return self.owner == os.getpid() and self._process.poll() is None
 
+    def is_current(self) -> bool:
+        """Whether what is mounted is still what may be seen; where nothing is mounted it is told with each job."""
+        return self.level != "bubblewrap" or self._state == bubblewrap.state(self._place)
+
     def ask(self, request: Mapping[str, Any], blobs: Sequence[bytes], seconds: float) -> dict[str, Any] | None:
         """The child's reply; None when it ended or did not answer in time."""
         deadline = time.monotonic() + seconds
-        head = json.dumps(request).encode("utf-8", "surrogatepass")
+        shown = self._place.shown() if self.level == "landlock" else {}
+        head = json.dumps({**request, "shown": shown}).encode("utf-8", "surrogatepass")
         assert self._process.stdin is not None
         try:
             self._send(struct.pack(">II", len(head), len(blobs)) + head, deadline)
@@ -156,7 +161,7 @@ class Child:
                 if size > MAX_REPLY:
                     return None
         try:
-            reply = json.loads(data[4:])
+            reply = plain.loads(data[4:])
         except ValueError:
             return None
         return reply if isinstance(reply, dict) else None

@@ -82,8 +82,7 @@ def _run_one(
         before = scratch_folder.fill(scratch, place.data)
         settings = {
             "level": LEVEL, "scratch": scratch, "data": place.data, "home": home(), "trusted": list(place.python),
-            "read": [*place.python, *place.search, os.path.join(place.package, "nbcopilot"), *place.open_entries()],
-            "list": [*place.local, *([place.data] if place.data else [])],
+            "read": list(place.installed), "shown": place.shown(),
         }  # fmt: skip
         request = {"limits": limits, "reserved": sorted(work.reserved), "codes": [code]}
         clock, tape = Clock(), Tape(work.limits.output_bytes)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from nbcopilot import _version
-
-MAX_ENTRIES = 2000
+from nbcopilot.sandbox.worker.visible import Tree, tree
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,24 @@ class Surroundings:
     package: str
     search: tuple[str, ...]
 
-    def open_entries(self) -> Iterator[str]:
-        """What may be read below the data and local folders: all but hidden files."""
-        for folder in (*self.local, *([self.data] if self.data else [])):
-            yield from visible(folder)
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The notebook's folder and those of the user's modules, each after those that it lies in."""
+        return tuple(sorted({*self.local, *([self.data] if self.data else [])}))
+
+    @property
+    def installed(self) -> tuple[str, ...]:
+        """What may be read whole: the interpreter, its packages and ours."""
+        return (*self.python, os.path.join(self.package, "nbcopilot"))
+
+    def trees(self) -> list[Tree]:
+        """What may be seen of each of the `folders`, as it is now."""
+        return [tree(folder) for folder in self.folders]
+
+    def shown(self) -> dict[str, list[str]]:
+        """{"files": what may be read in the `folders`, "list": the folders whose names may be listed}."""
+        trees = self.trees()
+        return {"files": [path for found in trees for path in found.files], "list": [found.top for found in trees]}
 
 
 def look(data_dir: Path | None) -> Surroundings:
@@ -58,38 +70,9 @@ def look(data_dir: Path | None) -> Surroundings:
     )
 
 
-def visible(folder: str) -> Iterator[str]:
-    """Entries of a folder that are not hidden; the folder itself when it has none hidden and is no home."""
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)[:MAX_ENTRIES]
-    except OSError:
-        return
-    for entry in entries:
-        if not entry.name.startswith(".") and _is_readable_kind(entry):
-            yield entry.path
-
-
-def hidden(folder: str) -> Iterator[str]:
-    """Hidden entries of a folder, and those that are no files at all (sockets, pipes)."""
-    try:
-        entries = list(os.scandir(folder))[: MAX_ENTRIES * 5]
-    except OSError:
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or not _is_readable_kind(entry):
-            yield entry.path
-
-
 def home() -> str:
     """The user's home folder, resolved."""
     return os.path.realpath(os.path.expanduser("~"))
-
-
-def _is_readable_kind(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir() or entry.is_file()
-    except OSError:
-        return False
 
 
 def _holds_home(path: str) -> bool:

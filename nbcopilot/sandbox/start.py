@@ -8,7 +8,8 @@ Levels, best first. The verdict carries the level; `policy.run_at` says which is
     rlimits     elsewhere (macOS): rlimits and an audit hook in the interpreter
 
 Not covered at any level: faults of the kernel, side channels (timing, load), code that forges its own report, and
-reading what it is shown, which is the notebook's folder without the hidden files at its top. Not covered by `landlock`: seeing the
+reading what it is shown, which are the files of the notebook's folder that are on the list of visible ones
+(`worker/visible.py`: no hidden files, keys or tokens, no links that lead out). Not covered by `landlock`: seeing the
 names and sizes of files (stat) and the list of processes. Not covered by `rlimits`: native code, tampering with the
 interpreter, reading ordinary files, several processes together exceeding the memory limit; use it for code by a
 model that errs, not for code by an enemy. Windows has no level: runs are "not-run" there.
@@ -130,7 +131,9 @@ class Sandbox:
 
     def _ensure(self) -> Child:
         if self._child is not None and self._child.is_alive():
-            return self._child
+            if self._child.is_current():
+                return self._child
+            self._child.kill()
         problems = []
         for level in [self._wanted] if self._wanted else reversed(LEVELS):
             try:

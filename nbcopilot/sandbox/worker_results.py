@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from nbcopilot.execution import DataStep, Elsewhere, FileWrite, Limits, Outcome, RunError, RunReport, Shown, Suggestion
+from nbcopilot.sandbox.worker import plain
 from nbcopilot.verdict import NotRun, NotRunReason
 
 
@@ -24,7 +25,7 @@ def reports(reply: Mapping[str, Any], level: str, count: int, limits: Limits) ->
     setup = answer.get("setup")
     setup = setup if isinstance(setup, dict) else {}
     files = tuple(
-        FileWrite(_text(f.get("path"), 300), int(_number(f.get("bytes"))), f.get("new") is True)
+        FileWrite(_text(f.get("path"), 300), _whole(f.get("bytes")), f.get("new") is True)
         for f in _items(reply.get("files"))
         if isinstance(f, dict)
     )
@@ -32,7 +33,7 @@ def reports(reply: Mapping[str, Any], level: str, count: int, limits: Limits) ->
         "level": level,
         "files": files if count == 1 else (),
         "setup_seconds": _number(setup.get("seconds")),
-        "skipped": tuple(str(name) for name in _items(setup.get("skipped"))),
+        "skipped": _texts(setup.get("skipped")),
     }
     if setup.get("error"):
         failed = read_report({"error": setup["error"], "needs": setup.get("needs")}, {**shared, "ran": False})
@@ -83,7 +84,7 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
         changed=_shown_map(raw.get("changed")),
         deleted=_texts(raw.get("deleted")),
         imported=_texts(raw.get("imported")),
-        plots=int(_number(raw.get("plots"))),
+        plots=_whole(raw.get("plots")),
         seconds=_number(raw.get("seconds")),
         warnings=_texts(raw.get("warnings")),
         timed_out=raw.get("timed_out") is True,
@@ -102,7 +103,7 @@ def _error(raw: Any) -> RunError | None:
     return RunError(
         _text(raw.get("name"), 100) or "Error",
         _text(raw.get("message"), 2000),
-        line if isinstance(line, int) else None,
+        _whole(line) if _is_whole(line) else None,
         _text(raw.get("traceback"), 8000),
         tuple(_suggestion(item) for item in _items(raw.get("suggestions"))[:4] if isinstance(item, dict)),
     )
@@ -115,7 +116,7 @@ def _shown(raw: Any) -> Shown | None:
     return Shown(
         _text(raw.get("type"), 100),
         _text(raw.get("repr"), 4000),
-        tuple(n for n in shape if isinstance(n, int)) if isinstance(shape, list) else None,
+        tuple(n for n in shape[:8] if _is_whole(n)) if isinstance(shape, list) else None,
         _text(raw.get("digest"), 64),
         raw.get("all_nan") is True,
         _texts(raw.get("header_is_data"))[:2],
@@ -124,8 +125,8 @@ def _shown(raw: Any) -> Shown | None:
 
 
 def _pair(raw: Any) -> tuple[int, int] | None:
-    numbers = [item for item in _items(raw) if isinstance(item, int) and not isinstance(item, bool)]
-    return (numbers[0], numbers[1]) if len(numbers) == 2 and max(map(abs, numbers)) < 1 << 63 else None
+    numbers = [item for item in _items(raw) if _is_whole(item)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def _suggestion(raw: dict[str, Any]) -> Suggestion:
@@ -135,10 +136,10 @@ def _suggestion(raw: dict[str, Any]) -> Suggestion:
 
 
 def _step(raw: dict[str, Any]) -> DataStep | None:
-    kind, line = _text(raw.get("kind"), 20), int(_number(raw.get("line")))
+    kind, line = _text(raw.get("kind"), 20), _whole(raw.get("line"))
 
     def count(name: str) -> int:
-        return int(_number(raw.get(name)))
+        return _whole(raw.get(name))
 
     if kind == "join":
         repeats = raw.get("left_repeats") is True and raw.get("right_repeats") is True
@@ -184,11 +185,11 @@ def _outcome(raw: dict[str, Any]) -> Outcome:
 
 
 def _text(raw: Any, limit: int) -> str:
-    return raw[:limit] if isinstance(raw, str) else ""
+    return plain.text(raw[:limit]) if isinstance(raw, str) else ""
 
 
 def _texts(raw: Any) -> tuple[str, ...]:
-    return tuple(item[:500] for item in raw[:200] if isinstance(item, str)) if isinstance(raw, list) else ()
+    return tuple(_text(item, 500) for item in _items(raw)[:200] if isinstance(item, str))
 
 
 def _items(raw: Any) -> list[Any]:
@@ -196,4 +197,15 @@ def _items(raw: Any) -> list[Any]:
 
 
 def _number(raw: Any) -> float:
-    return float(raw) if isinstance(raw, (int, float)) and math.isfinite(raw) else 0.0
+    """A number that is finite in a float, else 0: an integer may have more digits than a float can hold."""
+    if isinstance(raw, float) and math.isfinite(raw):
+        return raw
+    return float(raw) if _is_whole(raw) else 0.0
+
+
+def _whole(raw: Any) -> int:
+    return int(raw) if _is_whole(raw) or (isinstance(raw, float) and abs(raw) < 1 << 53) else 0
+
+
+def _is_whole(raw: Any) -> bool:
+    return isinstance(raw, int) and not isinstance(raw, bool) and abs(raw) < 1 << 63

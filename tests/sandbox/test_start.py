@@ -51,8 +51,11 @@ def test_an_interpreter_in_a_hidden_folder_beside_the_notebook_is_shown(tmp_path
     python.mkdir()
     place = Surroundings((str(python),), (), str(tmp_path), str(tmp_path / "elsewhere"), ())
     line = bubblewrap.command(place, 64)
-    last = {path: at for at, path in enumerate(line) if path in (str(tmp_path), str(python))}
-    assert last[str(python)] > last[str(tmp_path)] and line[last[str(python)] - 2] == "--ro-bind-try"
+    folder = [at for at, path in enumerate(line) if path == str(tmp_path)]
+    shown = max(at for at, path in enumerate(line) if path == str(python))
+    assert line[shown - 2] == "--ro-bind-try"
+    assert line[folder[0] - 1] == "--tmpfs" and line[folder[-1] - 1] == "--remount-ro"
+    assert folder[0] < shown < folder[-1]
 
 
 @pytest.mark.parametrize("level", HERE)

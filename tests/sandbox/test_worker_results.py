@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from typing import Any
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nbcopilot.execution import Limits
+from nbcopilot.sandbox.worker import plain
 from nbcopilot.sandbox.worker_results import read_report, reports
 
 LIMITS = Limits(seconds=3, processes=5, memory_mb=100, disk_mb=10)
@@ -51,3 +58,57 @@ def test_missing_runs_are_filled_up_and_surplus_ones_dropped() -> None:
     assert [r.ok for r in reports(reply, "rlimits", 1, LIMITS)] == [False]
     reply = {"answer": {"setup": None, "runs": [{"ok": True}] * 5}, "files": ["x", {"path": 1}]}
     assert [r.ok for r in reports(reply, "rlimits", 2, LIMITS)] == [True, True]
+
+
+# What JSON can say, also where Python's own reader says more than a number or a text can hold.
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.just(10**400), st.just(-(10**30)), st.floats(), st.text(),
+    st.text(st.characters(categories=["Cs"]), min_size=1),
+)  # fmt: skip
+NAMES = (
+    "answer setup runs ok error needs stdout result created changed deleted imported plots seconds warnings examples steps "
+    "elsewhere kind line left rows matched how before after of lost type repr shape digest epoch_nanoseconds frame text column "
+    "name message traceback suggestions names owner files path bytes new skipped died signal status timed_out"
+)
+FIELDS = st.sampled_from(NAMES.split())
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(FIELDS | st.text(), inner, max_size=6)
+)
+
+
+def harmless(reports_: Any) -> None:
+    """A report can be written, formatted and counted with."""
+    text = json.dumps([asdict(report) for report in reports_], ensure_ascii=False, allow_nan=False)
+    assert text.encode("utf-8")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(FIELDS, VALUES, max_size=8))
+def test_no_answer_breaks_its_reader(raw: dict[str, Any]) -> None:
+    for run in (raw, {"runs": [raw]}, {"setup": raw, "runs": [{"steps": [raw], "elsewhere": [raw], "result": raw}]}):
+        harmless(reports({"answer": run, "files": [raw]}, "landlock", 2, LIMITS))
+        harmless(reports(raw, "landlock", 2, LIMITS))
+    harmless([read_report({"error": raw, "created": raw, "examples": [raw], "needs": raw, **raw}, {})])
+
+
+@settings(max_examples=200, deadline=None)
+@given(VALUES)
+def test_what_is_read_from_the_pipe_is_plain(value: Any) -> None:
+    read = plain.loads(json.dumps(value))
+    assert json.dumps(read, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    assert plain.loads(json.dumps(read)) == read
+
+
+@pytest.mark.parametrize("depth", [plain.MAX_DEPTH + 1, 900, 960, 100_000])
+@pytest.mark.parametrize("brackets", ["[]", "{}"])
+def test_deep_nesting_is_no_answer(depth: int, brackets: str) -> None:
+    opening = brackets[0] if brackets == "[]" else '{"a":'
+    with pytest.raises(ValueError):
+        plain.loads(opening * depth + "1" + brackets[1] * depth)
+
+
+@pytest.mark.parametrize(
+    "text", ["1" + "0" * 400, "1" + "0" * 5000, "-9223372036854775809", "1e999", "NaN", "-Infinity"]
+)
+def test_numbers_that_no_reader_holds_are_none(text: str) -> None:
+    assert plain.loads(f'{{"seconds": {text}}}') == {"seconds": None}

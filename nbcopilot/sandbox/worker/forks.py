@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from nbcopilot.sandbox.worker import plain
 from nbcopilot.sandbox.worker.audit import PAUSED
 
 MAX_ANSWER = 8 << 20  # bytes of JSON; a longer answer is an error, not a truncation
@@ -118,6 +119,6 @@ def parse(data: bytes) -> Any:
     if not data.endswith(b"\n"):
         return None
     try:
-        return json.loads(data)
+        return plain.loads(data)
     except ValueError:
         return None

@@ -26,7 +26,7 @@ _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/opt", "/nix/store", "/e
 def apply(place: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[audit.Watch, str]:
     """Limit this process; returns the record of the hook and the level that is truly in force.
 
-    place: "level", "scratch", "write" and "read" (more folders), "list" (folders whose names may be listed), "home", "trusted".
+    place: "level", "scratch", "write" and "read" (more folders), "shown" (`Surroundings.shown`), "home", "trusted".
     limits: as `report.Limits`. Raises OSError when the level asked for cannot be put in force.
     """
     _set_limits(limits)
@@ -37,7 +37,8 @@ def apply(place: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[audit.Wa
     elif level == "landlock":
         _drop_capabilities()
         read = [*_SYSTEM, *place["read"]]
-        if not landlock.restrict(read, [*writable, "/dev/null", "/dev/full"], place["list"]):
+        shown = place["shown"]
+        if not landlock.restrict(read, [*writable, "/dev/null", "/dev/full"], shown["list"], shown["files"]):
             raise OSError("Landlock could not be put in force")
         alone = os.getpid() if landlock.version() < 6 else None
         if not seccomp.install(signals_to=alone, freeze_modes=True, keep_session=True):

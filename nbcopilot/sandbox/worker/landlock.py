@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import struct
 import sys
 from collections.abc import Iterable
@@ -29,8 +30,12 @@ def version() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str], list_only: Iterable[str] = ()) -> bool:
+def restrict(
+    read: Iterable[str], write: Iterable[str], list_only: Iterable[str] = (), exact: Iterable[str] = ()
+) -> bool:
     """Allow reading below `read`, everything below `write`, listing below `list_only`, nothing else; True when in force.
+
+    exact: further paths to read, and `list_only`, are real ones: nothing is opened when a link leads elsewhere now.
 
     Paths that do not exist are passed over. Cannot be undone, and holds for all children.
     """
@@ -48,9 +53,11 @@ def restrict(read: Iterable[str], write: Iterable[str], list_only: Iterable[str]
     if rules < 0:
         return False
     try:
-        for paths, access in ((read, _READ), (write, every), (list_only, _READ_DIR)):
+        for paths, access, real in (
+            (read, _READ, False), (write, every, False), (list_only, _READ_DIR, True), (exact, _READ, True),
+        ):  # fmt: skip
             for path in paths:
-                _allow(libc, rules, path, access & every)
+                _allow(libc, rules, path, access & every, real=real)
         if libc.prctl(38, 1, 0, 0, 0) != 0:  # PR_SET_NO_NEW_PRIVS
             return False
         return bool(libc.syscall(_RESTRICT, rules, ctypes.c_uint32(0)) == 0)
@@ -58,16 +65,20 @@ def restrict(read: Iterable[str], write: Iterable[str], list_only: Iterable[str]
         os.close(rules)
 
 
-def _allow(libc: ctypes.CDLL, rules: int, path: str, access: int) -> None:
+def _allow(libc: ctypes.CDLL, rules: int, path: str, access: int, *, real: bool) -> None:
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
     try:
-        if not os.path.isdir(path):
+        if real and os.readlink(f"/proc/self/fd/{fd}") != path:
+            return
+        if not stat.S_ISDIR(os.fstat(fd).st_mode):
             access &= _FILE_ONLY
         rule = struct.pack("=Qi", access, fd)
         libc.syscall(_ADD, rules, ctypes.c_uint32(1), ctypes.c_char_p(rule), ctypes.c_uint32(0))
+    except OSError:
+        return
     finally:
         os.close(fd)
 

@@ -6,8 +6,12 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from nbcopilot import paths
+from nbcopilot.errors import UnsafePathError
+from nbcopilot.sandbox.worker.visible import Tree, tree
 
 COPIED_FILE, COPIED_BYTES, COPIED_FILES = 1 << 20, 16 << 20, 300
 
@@ -15,25 +19,27 @@ COPIED_FILE, COPIED_BYTES, COPIED_FILES = 1 << 20, 16 << 20, 300
 def fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
     """Show the notebook's folder in the scratch folder: small files as copies that may be changed, the rest as links.
 
-    Hidden entries at the top are left out. Folders are copied while they are small. Returns the files as they are.
+    Of what is visible only (`visible.tree`). Folders are copied while they are small. Returns the files as they are.
     """
     wipe(scratch)
     os.makedirs(scratch, exist_ok=True)
-    room = Room()
-    for entry in _entries(data) if data and os.path.isdir(data) else []:
-        if not entry.name.startswith(".") and entry.path != scratch:
-            with contextlib.suppress(OSError):
-                _show(entry, os.path.join(scratch, entry.name), room)
+    if data and os.path.isdir(data):
+        found = tree(str(data))
+        inside = os.path.realpath(scratch)
+        room = Room()
+        for path in _top(found):
+            if path != inside:
+                with contextlib.suppress(OSError, UnsafePathError):
+                    _show(found, path, os.path.join(scratch, os.path.basename(path)), room)
     return dict(_files(scratch))
 
 
 class Room:
-    """Bytes and files that may still be copied, and folders that may still be looked into."""
+    """Bytes and files that may still be copied."""
 
     def __init__(self) -> None:
         self.bytes = COPIED_BYTES
         self.files = COPIED_FILES
-        self.looks = 20
 
     def take(self, size: int, files: int = 1) -> bool:
         """Whether there was room, which is then less."""
@@ -44,39 +50,46 @@ class Room:
         return True
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    return sorted(os.scandir(folder), key=lambda entry: entry.name)[:1000]
+def _top(found: Tree) -> list[str]:
+    """The visible entries at the top of the folder, in the order of their names."""
+    every = (*found.files, *found.folders, *found.links)
+    return sorted(path for path in every if os.path.dirname(path) == found.top)[:1000]
 
 
-def _show(entry: os.DirEntry[str], target: str, room: Room) -> None:
-    info = entry.stat()
-    if stat.S_ISREG(info.st_mode):
-        if info.st_size <= COPIED_FILE and room.take(info.st_size):
-            shutil.copyfile(entry.path, target)
-        else:
-            os.symlink(entry.path, target)
-    elif stat.S_ISDIR(info.st_mode):
-        room.looks -= 1
-        sizes = _small_tree(entry.path) if room.looks >= 0 and not entry.is_symlink() else None
-        if sizes is not None and room.take(sum(sizes), len(sizes)):
-            shutil.copytree(entry.path, target, symlinks=True, copy_function=shutil.copyfile)
-        else:
-            os.symlink(entry.path, target)
+def _show(found: Tree, path: str, target: str, room: Room) -> None:
+    real = found.links.get(path, path)
+    if real in found.files:
+        size = found.files[real].st_size
+        if size <= COPIED_FILE and room.take(size):
+            _copy(found.top, real, target)
+            return
+    elif path == real:
+        inner = list(found.below(path))
+        sizes = [found.files[file].st_size for file in inner if file in found.files]
+        if max(sizes, default=0) <= COPIED_FILE and room.take(sum(sizes), len(inner)):
+            _copy_folder(found, path, inner, target)
+            return
+    os.symlink(real, target)
 
 
-def _small_tree(folder: str) -> list[int] | None:
-    """Sizes of all that is in a folder; None when it is too much, or holds what is neither file, folder nor link."""
-    sizes: list[int] = []
-    for root, folders, files in os.walk(folder):
-        if len(sizes) + len(folders) + len(files) > COPIED_FILES:
-            return None
-        sizes += [0] * len(folders)
-        for name in files:
-            info = os.lstat(os.path.join(root, name))
-            if info.st_size > COPIED_FILE or not (stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode)):
-                return None
-            sizes.append(info.st_size)
-    return sizes
+def _copy_folder(found: Tree, folder: str, inner: Sequence[str], target: str) -> None:
+    os.mkdir(target)
+    for path in sorted(inner):  # a folder comes before what it holds
+        copy = os.path.join(target, os.path.relpath(path, folder))
+        with contextlib.suppress(OSError, UnsafePathError):
+            if path in found.folders:
+                os.mkdir(copy)
+            elif path in found.files:
+                _copy(found.top, path, copy)
+            else:
+                os.symlink(found.links[path], copy)
+
+
+def _copy(top: str, path: str, target: str) -> None:
+    """Copy a file that was found below `top`, unless a link has taken its place or that of a folder around it."""
+    content, _ = paths.read(top, path, limit=COPIED_FILE)
+    with open(target, "xb") as file:
+        file.write(content)
 
 
 def _files(folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -109,21 +122,62 @@ def disk_use(folder: str) -> int:
 
 
 def wipe(folder: str) -> bool:
-    """Empty a folder whatever was done to its modes; True when it is empty (or not there)."""
+    """Empty a folder whatever was done to its modes and however deep it is; True when it is empty (or not there)."""
     if not os.path.isdir(folder):
         return True
     with contextlib.suppress(OSError):
         os.chmod(folder, 0o700)
-    for root, folders, _ in os.walk(folder):  # from the top: a folder is opened up before it is entered
-        for name in folders:
-            path = os.path.join(root, name)
-            if not os.path.islink(path):
-                with contextlib.suppress(OSError):
-                    os.chmod(path, 0o700)
-    with contextlib.suppress(OSError):
-        for entry in list(os.scandir(folder)):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                os.unlink(entry.path)
+        if not paths.BY_DESCRIPTOR:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder, exist_ok=True)
+            return not os.listdir(folder)
+        top = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _flatten(top)
+        finally:
+            os.close(top)
     return not os.listdir(folder)
+
+
+def _flatten(top: int) -> None:
+    """Remove all in the open folder: what lies in a folder of it is moved to the top, so that no path is ever long."""
+    number = 0
+    while names := os.listdir(top):
+        left = len(names)
+        for name in names:
+            with contextlib.suppress(OSError):
+                if not stat.S_ISDIR(os.lstat(name, dir_fd=top).st_mode):
+                    os.unlink(name, dir_fd=top)
+                    left -= 1
+                    continue
+                os.chmod(name, 0o700, dir_fd=top)
+                inner = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+                try:
+                    for below in os.listdir(inner):
+                        number += 1
+                        _take(inner, below, top, f"{number:x}-")
+                finally:
+                    os.close(inner)
+                os.rmdir(name, dir_fd=top)
+                left -= 1
+        if left == len(names):
+            return  # nothing of it can be removed
+
+
+def _take(inner: int, name: str, top: int, new: str) -> None:
+    """Remove a file of a folder, or move a folder of it to the top under a new name."""
+    if stat.S_ISDIR(os.lstat(name, dir_fd=inner).st_mode):
+        os.chmod(name, 0o700, dir_fd=inner)  # a folder that is moved is written to
+        os.rename(name, _free(top, new), src_dir_fd=inner, dst_dir_fd=top)
+    else:
+        os.unlink(name, dir_fd=inner)
+
+
+def _free(top: int, name: str) -> str:
+    """A name like this one that nothing at the top has."""
+    while True:
+        try:
+            os.lstat(name, dir_fd=top)
+        except FileNotFoundError:
+            return name
+        name += "-"

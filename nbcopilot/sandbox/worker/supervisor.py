@@ -83,7 +83,9 @@ class Keeper:
             os.setsid()
         os.close(self.reader)
         os.close(self.writer)
-        forks.answer_and_exit(lambda: job.work(request, blobs, self.place, clock), writer)
+        forks.answer_and_exit(
+            lambda: job.work(request, blobs, {**self.place, "shown": request["shown"]}, clock), writer
+        )
 
     def _watch(self, pid: int, reader: int, limits: dict[str, Any], clock: Clock) -> tuple[dict[str, Any], bool]:
         """(the job's answer or why there is none, whether our own input is still open)."""
