@@ -1,10 +1,7 @@
 """The nouns of nbcopilot: frozen values that travel between the stages.
 
-One request runs forward only (docs/architecture.md):
-
-    Task + Notebook -> Context -> Prompt -> Completion -> Candidate -> Verdict -> CellEdit
-
-This module knows only the standard library. Nothing here does work.
+Task + Notebook -> Context -> Prompt -> Completion -> Candidate -> Verdict -> CellEdit (docs/architecture.md).
+Nothing here does work.
 """
 
 from __future__ import annotations
@@ -22,7 +19,6 @@ TaskKind = Literal["generate", "explain", "testgen", "fix", "document", "complet
 CellKind = Literal["code", "markdown", "raw"]
 Role = Literal["code", "explanation", "tests", "summary", "fix"]
 AnswerFormat = Literal["code", "markdown", "text"]
-CheckState = Literal["ok", "failed", "passed", "not-run"]
 
 
 def text_hash(text: str) -> str:

@@ -15,8 +15,8 @@ from nbcopilot.config import effective, with_changes
 from nbcopilot.config_schema import former_names, known
 from nbcopilot.errors import UsageError
 from nbcopilot.magics import background, context_view
+from nbcopilot.magics.delivering import deliver
 from nbcopilot.magics.display import Stream
-from nbcopilot.magics.request import deliver
 from nbcopilot.notebook import document, whereabouts
 from nbcopilot.write import comm, delivery, finishing
 from nbcopilot.write.wire import Answer, Refused

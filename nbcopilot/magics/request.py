@@ -28,71 +28,18 @@ from nbcopilot.events import (
 )
 from nbcopilot.judge import Judge
 from nbcopilot.magics import background, context_view
+from nbcopilot.magics.delivering import deliver
 from nbcopilot.magics.display import Stream, answered_already, problem, summary
 from nbcopilot.task import aim
 from nbcopilot.types import CellEdit, Notebook, Task, Usage
-from nbcopilot.write import clipboard, comm, delivery, diff
+from nbcopilot.write import clipboard, comm, diff
 from nbcopilot.write.answered import Answered, look_up
 from nbcopilot.write.plan import ROLES, request_hash
-from nbcopilot.write.wire import Answer, Asks, Refused
+from nbcopilot.write.wire import Asks
 
 # Options with which a request is put to the model though its answer is there.
 ASKS_ANEW = frozenset({"again", "dry_run", "show_context"})
 NOT_WRITTEN = "Not written, because the checks found a problem: %nbcopilot accept writes it all the same"
-Say = Callable[[str, Mapping[str, str]], None]
-
-
-def deliver(
-    edit: CellEdit,
-    shell: InteractiveShell,
-    config: Config,
-    say: Say,
-    *,
-    overwrite: bool = False,
-    call: comm.Call | None = None,
-) -> str:
-    """Write `edit` by the best way and remember it for undo; the sentence says which way and what it lost.
-
-    What the front end answers comes to `say` as a sentence, with the text to copy when it wrote nothing. Where it
-    keeps silent, that is said, too: nothing counts as written before it was confirmed.
-    """
-    current, running = session.current(), comm.running_cell(shell)
-    answers: list[Answer] = []
-
-    def answered(answer: Answer) -> None:
-        answers.append(answer)
-        if isinstance(answer, Refused):
-            return say(_refused(answer, edit), _kept(answer, edit))
-        current.history.append(session.Write(edit, "comm", confirmed=True))
-        say(delivery.explain(answer, asker=running), {})
-
-    def silent() -> None:
-        if not answers:
-            say(delivery.SILENT, clipboard.bundle(edit))
-
-    made = delivery.deliver(edit, shell, config, on_answer=answered, on_silence=silent, overwrite=overwrite, call=call)
-    if made.route in ("payload", "copy"):
-        current.history.append(session.Write(edit, made.route))
-    return made.sentence
-
-
-def _refused(answer: Refused, edit: CellEdit) -> str:
-    """Why nothing was written; an answer that would replace what the user has edited waits to be accepted."""
-    if answer.reason == "edited":
-        current = session.current()
-        current.pending, current.pending_overwrites = edit, True
-    return delivery.explain(answer)
-
-
-def _kept(answer: Refused, edit: CellEdit) -> Mapping[str, str]:
-    """What stands below a refusal: how the answer differs from the text that was kept, then the text to copy."""
-    shown = clipboard.bundle(edit)
-    if answer.reason != "edited" or not answer.sources:
-        return shown
-    new = "\n\n".join(cell.source for cell in edit.cells)
-    change = diff.cell_diff("\n\n".join(answer.sources).rstrip("\n"), new, "your text, kept", "the new answer")
-    rich = f"<pre style='white-space:pre-wrap'>{html.escape(change)}</pre>{shown['text/html']}"
-    return {"text/plain": f"\n{change}", "text/html": rich}
 
 
 class Stopped(KeyboardInterrupt):
