@@ -38,8 +38,8 @@ _PROGRAMS = frozenset({"apt", "chmod", "git", "jupyter", "nbcopilot", "npm", "pi
 
 def sentence(text: str) -> str:
     """`text` with a capital letter at its start, unless that is code, a path, an option or the name of a program."""
-    first, _, rest = text.partition(" ")
-    is_code = not first.rstrip(",:;").isalpha() or first in _PROGRAMS or rest.startswith("-")
+    first = text.partition(" ")[0]
+    is_code = not first.rstrip(",:;").isalpha() or first in _PROGRAMS
     return text if is_code else text[:1].upper() + text[1:]
 
 

@@ -17,7 +17,7 @@ def changed(units: Sequence[Unit], revision: str, folder: str) -> list[Unit]:
     Raises UsageError when that is no repository or no revision.
     """
     if stores.is_url(folder):
-        raise UsageError("--since needs a git repository", hint="URLs have none: leave --since away")
+        raise UsageError("--since needs a git repository", hint="URLs have none: omit --since")
     if revision.startswith("-"):
         raise UsageError(f"{revision} is not a revision", hint="name a branch, a tag or a commit")
     root = _git(folder, "rev-parse", "--show-toplevel").rstrip("\n")
@@ -35,7 +35,7 @@ def _git(folder: str, *words: str, missing: str = "") -> str:
     except FileNotFoundError as exc:
         if os.path.isdir(folder):
             raise UsageError(
-                "--since needs git, which is not installed", hint="install it, or leave --since away"
+                "--since needs git, which is not installed", hint="install it, or omit --since"
             ) from exc
         raise UsageError(f"{folder} is not there", hint="check the path") from exc
     if done.returncode == 0:
@@ -44,5 +44,5 @@ def _git(folder: str, *words: str, missing: str = "") -> str:
         raise UsageError(f"git knows no revision {missing}", hint="in CI fetch it first: fetch-depth: 0")
     said = " ".join(os.fsdecode(done.stderr).split())
     if "not a git repository" in said:
-        raise UsageError(f"{folder} is in no git repository", hint="leave --since away")
-    raise UsageError(f"git cannot tell what changed: {said[:200]}", hint="leave --since away")
+        raise UsageError(f"{folder} is in no git repository", hint="omit --since")
+    raise UsageError(f"git cannot tell what changed: {said[:200]}", hint="omit --since")

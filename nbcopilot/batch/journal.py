@@ -221,7 +221,7 @@ class Journal:
 
     def _require(self, conditions: Mapping[str, Any]) -> None:
         version, schema, before = self._meta("version"), self._meta("schema"), self._meta("conditions")
-        hint = "leave --resume away to begin anew; what is written already is found and kept"
+        hint = "omit --resume to start again; what is already written is found and kept"
         problem = ""
         if schema != SCHEMA or version != __version__ or not isinstance(before, dict):
             problem = f"the journal in {self.folder} is of nbcopilot {version or 'unknown'}, this is {__version__}"

@@ -156,7 +156,7 @@ def _require_sense(args: argparse.Namespace) -> None:
         raise UsageError(f"--jobs is {args.jobs}", hint="it takes 1 or more")
     for name in ("scheduler", "since"):  # an empty variable of a script must not mean something else
         if getattr(args, name) == "":
-            raise UsageError(f"--{name} is empty", hint="leave it away, or give it a value")
+            raise UsageError(f"--{name} is empty", hint="omit it, or give it a value")
     if args.scheduler and args.jobs > 1:
         raise UsageError("--jobs and --scheduler exclude each other", hint="the cluster decides how many work")
     if args.watts is not None and not 0 < args.watts < 10_000:

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"notebooks": len({node.partition("::")[0] for node in nodes}), **tally.json()}), flush=True)
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
-        how = "leave -k away" if args.k else f"write some: nbcopilot testgen {args.paths[0]} --write"
+        how = "omit -k" if args.k else f"write some: nbcopilot testgen {args.paths[0]} --write"
         raise NotebookNotFoundError("no test cell to run", hint=f"{how}; --all-cells also takes tests that you wrote")
     return {pytest.ExitCode.INTERRUPTED: 130, pytest.ExitCode.USAGE_ERROR: 2}.get(pytest.ExitCode(code), min(code, 1))
 

@@ -99,7 +99,7 @@ def request(
         own = {"prefill": prompt.prefill, "answer": prompt.answer, "language": prompt.language}
         body["nbcopilot"] = {**own, "beams": sampling.beams, **extra}
     elif sampling.beams > 1:
-        raise EngineError(f"{family.name} servers take no beam search", hint="leave --beams away")
+        raise EngineError(f"{family.name} servers take no beam search", hint="omit --beams")
     if prompt.text is not None:
         return "/completions", body | _text(prompt, sampling, family)
     messages = [{"role": m.role, "content": m.content} for m in prompt.messages]

@@ -85,7 +85,7 @@ def _chunks(state: State, asked: schema.Asked) -> Iterator[Chunk]:
         for name in ("logprobs", "echo"):
             wanted = getattr(asked.sampling, name)
             if wanted is not None and wanted is not False and not loaded.info.detail.get(name):
-                raise schema.FieldError(name, f"{loaded.info.id} gives no {name} here", hint=f"leave `{name}` away")
+                raise schema.FieldError(name, f"{loaded.info.id} gives no {name} here", hint=f"omit `{name}`")
         if len(asked.prompts) > 1 and asked.candidates == 1:
             stream = loaded.engine.generate_batch(asked.prompts, asked.sampling)
             with contextlib.closing(cast("Any", stream)):

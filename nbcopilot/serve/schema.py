@@ -140,10 +140,10 @@ def _asked(
 ) -> Asked:
     for name, unused in _REFUSED.items():
         if body.get(name) not in unused:
-            raise FieldError(name, f"`{name}` is not supported by this server", hint="leave it away")
+            raise FieldError(name, f"`{name}` is not supported by this server", hint="omit it")
     echo = _flag(body, "echo")
     if echo and (chat or urgent):
-        raise FieldError("echo", "`echo` is for /v1/completions without a `suffix`", hint="leave it away")
+        raise FieldError("echo", "`echo` is for /v1/completions without a `suffix`", hint="omit it")
     sampling = Sampling(
         temperature=_number(body, "temperature", 1.0, low=0, high=5),
         top_p=_number(body, "top_p", 1.0, low=0, high=1),

@@ -66,7 +66,7 @@ def test_there_is_nothing_to_resume_is_said(tmp_path: Path) -> None:
 
 def test_a_run_with_other_options_is_not_resumed_and_the_difference_is_named(tmp_path: Path) -> None:
     opened(tmp_path, resume=False, model="small", label=True).close(complete=False)
-    with pytest.raises(UsageError, match=r"was another one: model was small, is large\. Leave --resume away"):
+    with pytest.raises(UsageError, match=r"was another one: model was small, is large\. Omit --resume"):
         opened(tmp_path, model="large", label=True)
     opened(tmp_path, resume=False, model="large", label=True).close(complete=True)
 

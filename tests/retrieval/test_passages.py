@@ -63,7 +63,7 @@ def test_only_files_of_the_project_are_read(tmp_path: Path) -> None:
 def test_a_home_folder_is_not_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a.py", "x = 1\n")
     write(tmp_path / "sub" / "b.py", "x = 1\n")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert names(tmp_path) == ["a.py"]
     assert project_root(tmp_path / "sub") == tmp_path / "sub"
 
