@@ -313,7 +313,7 @@ def _require_writable(path: Path | None, kind: str) -> str | None:
     if path is None:
         raise UsageError("--write needs --notebook", hint="name the notebook to write to: --notebook NB.ipynb")
     if path.suffix == ".py":
-        raise UsageError(f"{kind} --write takes a notebook", hint="omit --write to see the answer")
+        raise UsageError("--write takes a notebook", hint="omit --write to see the answer")
     return document.read(path).sha256
 
 

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     config = cells.load_config(args)
     path, name = cells.split_target(args.target)
     if args.write and path.suffix == ".py":
-        raise UsageError("fix --write takes a notebook", hint="say --in-place to edit the file itself")
+        raise UsageError("--write takes a notebook", hint="say --in-place to edit the file itself")
     before = path.read_bytes()
     notebook, target = _failure(args, path, name, config)
     if notebook.error is None and not (name or args.hint) and _shows_errors(notebook):

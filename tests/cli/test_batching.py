@@ -399,7 +399,7 @@ def test_names_that_are_no_text_are_worked_on_and_told(capsys: pytest.CaptureFix
     assert main(["document", str(odd), "--in-place"]) == 0
     assert main(["document", "in", "--check"]) == 1
     assert main(["document", "in", "-o", "out.zip"]) == 1
-    assert "the results are in out.zip.parts" in capsys.readouterr().err and list(Path("out.zip.parts").iterdir())
+    assert "The results are in out.zip.parts" in capsys.readouterr().err and list(Path("out.zip.parts").iterdir())
 
 
 def test_a_full_store_ends_the_run_at_once_and_resume_goes_on(

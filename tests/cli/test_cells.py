@@ -141,7 +141,7 @@ def test_tests_of_a_module_are_written_beside_it_and_never_over_a_file(
         (["explain", "{tmp}/dates.py::parse_dat"], 2, "It has parse_date, Box"),
         (["explain", "{tmp}/latin.py"], 2, "Save it as UTF-8"),
         (["explain", "{tmp}/empty.py"], 2, "has no code"),
-        (["fix", "{tmp}/dates.py", "--write"], 2, "fix --write takes a notebook"),
+        (["fix", "{tmp}/dates.py", "--write"], 2, "--write takes a notebook"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_sentence_with_a_hint_and_its_exit_code(
@@ -196,5 +196,5 @@ def test_a_full_disk_leaves_the_notebook_and_shows_the_answer(
     monkeypatch.setattr(files.os, "fsync", full)
     assert main(["generate", "sum the rows", "--notebook", str(book), "--write"]) == 1
     said = capsys.readouterr()
-    assert "the disk is full" in said.err and "Free some space" in said.err and said.out.strip()
+    assert "the disk is full" in said.err and "free some space" in said.err and said.out.strip()
     assert book.read_bytes() == before and [p.name for p in book.parent.iterdir()] == [book.name]

@@ -109,7 +109,7 @@ def test_one_command_makes_the_table(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_a_file_that_is_no_journal_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(NotebookNotFoundError, match="no journal"):
+    with pytest.raises(NotebookNotFoundError, match="No journal"):
         rows([tmp_path / "none"])
     (tmp_path / "other").write_text("x\n")
     with pytest.raises(UsageError, match="is not a journal"):
