@@ -89,6 +89,8 @@ def _parts(text: str) -> Iterator[str]:
             end -= 1
         if start > at:
             yield _prose("\n".join(lines[at:start]), spans)
+        if token.type == "fence" and token.level > 0:  # its other lines carry the marks of the block around it
+            lines[start] = lines[start].partition(token.markup)[0] + token.markup + _language(token)
         yield _fence(token) if token.type == "fence" and token.level == 0 else "\n".join(lines[start:end])
         at = end
     if at < len(lines):
@@ -99,8 +101,13 @@ def _fence(token: Token) -> str:
     """The block of code between backticks, more of them than stand in it."""
     longest = max((len(run) for run in re.findall(r"`+", token.content)), default=0)
     mark = "`" * max(3, longest + 1)
-    language = re.match(r"[\w+#.-]{0,30}", token.info.strip())
-    return f"{mark}{language[0] if language else ''}\n{token.content.rstrip(chr(10))}\n{mark}"
+    return f"{mark}{_language(token)}\n{token.content.rstrip(chr(10))}\n{mark}"
+
+
+def _language(token: Token) -> str:
+    """What a fence says of its language, without all else."""
+    found = re.match(r"[\w+#.-]{0,30}", token.info.strip())
+    return found[0] if found else ""
 
 
 def _prose(text: str, code: set[str]) -> str:

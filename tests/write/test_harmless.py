@@ -35,6 +35,7 @@ ATTACKS = [
     "<x-y onclick='a()'>z</x-y>", "<details open ontoggle=alert(1)>", "| a |\n|---|\n| ![x](//attacker.example) |", "# ![x](//attacker.example)", "> ![x](//attacker.example)", "1. [x](//attacker.example)",
     "`` ` `` ![x](//attacker.example) `` ` ``", "```\ncode\n``\n![x](//attacker.example)\n```\n![y](//attacker.example)", "    code\n\n![x](//attacker.example)", "*a ![x](//attacker.example)*",
     "&lt;img src=x> ![x](&#47;&#47;attacker.example)", "<base href=//attacker.example>", "<iframe srcdoc='<img src=//attacker.example>'>", "<table background=//attacker.example>", "<br/><img src=x onerror=alert(1)//",
+    ">~~~`", "- ~~~ py\" onload='x'\n  x\n  ~~~", "> ```a<img src=x>\n> x\n> ```",
 ]  # fmt: skip
 LIVE = re.compile(r"<(?!/?(?:p|em|strong|code|pre|ul|ol|li|h[1-6]|blockquote|table|thead|tbody|tr|th|td|hr|br|s|del)\b(?: class=\"language-[\w+#.-]*\"| start=\"\d+\"| style=\"text-align: ?\w+;?\")?\s*/?>)")  # fmt: skip
 
