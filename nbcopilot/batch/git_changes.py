@@ -34,9 +34,7 @@ def _git(folder: str, *words: str, missing: str = "") -> str:
         done = git.run(folder, *words)
     except FileNotFoundError as exc:
         if os.path.isdir(folder):
-            raise UsageError(
-                "--since needs git, which is not installed", hint="install it, or omit --since"
-            ) from exc
+            raise UsageError("--since needs git, which is not installed", hint="install it, or omit --since") from exc
         raise UsageError(f"{folder} is not there", hint="check the path") from exc
     if done.returncode == 0:
         return os.fsdecode(done.stdout)
