@@ -39,6 +39,8 @@ _WHOLE_FENCE = re.compile(
     r"\A\s*(`{3,}|~{3,})[ \t]*(markdown|md|text|txt|)[ \t]*\n(.*?)(?:\n[ \t]*\1[ \t]*)?\s*\Z", re.DOTALL
 )
 
+_DEFINITION = re.compile(r"^(?:(?:async[ \t]+)?def|class)[ \t]+(\w+)\b", re.MULTILINE)
+
 
 def extract(completion: Completion, prompt: Prompt) -> Candidate:
     """The Candidate in a completion; its text is "" when there is nothing usable.
@@ -50,7 +52,7 @@ def extract(completion: Completion, prompt: Prompt) -> Candidate:
 
 
 def _extract(completion: Completion, prompt: Prompt) -> Candidate:
-    opened = _open_part(prompt.prefill)
+    opened = _said_once(_open_part(prompt.prefill), completion.text, prompt.language)
     text = completion.text if _starts_over(opened, completion.text, prompt.language) else opened + completion.text
     cut = completion.finish != "stop"
     if prompt.answer == "text":
@@ -89,6 +91,15 @@ def _starts_over(opened: str, text: str, language: str) -> bool:
     if re.search(r"^[ \t]*(?:```|~~~)", head, re.MULTILINE) or not head.strip():
         return False  # it closed ours first, or opened the same one again
     return not syntax.parses(opened.partition("\n")[2] + head) and not salvage(head)[0]
+
+
+def _said_once(opened: str, text: str, language: str) -> str:
+    """`opened` without an unfinished definition at its end that the model begins again rather than going on with."""
+    again = _DEFINITION.match(text.lstrip("\n"))
+    if again is None or not syntax.is_python(language) or syntax.parses(opened.partition("\n")[2]):
+        return opened
+    begun = list(_DEFINITION.finditer(opened))
+    return opened[: begun[-1].start()] if begun and begun[-1][1] == again[1] else opened
 
 
 # --------------------------------------------------------------------------- code

@@ -64,6 +64,24 @@ def test_a_prefilled_fence_is_part_of_the_answer(tail: str) -> None:
     assert code(F + tail, PREFILLED) == F
 
 
+@pytest.mark.parametrize(
+    ("begun", "said", "kept"),
+    [
+        ("def f(x):\n", "    return x", F),
+        ("def f(x):\n", F, F),
+        ("def f(x):\n", f"\n{F}", F),
+        ("import os\n\ndef f(x):\n    # columns of x: 'a'\n", F, f"import os\n\n{F}"),
+        ("def f(x):\n    return x.groupby('a').agg(", F, F),
+        ("class Pair:\n", "class Pair:\n    a = 1", "class Pair:\n    a = 1"),
+        ("def f(x):\n", "    return g(x)\n\ndef g(x):\n    return x", "def f(x):\n    return g(x)\n\ndef g(x):\n    return x"),
+        ('def f(x):\n    """Give x."""\n', "    return x", 'def f(x):\n    """Give x."""\n    return x'),
+    ],
+)  # fmt: skip
+def test_a_definition_that_was_begun_is_not_there_twice(begun: str, said: str, kept: str) -> None:
+    prompt = Prompt(prefill=f"```python\n{begun}", stop=("\n```",))
+    assert code(said, prompt).strip() == kept
+
+
 def test_code_in_the_prefill_is_kept() -> None:
     prompt = Prompt(prefill="```python\nimport os\n", stop=("\n```",))
     assert code("x = os.getcwd()", prompt) == "import os\nx = os.getcwd()"
