@@ -18,7 +18,7 @@ from nbcopilot.sandbox.worker.describe_value import describe
 from nbcopilot.types import Notebook, Task
 
 pd = pytest.importorskip("pandas")
-CODES = [f"NB22{n}" for n in range(8)]
+CODES = [f"NB22{n}" for n in range(9)]
 
 
 def steps_of(code: str, **names: Any) -> list[dict[str, Any]]:
@@ -86,6 +86,8 @@ def test_values_and_errors_pass_through_and_nothing_stays_wrapped() -> None:
         (DataStep("conversion", 1, 100, 60, examples=("12 €",)), {"NB223"}),
         (DataStep("conversion", 1, 100, 98, examples=("?",)), set()),
         (DataStep("filter", 1, 50, 0), {"NB224"}),
+        (DataStep("filter", 1, 50, 50), {"NB228"}),
+        (DataStep("filter", 1, 10, 10), set()),
         (DataStep("filter", 1, 50, 1), set()),
         (DataStep("filter", 1, 0, 0), set()),
     ],
