@@ -62,19 +62,8 @@ def find_examples(text: str, functions: Mapping[str, tuple[str, ...]]) -> tuple[
             for example in reader(part, functions):
                 key = "".join((example.call if example.kind != "assert" else example.call.split("==")[0]).split())
                 found.setdefault(key.removeprefix("assert"), example)
-    ordered = sorted(_consistent(list(found.values())), key=lambda example: not example.strict)
+    ordered = sorted(found.values(), key=lambda example: not example.strict)
     return tuple(ordered[:MAX_EXAMPLES])
-
-
-def _consistent(found: list[Example]) -> list[Example]:
-    """Without lines of a definition that look like examples: `tri(1) = 3` beside `tri(3) = [1, 3, 2, 8]`."""
-    plain = [e for e in found if e.kind == "equal" and not e.strict]
-    kinds = {_is_container(e.expected) for e in plain}
-    return [e for e in found if e.strict or len(kinds) < 2 or _is_container(e.expected)]
-
-
-def _is_container(source: str) -> bool:
-    return source.startswith(("[", "(", "{", "set(", "dict("))
 
 
 def functions_of(code: str) -> dict[str, tuple[str, ...]]:

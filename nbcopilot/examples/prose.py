@@ -9,7 +9,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from nbcopilot.examples.literals import BUILTINS, call_end, literal, usable, written_out
+from nbcopilot.examples.literals import call_end, literal, usable, written_out
 from nbcopilot.notebook import syntax
 
 Functions = Mapping[str, tuple[str, ...]]
@@ -50,9 +50,6 @@ def calls(text: str, functions: Functions) -> Iterator[Spoken]:
         then = THEN.match(text[end : end + 2000])
         if tree is None or then is None:
             continue
-        words = _with_words_quoted(tree, functions) if then["sign"] in _ARROWS else None
-        if words:
-            call, tree = words, ast.parse(words)
         if not usable(tree, functions, []) or not written_out(tree):
             continue
         expected = literal(then["rest"])
@@ -61,18 +58,7 @@ def calls(text: str, functions: Functions) -> Iterator[Spoken]:
             word = re.match(r"[\"'`]?([A-Za-z_][\w-]*)[\"'`]?\s*(?:$|\n|,|\.)", then["rest"])
             expected = word[1] if word else ""
         if expected:
-            yield call, expected, strict and not words
-
-
-def _with_words_quoted(tree: ast.Module, functions: Functions) -> str | None:
-    """`f("abc")` for `f(abc)`: prose leaves out quotes. None when an argument is no bare word, or a parameter's name."""
-    call = tree.body[0].value if tree.body and isinstance(tree.body[0], ast.Expr) else None
-    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or not call.args or call.keywords:
-        return None
-    words = [a.id for a in call.args if isinstance(a, ast.Name)]
-    if len(words) != len(call.args) or set(words) & ({*functions.get(call.func.id, ())} | functions.keys() | BUILTINS):
-        return None
-    return f"{call.func.id}({', '.join(repr(word) for word in words)})"
+            yield call, expected, strict
 
 
 def inputs(text: str, functions: Functions) -> Iterator[Spoken]:

@@ -90,11 +90,6 @@ def test_for_sentences_become_calls() -> None:
     assert found(text.replace("For", "for"))[0][1:] == ("f(x=150)", '"110"')
 
 
-def test_bare_words_in_arrows_are_texts() -> None:
-    text = "f(a) => False\nf(abcd) => True\nf(x) => the parameter"
-    assert [c for _, c, _ in found(text)] == ["f('a')", "f('abcd')"]
-
-
 def test_docstrings_are_read_with_their_escapes() -> None:
     source = 'def f(x):\n    """Lines.\n\n    >>> f("a\\\\nb")\n    2\n    """\n'
     (example,) = find_examples(source, F)
