@@ -200,8 +200,11 @@ def _finish(job: Job, item: Item, file: NotebookFile) -> Outcome:
     if item.in_place and file.convertible_only and job.writes:
         return Outcome(item.unit, "skipped", read=file.sha256, notes=(_only_new(file),))
     done = finish(file, metadata=job.metadata)
-    notes = [f"{done.requests} request{'s' if done.requests != 1 else ''} made a comment"] if done.requests else []
-    notes += [f"{done.labels} label{'s' if done.labels != 1 else ''} taken off"] if done.labels else []
+    comments = (
+        "1 request turned into a comment" if done.requests == 1 else f"{done.requests} requests turned into comments"
+    )
+    notes = [comments] if done.requests else []
+    notes += [f"{done.labels} label{'s' if done.labels != 1 else ''} removed"] if done.labels else []
     changed = done.data != file.raw
     return Outcome(
         item.unit,

@@ -33,9 +33,13 @@ def run(args: argparse.Namespace) -> int:
 
     report = batching.run(args, Job("audit", writes=False), show)
     if not args.json:
-        print(f"{len(rows)} generated cell(s) in {report.total} notebook(s)", flush=True)
+        print(f"{_count(len(rows), 'generated cell')} in {_count(report.total, 'notebook')}", flush=True)
     rows.sort(key=lambda row: (row.get("path", ""), row.get("cell", 0)))
     return batching.finish(report, args, {"generated": len(rows), "cells": rows})
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _line(row: Mapping[str, Any]) -> str:
@@ -45,6 +49,6 @@ def _line(row: Mapping[str, Any]) -> str:
     said = [f"{name} {value}" for name, value in row["checks"].items() if isinstance(value, str)]
     checks = ", ".join([*said, *tests_in_words(row["checks"].get("tests"))])
     return (
-        f"{row['path']} cell {row['cell']}: {row['role']} by {row['model']} ({row['created']}); {state}; "
+        f"{row['path']} cell #{row['cell']}: {row['role']} by {row['model']} ({row['created']}); {state}; "
         f"{checks or 'not checked'}"
     )

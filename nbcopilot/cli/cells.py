@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.checks.registry import as_json
-from nbcopilot.cli import batching, configured, terminal, testgen
+from nbcopilot.cli import batching, configured, screen, terminal, testgen
 from nbcopilot.cli.importing import import_lines
 from nbcopilot.config import Config
 from nbcopilot.errors import (
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     written = ""
     try:
         if not ready.verdict.ok and config.check and ready.candidate.answer == "code" and (args.write or new_file):
-            print(f"nbcopilot: nothing was written: {_UNWRITTEN[args.command]}", file=sys.stderr)
+            screen.notice(f"nothing was written: {_UNWRITTEN[args.command]}")
         elif new_file is not None:
             written = _write_tests(new_file, path, ready.edit)
         elif path is not None and args.write:
@@ -148,7 +148,7 @@ def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:
     told = ready.confidence.told(args.command, ready.verdict)
     print(verdict_line(ready.verdict) + (f" · {told.words}" if told else ""), file=sys.stderr)
     if written:
-        print(f"written to {written}", file=sys.stderr)
+        print(f"Written to {written}", file=sys.stderr)
 
 
 def split_target(text: str) -> tuple[Path, str]:
@@ -295,7 +295,7 @@ def answer(session: Session, task: Task, notebook: Notebook, *, quiet: bool) -> 
         session.progress = bar
         copilot = session.copilot()
     for notice in session.notices:
-        print(f"nbcopilot: {notice}", file=sys.stderr)
+        screen.notice(notice)
     ready: EditReady | None = None
     live = not quiet and sys.stderr.isatty()
     for event in copilot.stream(task, notebook):

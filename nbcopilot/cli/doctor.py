@@ -29,7 +29,7 @@ _DEVICE = ("device", "computes", "threads", "problem")
 
 def add_parser(commands: Any) -> None:
     """Add `doctor`."""
-    sub = commands.add_parser("doctor", help="Check this machine: hardware, sandbox, and which model would be used.")
+    sub = commands.add_parser("doctor", help="check this machine: hardware, sandbox, and which model would be used")
     sub.add_argument("--model", help="ask for this model instead of the configured one")
     sub.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.checks import registry, wording
-from nbcopilot.cli import cells
+from nbcopilot.cli import cells, screen
 from nbcopilot.config import Config
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 from nbcopilot.events import EditReady
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if notebook.error is None and not (name or args.hint) and _shows_errors(notebook):
         return _nothing(args)
     if notebook.error is None and not args.json:
-        print("nbcopilot: no error and no failing test was found: the code alone is looked at", file=sys.stderr)
+        screen.notice("no error and no failing test was found: the code alone is looked at")
     ready = cells.answer(Session(config), make_task("fix", config, args.hint, target), notebook, quiet=args.json)
     if ready is None:
         return 1
@@ -94,7 +94,7 @@ def _nothing(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"kind": "fix", "ok": True, "diff": "", "verified": False, "written": "", "note": said}))
     else:
-        print(f"nbcopilot: {said}", file=sys.stderr)
+        screen.notice(said)
     return 0
 
 
@@ -118,15 +118,15 @@ def _show(args: argparse.Namespace, ready: EditReady, text: str, written: str, l
         wrong = next(map(registry.message, ready.verdict.errors), "the checks reject it")
         tried = "the best answer is shown" if text else "the model changes nothing"
         unwritten = " and nothing was written" if args.write or args.in_place else ""
-        print(f"nbcopilot: not mended: {tried}{unwritten}: {wrong}", file=sys.stderr)
+        screen.notice(f"not mended: {tried}{unwritten}: {wrong}")
         return
     print(cells.verdict_line(ready.verdict), file=sys.stderr)
     if written:
-        print(f"written to {written}", file=sys.stderr)
+        print(f"Written to {written}", file=sys.stderr)
     elif lock:
-        print(f"nbcopilot: {lock}", file=sys.stderr)
+        screen.notice(lock)
     elif args.in_place:
-        print("nbcopilot: not written, because it is not verified; --no-check writes it all the same", file=sys.stderr)
+        screen.notice("not written, because it is not verified; --no-check writes it all the same")
 
 
 # --------------------------------------------------------------------------- what failed

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from nbcopilot.errors import sentence
 from nbcopilot.printable import printable, printable_with_colours
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ def open_standard_streams() -> None:
     for name, mode in missing.items():
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for good
+
+
+def notice(text: str) -> None:
+    """One sentence to whoever waits, on stderr: stdout is for results."""
+    print(f"nbcopilot: {sentence(text)}", file=sys.stderr, flush=True)
 
 
 def silence_stdout() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from nbcopilot import trust
+from nbcopilot.cli import screen
 from nbcopilot.errors import UsageError
 from nbcopilot.project import FILE, SHARED
 
@@ -34,7 +34,10 @@ def run(args: argparse.Namespace) -> int:
     if args.list:
         return _list(args)
     if not args.folder:
-        raise UsageError("no folder was named", hint="nbcopilot trust FOLDER, or nbcopilot trust --list")
+        raise UsageError(
+            "no folder was named",
+            hint="say which: nbcopilot trust FOLDER; nbcopilot trust --list shows those that are trusted",
+        )
     if args.remove:
         was_trusted = trust.remove(args.folder)
         said = "is no longer trusted" if was_trusted else "was not trusted"
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     made = trust.add(args.folder)
     _say(args, f"{made.folder} is trusted: its settings count in full", {**asdict(made), "trusted": True})
     if not any((Path(made.folder) / name).is_file() for name in (FILE, SHARED)):
-        print(f"nbcopilot: it holds neither {FILE} nor {SHARED}; folders below it are not trusted", file=sys.stderr)
+        screen.notice(f"it holds neither {FILE} nor {SHARED}; folders below it are not trusted")
     return 0
 
 

@@ -47,6 +47,9 @@ def finish(file: NotebookFile, *, metadata: bool = False) -> Finished:
         items.append(done)
     if all(new is old for new, old in zip(items, file.content["cells"], strict=True)):
         return Finished(file.raw)
+    pairs = zip(file.content["cells"], items, strict=True)
+    moved = {text_hash(source_text(old)): text_hash(source_text(new)) for old, new in pairs if new is not old}
+    items = [_in_step(cell, moved) if isinstance(cell, dict) else cell for cell in items]
     return Finished(with_cells(file, items), requests, labels)
 
 
@@ -99,6 +102,16 @@ def _cell(file: NotebookFile, cell: Mapping[str, Any], metadata: bool) -> Mappin
         known = {**record, **identity(kind, text)} if not is_edited(notes or {}, source) else record
         changed["metadata"] = kept if metadata else {**(notes or {}), KEY: known}
     return changed
+
+
+def _in_step(cell: Mapping[str, Any], moved: Mapping[str, str]) -> Mapping[str, Any]:
+    """The cell with the hash of its source as it is now: we changed that one, not the user."""
+    notes = cell.get("metadata") or {}
+    record = ours(notes) if isinstance(notes, dict) else None
+    before = record.get("source_hash") if record is not None else None
+    if not isinstance(before, str) or before not in moved:
+        return cell
+    return {**cell, "metadata": {**notes, KEY: {**(record or {}), "source_hash": moved[before]}}}
 
 
 def _without_lines(source: str) -> str:

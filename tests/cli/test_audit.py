@@ -44,7 +44,7 @@ def test_one_notebook_that_cannot_be_read_does_not_hide_the_others(
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "good.ipynb")
     assert main(["audit", str(tmp_path)]) == 1
     captured = capsys.readouterr()
-    assert "is not JSON" in captured.err and "0 generated cell(s) in 2 notebook(s)" in captured.out
+    assert "is not JSON" in captured.err and "0 generated cells in 2 notebooks" in captured.out
 
 
 @pytest.mark.parametrize("command", ["audit", "replay", "strip", "check"])

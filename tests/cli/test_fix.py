@@ -140,11 +140,11 @@ def test_what_shows_no_fault_is_said_to_be_unverified_or_not_mended(
     path.write_text("def inverse(n):\n    return 1 / n\n")
     assert main(["fix", f"{path}::inverse", "ZeroDivisionError for 0"]) == 1
     said = capsys.readouterr().err
-    assert "no error and no failing test was found" in said
+    assert "No error and no failing test was found" in said
     assert "not verified: the cell as it was does not fail here" in said
     before = path.read_text()
     assert main(["fix", f"{path}::inverse", "ZeroDivisionError for 0", "--in-place"]) == 1
-    assert "not written, because it is not verified" in capsys.readouterr().err and path.read_text() == before
+    assert "Not written, because it is not verified" in capsys.readouterr().err and path.read_text() == before
     assert main(["fix", f"{path}::inverse", "ZeroDivisionError", "--in-place", "--no-check"]) == 1
     assert "(n or 1)" in path.read_text()
 

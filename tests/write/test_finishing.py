@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from cell_builders import provenance
 
+from nbcopilot.batch.tasks import generated
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
 from nbcopilot.notebook.syntax import tree
 from nbcopilot.types import text_hash
@@ -87,6 +88,18 @@ def test_an_edited_cell_stays_edited_and_a_plain_notebook_keeps_its_bytes() -> N
     assert loads(finish(edited).data).cells[0]["metadata"]["nbcopilot"]["cell_hash"] == text_hash(LABELLED)
     plain = notebook(("code", "x = 1", {}), ("raw", "%fix", {}))
     assert finish(plain).data == plain.raw and edit_of(plain) is None
+
+
+@pytest.mark.parametrize("request_cell", ["%%generate\nthe sum", "%%testgen\ndef f(): pass"])
+def test_a_request_that_became_a_comment_is_no_change_of_its_source(request_cell: str) -> None:
+    def outdated(file: NotebookFile) -> list[bool]:
+        return [row["outdated"] for row in generated(file)]
+
+    record = cell_metadata("code", provenance(), source_cell="c0", source_hash=text_hash(request_cell))
+    before = notebook(("code", request_cell, {}), ("code", LABELLED, record))
+    assert outdated(before) == outdated(loads(finish(before).data)) == [False]
+    changed = notebook(("code", f"{request_cell} ", {}), ("code", LABELLED, record))
+    assert outdated(changed) == outdated(loads(finish(changed).data)) == [True]
 
 
 def test_the_edit_of_an_open_notebook_expects_every_cell_as_it_was_saved() -> None:
