@@ -295,7 +295,7 @@ def answer(session: Session, task: Task, notebook: Notebook, *, quiet: bool) -> 
         session.progress = bar
         copilot = session.copilot()
     for notice in session.notices:
-        screen.notice(notice)
+        print(f"nbcopilot: {notice}", file=sys.stderr)
     ready: EditReady | None = None
     live = not quiet and sys.stderr.isatty()
     for event in copilot.stream(task, notebook):

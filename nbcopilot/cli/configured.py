@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from nbcopilot import config as settings
-from nbcopilot.cli import screen
 from nbcopilot.config import Config, Effective
 
 _said: set[str] = set()
@@ -23,5 +23,5 @@ def effective(overrides: Mapping[str, Any]) -> Effective:
     for notice in found.notices:
         if notice not in _said:
             _said.add(notice)
-            screen.notice(notice)
+            print(f"nbcopilot: {notice}", file=sys.stderr)
     return found

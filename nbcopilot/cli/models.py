@@ -132,7 +132,7 @@ def _verify(args: argparse.Namespace, store: Store) -> int:
             if not result.problems:
                 print(f"{result.id}: {result.bytes / 1e6:.0f} MB as pulled")
         if not results:
-            print("no model is pulled")
+            print("No model is pulled")
     return 1 if wrong else 0
 
 

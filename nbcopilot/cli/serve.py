@@ -111,7 +111,7 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"running": found is not None, **(found or {})}))
     else:
-        print(text(found) if found else "no resident engine is running; the first request starts one")
+        print(text(found) if found else "No resident engine is running. The first request starts one")
     return 0 if found else NOT_RUNNING
 
 

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def _list(args: argparse.Namespace) -> int:
     known = trust.folders()
     lines = [f"{one.folder}  (since {one.since}, owner {one.owner})" for one in known]
-    _say(args, "\n".join(lines) or "no folder is trusted", {"folders": [asdict(one) for one in known]})
+    _say(args, "\n".join(lines) or "No folder is trusted", {"folders": [asdict(one) for one in known]})
     return 0
 
 

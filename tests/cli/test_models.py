@@ -74,7 +74,7 @@ def test_verify_of_damaged_bytes_is_exit_1_with_the_way_to_mend_it(
 
 def test_verify_without_models_says_so(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("verify") == 0
-    assert capsys.readouterr().out == "no model is pulled\n"
+    assert capsys.readouterr().out == "No model is pulled\n"
 
 
 def test_verify_of_a_missing_model_is_an_error(tiny: ModelRef, store: Store) -> None:

@@ -71,7 +71,7 @@ def foreground(place: Path) -> Iterator[Foreground]:
 
 def test_status_without_an_engine_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("status") == 3
-    assert "no resident engine is running" in capsys.readouterr().out
+    assert "No resident engine is running" in capsys.readouterr().out
     assert run("status", "--json") == 3
     assert json.loads(capsys.readouterr().out) == {"running": False}
     assert run("stop") == 0

@@ -51,7 +51,7 @@ def test_nothing_is_said_about_a_session_that_is_not_there() -> None:
     environ = {name: value for name, value in os.environ.items() if name != "XDG_RUNTIME_DIR"}
     line = [sys.executable, "-W", "always::UserWarning", "-m", "nbcopilot", "status"]
     done = subprocess.run(line, env=environ, capture_output=True, text=True, timeout=60)
-    assert done.stderr == "" and "no resident engine is running" in done.stdout
+    assert done.stderr == "" and "No resident engine is running" in done.stdout
 
 
 def test_folder_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
