@@ -129,6 +129,8 @@ def start_server(
     runtime = folder / "run"
     runtime.mkdir(mode=0o700, exist_ok=True)
     env.setdefault("NBCOPILOT_RUNTIME_DIR", str(runtime))
+    if "NBCOPILOT_MODEL" not in env:  # a fake one, which some tests slow down: it must not be cut before they stop it
+        env.setdefault("NBCOPILOT_ANSWER_SECONDS", "0")
     news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True, exist_ok=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))

@@ -63,7 +63,7 @@ def test_the_cpu_gets_int8_unless_told_otherwise() -> None:
 def test_memory_is_checked_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "memory", lambda: machine.Memory(8_000_000_000, 1_000_000_000))
     device.require_memory(900_000_000, "m", "cpu")
-    with pytest.raises(OutOfMemoryError, match=r"m needs 2\.0 GB of memory, 1\.0 GB is free"):
+    with pytest.raises(OutOfMemoryError, match=r"M needs 2\.0 GB of memory, 1\.0 GB is free"):
         device.require_memory(2_000_000_000, "m", "cpu")
 
 

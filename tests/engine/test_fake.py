@@ -55,7 +55,7 @@ def test_script_is_given_in_order_and_its_end_is_one_sentence() -> None:
 
 def test_script_may_be_a_function_or_raise() -> None:
     assert said(FakeEngine(script=lambda prompt: prompt.messages[-1].content.upper()), ask("abc")) == ["ABC"]
-    with pytest.raises(EngineUnavailableError, match="gone"):
+    with pytest.raises(EngineUnavailableError, match="Gone"):
         said(FakeEngine(script=[EngineUnavailableError("gone")]), ask("a"))
 
 
