@@ -7,7 +7,10 @@ Levels, best first. The verdict carries the level; `policy.run_at` says which is
     landlock    Linux without bubblewrap: Landlock for files, seccomp for network and signals, rlimits
     rlimits     elsewhere (macOS): rlimits and an audit hook in the interpreter
 
-Not covered at any level: faults of the kernel, side channels (timing, load), code that forges its own report, and
+Examples are judged in a process that the code never ran in (`worker/apart.py`); what else the report says of a run,
+and that a cell of the notebook ran once more to its end, is the word of the process that ran it.
+
+Not covered at any level: faults of the kernel, side channels (timing, load), and
 reading what it is shown, which are the files of the notebook's folder that are on the list of visible ones
 (`worker/visible.py`: no hidden files, keys or tokens, no links that lead out). Not covered by `landlock`: seeing the
 names and sizes of files (stat) and the list of processes. Not covered by `rlimits`: native code, tampering with the

@@ -247,18 +247,37 @@ def _number(value: float) -> str:
 
 
 def close(a: Any, b: Any, *, depth: int = 0) -> bool:
-    """Whether two values are equal, floats within 1e-6 (relative or absolute), also inside containers and arrays."""
-    if isinstance(a, float) or isinstance(b, float):
+    """Whether two values of the same exact type are equal, numbers within 1e-6, also inside containers and arrays.
+
+    Integers and floats agree with one another, and with those of numpy; booleans only with booleans.
+    """
+    a, b = _python_number(a), _python_number(b)
+    if type(a) in (int, float) and type(b) in (int, float):
         try:
-            return math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) or (a != a and b != b)
-        except TypeError:
+            return a == b or math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) or (a != a and b != b)
+        except OverflowError:
             return False
-    if type(a) is type(b) and isinstance(a, (list, tuple)) and depth < 20:
-        return len(a) == len(b) and all(close(x, y, depth=depth + 1) for x, y in zip(a, b, strict=True))
     if isinstance(a, dict) and isinstance(b, dict) and depth < 20:
-        return a.keys() == b.keys() and all(close(a[k], b[k], depth=depth + 1) for k in a)
+        return dict.keys(a) == dict.keys(b) and all(close(a[k], b[k], depth=depth + 1) for k in a)
+    if not _comparable(type(a), type(b)):
+        return False
+    if type(a) in (list, tuple) and depth < 20:
+        return len(a) == len(b) and all(close(x, y, depth=depth + 1) for x, y in zip(a, b, strict=True))
     try:
         same = a == b
         return bool(same.all().all() if hasattr(same, "columns") else same.all() if hasattr(same, "all") else same)
     except Exception:
         return digest(a) == digest(b) != ""
+
+
+def _comparable(a: type, b: type) -> bool:
+    """Whether values of the two types may be equal: one type, or two of one library or of Python's own collections."""
+    if a is b:
+        return True
+    homes = {kind.__module__.split(".")[0] for kind in (a, b)}
+    return len(homes) == 1 and homes <= {"numpy", "pandas", "torch", "collections", "pathlib", "datetime"}
+
+
+def _python_number(value: Any) -> Any:
+    numpy = sys.modules.get("numpy")
+    return value.item() if numpy is not None and isinstance(value, (numpy.number, numpy.bool_, numpy.str_)) else value

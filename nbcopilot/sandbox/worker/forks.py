@@ -27,6 +27,12 @@ class ChildDied(Exception):
         self.status = status
         self.late = late
 
+    def told(self) -> str:
+        """What ended it, in words."""
+        return (
+            signal.Signals(self.signal).name if self.signal else f"exit code {os.waitstatus_to_exitcode(self.status)}"
+        )
+
 
 class Deadline(Protocol):
     """Something that says when it is enough: a Clock, or one with more to look at."""
@@ -41,20 +47,44 @@ def in_child(work: Callable[[], Any], seconds: float, clock: Deadline | None = N
 
     Raises ChildDied.
     """
-    reader, writer = os.pipe()
-    pid = fork()
-    if pid == 0:
+    child = Child(work, seconds, clock)
+    child.end()
+    return child.answer
+
+
+class Child:
+    """A fork that has given its `answer`; with `then` it goes on with that, until `end`. Raises ChildDied."""
+
+    def __init__(
+        self,
+        work: Callable[[], Any],
+        seconds: float,
+        clock: Deadline | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        reader, writer = os.pipe()
+        self._pid = fork()
+        if self._pid == 0:
+            os.close(reader)
+            for inherited in _own_answers:
+                os.close(inherited)  # what decides elsewhere is not for this process to write
+            _own_answers.clear()
+            answer_and_exit(work, writer, then)
+        os.close(writer)
+        data, late = read_all(reader, time.monotonic() + seconds, clock)
         os.close(reader)
-        answer_and_exit(work, writer)
-    os.close(writer)
-    data, late = read_all(reader, time.monotonic() + seconds, clock)
-    os.close(reader)
-    kill(pid)
-    _, status = os.waitpid(pid, 0)
-    answer = parse(data)
-    if answer is None:
-        raise ChildDied(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, status, late)
-    return answer
+        self.answer = parse(data)
+        if self.answer is None:
+            status = self.end()
+            raise ChildDied(os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0, status, late)
+
+    def end(self) -> int:
+        """End the fork and return its exit status."""
+        kill(self._pid)
+        return os.waitpid(self._pid, 0)[1]
+
+
+_own_answers: list[int] = []  # where this process writes its own answer
 
 
 def fork() -> int:
@@ -79,8 +109,9 @@ def kill(pid: int) -> None:
         PAUSED.pop()
 
 
-def answer_and_exit(work: Callable[[], Any], writer: int) -> None:
-    """Write what `work` returns to the pipe and end the process, whatever happens."""
+def answer_and_exit(work: Callable[[], Any], writer: int, then: Callable[[], None] | None = None) -> None:
+    """Write what `work` returns to the pipe, do what comes `then`, and end the process, whatever happens."""
+    _own_answers.append(writer)
     try:
         data = json.dumps(work(), default=str).encode()
         if len(data) <= MAX_ANSWER:
@@ -88,6 +119,8 @@ def answer_and_exit(work: Callable[[], Any], writer: int) -> None:
             view = memoryview(data + b"\n")
             while view:
                 view = view[os.write(writer, view) :]
+            if then is not None:
+                then()
     except BaseException:
         with contextlib.suppress(BaseException):
             import traceback

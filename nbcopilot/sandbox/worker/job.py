@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nbcopilot.sandbox.worker import guard
+from nbcopilot.sandbox.worker.apart import judged_apart
 from nbcopilot.sandbox.worker.describe_value import describe
-from nbcopilot.sandbox.worker.example_judge import judge
 from nbcopilot.sandbox.worker.execute import Effects, Session, new_session
 from nbcopilot.sandbox.worker.forks import ChildDied, in_child
 from nbcopilot.sandbox.worker.output import Clock, Tape
@@ -92,11 +92,15 @@ def _restore(session: Session, name: str, data: bytes) -> bool:
 def run_cell(
     session: Session, job: Mapping[str, Any], code: str, examples: list[dict[str, Any]], alone: Clock | None
 ) -> dict[str, Any]:
-    """The report of one cell, run in a fork; or here, when it is the only one (`alone` is the supervisor's clock)."""
+    """The report of one cell, run in a fork; or here, when it is the only one and nothing is judged afterwards.
+
+    alone: the supervisor's clock, where the cell is the only one.
+    """
     seconds = float(job["limits"]["seconds"])
     each = float(job["limits"]["example_seconds"])
     reserved = frozenset(job.get("reserved", ()))
-    clock = alone or Clock()
+    here = alone is not None and not examples
+    clock = alone if alone is not None and here else Clock()
 
     def whole() -> dict[str, Any]:
         guard.limit_cpu((seconds + each * len(examples)) * 2)
@@ -104,7 +108,7 @@ def run_cell(
         effects = Effects(session, reserved)
         clock.allow(seconds + GRACE)
         report, value = session.run(code, "cell", seconds)
-        clock.allow(AROUND + each * len(examples))
+        clock.allow(AROUND)
         report["stdout"] = session.tape.text()
         report["result"] = describe(value) if value is not None else None
         report.update(effects.collect())
@@ -113,43 +117,30 @@ def run_cell(
             "processes": session.watch.processes,
             "refused": session.watch.refused,
         }
-        report["examples"] = _judge_all(session, examples, each) if report["ok"] else []
         return report
 
-    if alone is not None:
+    if here:
         return whole()
     session.tape.clear()
+    if alone is not None:
+        alone.allow(1e9)  # the job's own limit stands behind
     try:
-        report = in_child(whole, seconds + GRACE + 2 * AROUND + each * len(examples), clock)
+        whole_seconds = seconds + GRACE + 2 * AROUND
+        if examples:
+            report = judged_apart(whole, session, code, examples, (whole_seconds, each), clock)
+        else:
+            report = in_child(whole, whole_seconds, clock)
     except ChildDied as died:
         return ended(died, session.tape.text(), seconds)
-    _empty(".")
+    if alone is None:
+        _empty(".")
     return dict(report)
-
-
-def _judge_all(session: Session, examples: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
-    """Each example in a fork of its own, so that none sees what another did."""
-    judged = []
-    late = 0
-    for example in examples:
-        if late >= 2:
-            why = "not tried: two examples before it did not end"
-            judged.append({"ok": False, "got": "", "error": why, "digest": "", "end": "skipped"})
-            continue
-        try:
-            judged.append(in_child(lambda example=example: judge(example, session.namespace), seconds))  # type: ignore[misc]
-        except ChildDied as died:
-            late += died.late
-            error = f"did not finish in {seconds:g} s" if died.late else f"ended the process ({_death(died)})"
-            end = "time" if died.late else "died"
-            judged.append({"ok": False, "got": "", "error": error, "digest": end, "end": end})
-    return judged
 
 
 def ended(died: ChildDied, stdout: str, seconds: float) -> dict[str, Any]:
     """The report of a run whose process ended without one."""
     killed_for_time = died.late or died.signal == signal.SIGXCPU
-    message = f"did not finish in {seconds:g} s" if killed_for_time else f"the process ended: {_death(died)}"
+    message = f"did not finish in {seconds:g} s" if killed_for_time else f"the process ended: {died.told()}"
     return {
         "ok": False,
         "error": {
@@ -161,12 +152,6 @@ def ended(died: ChildDied, stdout: str, seconds: float) -> dict[str, Any]:
         "timed_out": killed_for_time,
         "stdout": stdout,
     }
-
-
-def _death(died: ChildDied) -> str:
-    if died.signal:
-        return signal.Signals(died.signal).name
-    return f"exit code {os.waitstatus_to_exitcode(died.status)}"
 
 
 def _empty(folder: str) -> None:
