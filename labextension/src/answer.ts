@@ -1,6 +1,6 @@
 /** One answer of the sidebar as a value: `next(answer, event)` is the whole logic, with no view and no notebook. */
 
-import type { IFailure, IFinding, IEdit, ISnippet, ITask, IUsage, ServerEvent } from './wire';
+import type { IConfidence, IFailure, IFinding, IEdit, ISnippet, ITask, IUsage, ServerEvent } from './wire';
 
 /**
  * What is going on: the page reads the notebook, asks the server (which may have to start the model), the server chooses
@@ -38,6 +38,8 @@ export interface ICandidate {
   prose: string;
   complete: boolean;
   check: ICheck | null;
+  /** Whether it does what was asked; null where nothing is said of that. */
+  confidence: IConfidence | null;
   edit: IEdit | null;
   /** One for each cell of the edit. */
   decisions: Decision[];
@@ -194,6 +196,7 @@ function withEdit(answer: IAnswer, event: Extract<ServerEvent, { type: 'edit' }>
   return onCandidate(answer, event, c => ({
     ...c,
     edit,
+    confidence: event.confidence ?? null,
     decisions: edit.cells.map(() => 'open' as const),
     written: edit.cells.map(() => null)
   }));
@@ -213,6 +216,7 @@ function empty(index: number, attempt: number): ICandidate {
     prose: '',
     complete: true,
     check: null,
+    confidence: null,
     edit: null,
     decisions: [],
     written: []

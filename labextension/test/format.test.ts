@@ -24,6 +24,14 @@ it('chips of tests say what the label of the cell says', () => {
   assert.deepEqual(chips(checked({ grounding: 'ok' }), trans).map(chip => chip.text), ['names and numbers ok']);
 });
 
+it('code that ran is not green: how sure it is stands first', () => {
+  const ran = checked({ syntax: 'ok', run: 'passed', examples: 'passed' });
+  assert.deepEqual(chips(ran, trans).map(chip => chip.state), ['plain', 'plain', 'good']);
+  const sure = (state: 'ok' | 'none' | 'bad') => chips({ ...ran, confidence: { text: 'unsure', state } }, trans)[0];
+  assert.deepEqual([sure('ok').state, sure('none').state, sure('bad').state], ['good', 'warn', 'bad']);
+  assert.equal(sure('none').text, 'unsure');
+});
+
 it('the details are words, without what the chips say and without what is nothing', () => {
   const evidence = {
     mended: '`axis=`', empty: 'the result is empty (0 x 2)', seconds: 0.437, setup_seconds: 1.2, prints: 0, creates: ['area', 'mean'], examples: { passed: 2, of: 3 },

@@ -61,7 +61,8 @@ def _edits(
     for attempt, (candidate, verdict) in judged:
         is_best = candidate == best.candidate and verdict == best.verdict
         edit = best.edit if is_best else copilot.plan_edit(task, notebook, prompts[attempt], (candidate, verdict))
-        yield write_edit(edit, candidate.index, attempt, best=is_best)
+        sure = best.confidence.told(task.kind, verdict) if is_best else None
+        yield write_edit(edit, candidate.index, attempt, best=is_best, confidence=sure)
 
 
 # ------------------------------------------------------------------ a whole notebook

@@ -14,6 +14,7 @@ from nbcopilot import config as settings
 from nbcopilot.checks.registry import as_json
 from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
+from nbcopilot.confidence import Confidence
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError, sentence
 from nbcopilot.events import (
     CandidateReady,
@@ -139,10 +140,14 @@ def write_event(event: Event, *, attempt: int = 0, index: int | None = None) -> 
     raise InternalError(f"no message for {type(event).__name__}")
 
 
-def write_edit(edit: CellEdit, index: int, attempt: int, *, best: bool) -> Json:
-    """The line that offers the cells of one candidate. The whole notebook was read, so nothing is left to look up."""
+def write_edit(edit: CellEdit, index: int, attempt: int, *, best: bool, confidence: Confidence | None = None) -> Json:
+    """The line that offers the cells of one candidate. The whole notebook was read, so nothing is left to look up.
+
+    confidence: how sure it is that the best one does what was asked; None where that is not said.
+    """
     message = {**edit_message(edit), "previous": None}
-    return {"type": "edit", "index": index, "attempt": attempt, "best": best, "edit": message}
+    sure = None if confidence is None else {"text": confidence.words, "state": confidence.state}
+    return {"type": "edit", "index": index, "attempt": attempt, "best": best, "edit": message, "confidence": sure}
 
 
 def write_error(error: NbcopilotError) -> Json:

@@ -75,6 +75,9 @@ export interface IChip {
   state: ChipState;
 }
 
+/** Checks that say nothing about whether the answer is what was asked for. */
+const RAN_ONLY = new Set(['syntax', 'names', 'imports', 'run']);
+
 /** Names of checks where the word of the record is not the user's. */
 const checkLabel = (name: string, trans: Words): string => (name === 'grounding' ? trans.__('names and numbers') : name);
 
@@ -85,6 +88,10 @@ export function chips(candidate: ICandidate, trans: Words): IChip[] {
     return [];
   }
   const found: IChip[] = [];
+  const sure = candidate.confidence;
+  if (sure) {
+    found.push({ name: 'confidence', text: sure.text, state: sure.state === 'ok' ? 'good' : sure.state === 'bad' ? 'bad' : 'warn' });
+  }
   for (const [name, state] of Object.entries(check.checks)) {
     if (typeof state === 'string') {
       const label = checkLabel(name, trans);
@@ -113,7 +120,11 @@ function stateOf(name: string, state: string, candidate: ICandidate): ChipState 
   if (state === 'failed') {
     return 'bad';
   }
-  return candidate.check?.findings.some(f => f.check === name && f.severity === 'warning') ? 'warn' : 'good';
+  if (candidate.check?.findings.some(f => f.check === name && f.severity === 'warning')) {
+    return 'warn';
+  }
+  // That code parses and runs does not make it right: no green for it.
+  return RAN_ONLY.has(name) ? 'plain' : 'good';
 }
 
 function testChips(tests: Record<string, unknown>, trans: Words): IChip[] {

@@ -91,6 +91,12 @@ export interface ISnippet {
   tokens: number;
 }
 
+/** How sure it is that an answer does what was asked, in words; "ok" only where that was measured. */
+export interface IConfidence {
+  text: string;
+  state: 'ok' | 'none' | 'bad';
+}
+
 export interface IFinding {
   /** Stable, such as "NB205"; `nbcopilot rule NB205` prints its page. */
   code: string;
@@ -138,7 +144,7 @@ export type ServerEvent =
       level: string;
       evidence: Record<string, unknown>;
     }
-  | { type: 'edit'; index: number; attempt: number; best: boolean; edit: IEdit }
+  | { type: 'edit'; index: number; attempt: number; best: boolean; edit: IEdit; confidence?: IConfidence | null }
   /** Ghost text so far, whole. */
   | { type: 'text'; text: string }
   | { type: 'done'; finish: string; usage: IUsage | null }
