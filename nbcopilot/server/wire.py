@@ -13,8 +13,8 @@ from typing import Any, get_args
 from nbcopilot import config as settings
 from nbcopilot.checks.registry import as_json
 from nbcopilot.checks.wording import evidence_json
-from nbcopilot.config import Config
 from nbcopilot.confidence import Confidence
+from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError, sentence
 from nbcopilot.events import (
     CandidateReady,
