@@ -76,7 +76,9 @@ def _openings(
         next((j for j in state.joins if {j.left, j.right} == {t.name for t in both}), None) if len(both) == 2 else None
     )
     if pair is not None and not both[0].owner and not (chosen and chosen[0].joins):
-        return _text([scaffold.keyed(pair, name)])
+        lines = scaffold.keyed(pair, name)
+        # Facts alone are no beginning: a small model goes on with more of them. They stand in the prompt.
+        return _text([lines]) if any(not line.startswith("#") for line in lines) else ()
     databases = [table for table in both if table.owner]
     if databases:
         return _text([scaffold.of_database(state, databases, _module(state, "pandas"))])

@@ -123,9 +123,7 @@ def _request(context: Context) -> str:
     parts = ["## The request", _ask(task, language, inside=True)] if _inside(context) else [_ask(task, language)]
     if task.kind == "generate":
         if context.grounding.plan:
-            parts.append(
-                "Words of it that mean something here:\n" + "\n".join(f"- {x}" for x in context.grounding.plan)
-            )
+            parts.append("What the request refers to:\n" + "\n".join(f"- {x}" for x in context.grounding.plan))
         parts.append(_instruction(task.instruction, language))
     else:
         parts.append(_fence(source, language))
