@@ -44,6 +44,9 @@ def attempt(name: str, code: str, *open_at: str) -> Attempt:
     return Attempt(name, code, open_at)
 
 
+# The owner of a file may set them; the hook of the weakest level sees no ioctl on a file that may be read.
+INODE_FLAGS = (WEAKEST,)
+
 ATTEMPTS = [
     # ------------------------------------------------------------------ network
     attempt("tcp to this machine", "import socket\nsocket.create_connection(('127.0.0.1', PORT), 1)\nprint('ESCAPED')"),
@@ -138,6 +141,25 @@ ATTEMPTS = [
     attempt("waiting for input", "input('password? ')"),
     attempt("secrets in the environment", "import os\nif 'hunter2' in str(dict(os.environ)): print('ESCAPED')"),
     attempt("a repr without end", "class A:\n    def __repr__(self):\n        while True: pass\nA()"),
+    # ------------------------------------------------------------------ later additions
+    attempt("a datagram from a socket pair", "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendto(b'x', DGRAM)\nprint('ESCAPED')"),
+    attempt("a datagram by message", CTYPES + "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendmsg([b'x'], [], 0, DGRAM)\nprint('ESCAPED')"),
+    attempt("handles handed over", "import socket, os\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\nsocket.send_fds(a, [b'x'], [0], 0, DGRAM)\nprint('ESCAPED')"),
+    attempt("priority of another process", CTYPES + "if libc.setpriority(0, PID, 15) == 0: print('ESCAPED')"),
+    attempt("scheduling of another process", "import os\nos.sched_setscheduler(PID, os.SCHED_IDLE, os.sched_param(0))\nprint('ESCAPED')", WEAKEST),
+    attempt("processors of another process", "import os\nos.sched_setaffinity(PID, {0})\nprint('ESCAPED')", WEAKEST),
+    attempt("input and output of another process", CTYPES + "if syscall(251, 1, PID, (3 << 13)) == 0: print('ESCAPED')"),
+    attempt("watching files outside", CTYPES + "fd = libc.inotify_init()\nif fd >= 0 and libc.inotify_add_watch(fd, OUT.encode(), 0xfff) >= 0: print('ESCAPED')"),
+    attempt("attributes of a file by a new call", CTYPES + "if syscall(469, -100, CANARY.encode(), ctypes.create_string_buffer(32), 24, 0) == 0 or ctypes.get_errno() not in (1, 2, 38, 13): print('ESCAPED')"),
+    attempt("inode flags", "import fcntl, os\nfd = os.open(CANARY, os.O_RDONLY)\nfcntl.ioctl(fd, 0x40086602, (0x40).to_bytes(8, 'little'))\nprint('ESCAPED')", *INODE_FLAGS),
+    attempt("moving pages of another process", CTYPES + "if syscall(279, PID, 0, 0, 0, 0, 0) == 0: print('ESCAPED')"),
+    attempt("a program started by hand", "import _posixsubprocess, os\nr, w = os.pipe()\n_posixsubprocess.fork_exec([b'/bin/sh', b'-c', f'echo x > {OUT}/new.txt'.encode()], [b'/bin/sh'], True, (w,), None, None, -1, -1, -1, -1, -1, -1, r, w, False, False, -1, None, None, None, -1, None, True)\nimport time\ntime.sleep(0.5)"),
+    attempt("a program started by a second copy", "import sys\nsys.modules.pop('_posixsubprocess', None)\nimport _posixsubprocess as p, os\nr, w = os.pipe()\np.fork_exec([b'/bin/sh', b'-c', f'echo x > {OUT}/new.txt'.encode()], [b'/bin/sh'], True, (w,), None, None, -1, -1, -1, -1, -1, -1, r, w, False, False, -1, None, None, None, -1, None, True)\nimport time\ntime.sleep(0.5)"),
+    attempt("a file by an open folder", "import os\nfd = os.open(OUT, os.O_RDONLY)\nos.open('new.txt', os.O_CREAT | os.O_WRONLY, dir_fd=fd)\nprint('ESCAPED')"),
+    attempt("a folder by an open folder", "import os\nfd = os.open(OUT, os.O_RDONLY)\nos.mkdir('new', dir_fd=fd)\nprint('ESCAPED')"),
+    attempt("a removal by an open folder", "import os\nfd = os.open(OUT, os.O_RDONLY)\nos.unlink('canary.txt', dir_fd=fd)\nprint('ESCAPED')"),
+    attempt("many files", "for i in range(400):\n    open(f'f{i:05}', 'w').close()\nfor i in range(30000):\n    open(f'g{i}', 'wb').write(b'x' * 100_000)\nprint('ESCAPED')"),
+    attempt("files in deep folders", "import os\nfor i in range(2000):\n    os.mkdir('d' * 200)\n    os.chdir('d' * 200)\n    open('f', 'wb').write(b'x' * 1_000_000)\nprint('ESCAPED')"),
     attempt("a regex without end", "import re\nre.match('(a+)+$', 'a' * 40 + 'b')"),
 ]  # fmt: skip
 
@@ -198,12 +220,15 @@ def outside(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         listen(socket.AF_INET, ("127.0.0.1", 0), connections),
         listen(socket.AF_UNIX, str(folder / "e.sock"), connections),
     ]
+    datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    datagrams.bind(str(folder / "d.sock"))
+    servers.append(datagrams)
     abstract = f"nbcopilot-test-{uuid.uuid4()}"
     if sys.platform == "linux":
         servers.append(listen(socket.AF_UNIX, "\0" + abstract, connections))
     process = subprocess.Popen(["sleep", "600"], env={**os.environ, "TOKEN": "hunter2"})
     values = {
-        "PORT": servers[0].getsockname()[1], "SOCK": str(folder / "e.sock"), "ABSTRACT": abstract, "PID": process.pid,
+        "PORT": servers[0].getsockname()[1], "SOCK": str(folder / "e.sock"), "DGRAM": str(folder / "d.sock"), "ABSTRACT": abstract, "PID": process.pid,
         "HOME": str(home), "DATA": str(data), "OUT": str(out), "CANARY": str(out / "canary.txt"),
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

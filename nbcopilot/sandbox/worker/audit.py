@@ -35,6 +35,11 @@ _CHANGES = {
     "os.remove": 1, "os.rmdir": 1, "os.mkdir": 1, "os.rename": 2, "os.link": 2, "os.symlink": 2, "os.chmod": 1, "os.chown": 1,
     "os.truncate": 1, "os.utime": 1, "os.setxattr": 1, "os.removexattr": 1, "shutil.rmtree": 1, "os.chflags": 1,
 }  # fmt: skip
+# Where an event has the open folders that its paths are relative to; -1 is none.
+_FOLDERS = {
+    "os.remove": (1,), "os.rmdir": (1,), "os.mkdir": (2,), "os.rename": (2, 3), "os.link": (2, 3), "os.symlink": (2,),
+    "os.chmod": (2,), "os.chown": (3,), "os.utime": (3,),
+}  # fmt: skip
 _NATIVE = frozenset(
     {"ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.cdata", "ctypes.call_function", "ctypes.string_at"}
 )
@@ -100,7 +105,12 @@ def watch(*, refuse: bool, write: Sequence[str] = (), hidden: str = "", trusted:
         elif event in _SIGNAL:
             if not (args and args[0] == os.getpid()):
                 deny("signals to other processes")
+        elif event == "import":
+            if args and args[0] in _CLOSED:
+                deny(f"another process (import {args[0]})")
         elif event in _CHANGES:
+            if any(len(args) > at and args[at] not in (-1, None) for at in _FOLDERS.get(event, ())):
+                deny("a change by an open folder")
             for path in args[: _CHANGES[event]]:
                 if not _below(path, roots):
                     deny(f"a change of {_text(path)}")
@@ -111,8 +121,37 @@ def watch(*, refuse: bool, write: Sequence[str] = (), hidden: str = "", trusted:
         elif event == "os.listdir" and home and args and _is_hidden(args[0], home, free):
             deny(f"reading {_text(args[0])}")
 
+    if refuse:
+        _close_what_raises_no_event(deny)
     sys.addaudithook(hook)
     return seen
+
+
+_CLOSED = frozenset({"_posixsubprocess", "posix"})  # loaded once and changed below; a second copy would be as it was
+
+
+def _close_what_raises_no_event(deny: Callable[[str], None]) -> None:
+    """Refuse what the interpreter does without telling a hook: starting programs by hand, opening by a folder's handle."""
+    import _posixsubprocess
+    import posix
+    import shutil
+    import subprocess
+
+    def fork_exec(*args: object) -> int:
+        deny("another process (_posixsubprocess.fork_exec)")
+        raise PermissionError
+
+    plain_open = posix.open
+
+    def open_(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+        if dir_fd is not None:
+            deny(f"opening {_text(path)} by an open folder")
+        return plain_open(path, flags, mode)
+
+    vars(_posixsubprocess)["fork_exec"] = fork_exec
+    vars(subprocess)["_fork_exec"] = fork_exec
+    vars(posix)["open"] = vars(os)["open"] = open_
+    vars(shutil)["_use_fd_functions"] = False
 
 
 def _opened(

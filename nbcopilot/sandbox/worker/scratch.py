@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -14,6 +15,7 @@ from nbcopilot.errors import UnsafePathError
 from nbcopilot.sandbox.worker.visible import Tree, tree
 
 COPIED_FILE, COPIED_BYTES, COPIED_FILES = 1 << 20, 16 << 20, 300
+COUNTED_FILES, BEYOND = 20_000, 1 << 60
 
 
 def fill(scratch: str, data: Any) -> dict[str, tuple[int, int]]:
@@ -118,7 +120,26 @@ def written(folder: str, before: dict[str, tuple[int, int]]) -> Iterator[dict[st
 
 
 def disk_use(folder: str) -> int:
-    return sum(size for _, (size, _) in _files(folder))
+    """Bytes on disk below a folder; more than any limit when it has too many entries, or too deep ones, to be counted."""
+    total = seen = 0
+    stack = [folder]
+    while stack:
+        try:
+            entries = list(os.scandir(stack.pop()))
+        except OSError as exc:
+            if exc.errno == errno.ENAMETOOLONG:
+                return BEYOND
+            continue
+        seen += len(entries)
+        if seen > COUNTED_FILES:
+            return BEYOND
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                info = entry.stat(follow_symlinks=False)
+                total += info.st_blocks * 512
+                if stat.S_ISDIR(info.st_mode):
+                    stack.append(entry.path)
+    return total
 
 
 def wipe(folder: str) -> bool:

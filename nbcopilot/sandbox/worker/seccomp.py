@@ -1,7 +1,8 @@
 """A seccomp filter by ctypes: system calls that a check never needs and an escape would.
 
 Denied: sockets, ptrace and reading other processes, mounting and new namespaces, kernel keys, bpf, perf, io_uring,
-memory outside the limits (memfd, SysV), raising limits, leaving the session; on request, signals to others and
+memory outside the limits (memfd, SysV), raising limits, leaving the session, messages to an address, priorities and
+placement of processes, watching files, attributes of files, every call newer than this list; on request, signals to others and
 changes of file modes (which Landlock does not cover: they seem to succeed and do nothing).
 Linux on x86-64 and aarch64; elsewhere `install` returns False. Numbers from the kernel's syscall tables.
 """
@@ -32,7 +33,11 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "sethostname": (170, 161), "setdomainname": (171, 162), "syslog": (103, 116), "acct": (163, 89), "quotactl": (179, 60),
     "iopl": (172, None), "ioperm": (173, None), "modify_ldt": (154, None), "vhangup": (153, 58),
     "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143), "setresuid": (117, 147),
-    "setresgid": (119, 149), "setgroups": (116, 159), "capset": (126, 91),
+    "setresgid": (119, 149), "setgroups": (116, 159), "capset": (126, 91), "kexec_file_load": (320, 294),
+    "quotactl_fd": (443, 443), "lsm_set_self_attr": (460, 460), "sendmsg": (46, 211), "sendmmsg": (307, 269),
+    "inotify_init": (253, None), "inotify_init1": (294, 26), "inotify_add_watch": (254, 27),
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
+    "sched_setaffinity": (203, 122), "sched_setattr": (314, 274), "migrate_pages": (256, 238), "move_pages": (279, 239),
 }  # fmt: skip
 _LEAVING = {"setsid": (112, 157), "setpgid": (109, 154)}
 _SIGNALS = {"kill": (62, 129), "tkill": (200, 130), "tgkill": (234, 131), "rt_sigqueueinfo": (129, 138),
@@ -44,11 +49,17 @@ _MODES = {
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
 }  # fmt: skip
 _CLONE, _CLONE3, _PRLIMIT, _IOCTL = (56, 220), (435, 435), (302, 261), (16, 29)
+_SOCKETPAIR, _SENDTO = (53, 199), (44, 206)
+_FIRST_UNKNOWN = 463  # calls from here on came after Linux 6.12; what they may do nobody has looked at for this filter
+# TIOCSTI, TIOCLINUX; FS_IOC_SETFLAGS (64 and 32 bits), FSSETXATTR, SETVERSION (64 and 32 bits), ENABLE_VERITY,
+# SET_ENCRYPTION_POLICY, ADD_ENCRYPTION_KEY, SETFSLABEL
+_IOCTLS = (0x5412, 0x541C, 0x40086602, 0x40046602, 0x401C5820, 0x40087602, 0x40047602, 0x40806685, 0x800C6613,
+           0xC0506617, 0x41009432)  # fmt: skip
 
 _ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 _NEW_NAMESPACES = 0x7E020080  # CLONE_NEWNS|NEWCGROUP|NEWUTS|NEWIPC|NEWUSER|NEWPID|NEWNET|NEWTIME
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _EQUAL, _AND, _RETURN, _ATLEAST = 0x20, 0x15, 0x45, 0x06, 0x35
+_LOAD, _EQUAL, _AND, _RETURN, _ATLEAST, _MASK = 0x20, 0x15, 0x45, 0x06, 0x35, 0x54
 _NR, _ARCH, _ARG = 0, 4, 16  # offsets in struct seccomp_data; arguments are 8 bytes, low word first
 _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP = 38, 22
 
@@ -76,6 +87,7 @@ def _program(column: int, audit_arch: int, *, signals_to: int | None, freeze_mod
     code: list[bytes] = [
         _op(_LOAD, _ARCH), _op(_EQUAL, audit_arch, 1, 0), _op(_RETURN, _KILL),
         _op(_LOAD, _NR), _op(_ATLEAST, 0x40000000, 0, 1), _op(_RETURN, _ERRNO | errno.ENOSYS),  # x32
+        _op(_ATLEAST, _FIRST_UNKNOWN, 0, 1), _op(_RETURN, _ERRNO | errno.ENOSYS),
     ]  # fmt: skip
     denied = {**_NUMBERS, **(_LEAVING if keep_session else {})}
     for name, numbers in denied.items():
@@ -95,7 +107,14 @@ def _program(column: int, audit_arch: int, *, signals_to: int | None, freeze_mod
     # prlimit64 may read limits (third argument NULL), not set them.
     both = [_op(_LOAD, _ARG + 16), _op(_EQUAL, 0, 0, 2), _op(_LOAD, _ARG + 20), _op(_EQUAL, 0, 1, 0)]
     code += _unless(_PRLIMIT[column], both, errno.EPERM)
-    code += _unless(_IOCTL[column], [_op(_LOAD, _ARG + 8), _op(_EQUAL, 0x5412, 0, 1)], errno.EPERM)  # TIOCSTI
+    last = len(_IOCTLS) - 1
+    tests = [_op(_EQUAL, number, last - at, 1 if at == last else 0) for at, number in enumerate(_IOCTLS)]
+    code += _unless(_IOCTL[column], [_op(_LOAD, _ARG + 8), *tests], errno.EPERM)
+    # socketpair gives connected Unix streams (1, 1) only, and sendto has no address (fifth argument NULL).
+    stream = [_op(_LOAD, _ARG), _op(_EQUAL, 1, 0, 3), _op(_LOAD, _ARG + 8), _op(_MASK, 0xF), _op(_EQUAL, 1, 1, 0)]
+    code += _unless(_SOCKETPAIR[column], stream, errno.EACCES)
+    nowhere = [_op(_LOAD, _ARG + 32), _op(_EQUAL, 0, 0, 2), _op(_LOAD, _ARG + 36), _op(_EQUAL, 0, 1, 0)]
+    code += _unless(_SENDTO[column], nowhere, errno.EACCES)
     code.append(_op(_RETURN, _ALLOW))
     return b"".join(code)
 

@@ -14,6 +14,7 @@ import json
 import os
 import select
 import signal
+import stat
 import struct
 import sys
 import time
@@ -181,9 +182,22 @@ def excess(pid: int, limits: dict[str, Any], scratch: str, *, alone: bool = Fals
         return "processes"
     if pages * os.sysconf("SC_PAGE_SIZE") > int(limits["memory_mb"]) << 20:
         return "memory"
-    if not alone and scratch_folder.disk_use(scratch) > int(limits["disk_mb"]) << 20:
+    if not alone and scratch_folder.disk_use(scratch) + _unlinked(pid) > int(limits["disk_mb"]) << 20:
         return "disk"
     return ""
+
+
+def _unlinked(pid: int) -> int:
+    """Bytes of files that the job's processes hold open and have removed, as far as we may look."""
+    found: dict[tuple[int, int], int] = {}
+    for entry in members(pid, False):
+        with contextlib.suppress(OSError):
+            for number in os.listdir(f"/proc/{entry}/fd"):
+                with contextlib.suppress(OSError):
+                    info = os.stat(f"/proc/{entry}/fd/{number}")
+                    if stat.S_ISREG(info.st_mode) and not info.st_nlink:
+                        found[info.st_dev, info.st_ino] = info.st_blocks * 512
+    return sum(found.values())
 
 
 def members(pid: int, alone: bool) -> Iterator[int]:
