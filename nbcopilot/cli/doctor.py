@@ -115,14 +115,10 @@ def _model(values: dict[str, Any], store: Store, free_bytes: int) -> dict[str, A
 
 
 def _remote(url: str, model: str) -> dict[str, Any]:
-    from nbcopilot.engine.remote import RemoteEngine
+    from nbcopilot.engine.outgoing import unreachable
 
     found = {"id": model, "reason": f"served at {url}", "usable": True}
-    engine = RemoteEngine(url, model=model)  # asked the way in which requests go
-    try:
-        problem = engine.reach(3.0)
-    finally:
-        engine.close()
+    problem = unreachable(url, model=model)
     return found | ({"usable": False, "problem": f"{url} does not answer: {problem}"} if problem else {})
 
 

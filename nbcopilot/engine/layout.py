@@ -67,9 +67,9 @@ def check_published(size_of: Callable[[str], TensorSize], shape: ModelConfig) ->
 def check_size(name: str, found: TensorSize, expected: tuple[int, ...], kinds: Iterable[str] = FLOATS) -> None:
     """One tensor against its expected shape and kinds. Raises ModelCorruptError with all three."""
     if found.shape != expected:
-        raise wrong(f"{name} has the shape {_text(found.shape)}, the model's config makes it {_text(expected)}")
+        raise wrong(f"`{name}` has the shape {_text(found.shape)}, the model's config makes it {_text(expected)}")
     if found.kind not in kinds:
-        raise wrong(f"{name} is of type {found.kind}, expected {' or '.join(sorted(kinds))}")
+        raise wrong(f"`{name}` is of type {found.kind}, expected {' or '.join(sorted(kinds))}")
 
 
 # ---------------------------------------------------------------- converted for torch
@@ -143,12 +143,12 @@ def _check_packed_linear(
     bits = bounded(f"bits of {name}", entry.get("bits"), 4, 8)
     for key, wanted in (("n", rows), ("k", k), ("group", group_size(k))):
         if entry.get(key) != wanted or isinstance(entry.get(key), bool):
-            raise wrong(f"{name} has {key} {entry.get(key)!r} in weights.json, the model's shape makes it {wanted}")
+            raise wrong(f"`{name}` has {key} {entry.get(key)!r} in weights.json, the model's shape makes it {wanted}")
     factor = entry.get("factor", 1.0)
     if not isinstance(factor, float) or not 0 < factor < math.inf:
-        raise wrong(f"{name} has factor {factor!r} in weights.json, it must be a number above 0")
+        raise wrong(f"`{name}` has factor {factor!r} in weights.json, it must be a number above 0")
     if bits not in (4, 8):
-        raise wrong(f"{name} has {bits} bits in weights.json, the kernels know 4 and 8")
+        raise wrong(f"`{name}` has {bits} bits in weights.json, the kernels know 4 and 8")
     _check_extent(name, entries, rows * k * bits // 8, file_bytes)
     scales = rows * (k // 32) * 2 if bits == 4 else rows * (k // group_size(k)) * 4
     _check_extent(f"{name}.scale", entries, scales, file_bytes)
@@ -163,7 +163,7 @@ def _check_extent(name: str, entries: dict[str, dict[str, Any]], size: int, file
         raise wrong(f"weights.json has no tensor {name}")
     offset = bounded(f"the offset of {name}", entries[name].get("offset"), 0, file_bytes)
     if offset % 64 or offset + size > file_bytes:
-        raise wrong(f"{name} lies at {offset} with {size} bytes, weights.bin has {file_bytes}")
+        raise wrong(f"`{name}` lies at {offset} with {size} bytes, weights.bin has {file_bytes}")
 
 
 # ---------------------------------------------------------------- at run time
@@ -179,7 +179,7 @@ def check_ids(ids: np.ndarray[Any, np.dtype[Any]], rows: int) -> None:
 def check_finite(name: str, values: np.ndarray[Any, np.dtype[Any]]) -> None:
     """Weights are numbers. Raises ModelCorruptError for NaN and infinity."""
     if values.size and not (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN is both
-        raise wrong(f"{name} holds values that are not finite")
+        raise wrong(f"`{name}` holds values that are not finite")
 
 
 def _text(shape: tuple[int, ...]) -> str:

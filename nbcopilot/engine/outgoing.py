@@ -29,6 +29,15 @@ def engine_at(url: str, *, model: str = "", api_key: str = "", on: bool = True, 
     return RedactingEngine(engine, personal=personal) if on or not urls.is_local(url) else engine
 
 
+def unreachable(url: str, *, model: str = "", seconds: float = 3.0) -> str:
+    """Why the server behind `url` does not answer within so long, asked the way in which requests go; "" when it does."""
+    engine = RemoteEngine(url, model=model)
+    try:
+        return engine.reach(seconds)
+    finally:
+        engine.close()
+
+
 class RedactingEngine:
     """`engine`, which sees every prompt and every text to count without its secrets. See `Engine`."""
 
