@@ -178,17 +178,7 @@ def _equal(example: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, A
     except Exception:
         same = _says_the_same(value, text)  # prose: f("a") -> hello
     else:
-        # ("Venus") is how prose writes a tuple of one.
-        alone = (
-            (expected,)
-            if text.startswith("(") and isinstance(value, tuple) and not isinstance(expected, tuple)
-            else None
-        )
-        same = (
-            close(value, expected)
-            or close(value, alone)
-            or (_is_told_by_text(value, text) and _says_the_same(value, text))
-        )
+        same = close(value, expected) or (_is_told_by_text(value, text) and _says_the_same(value, text))
     return {"ok": same, "got": shown["repr"], "error": "", "digest": shown["digest"]}
 
 
