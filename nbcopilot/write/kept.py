@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+from nbcopilot import places
 from nbcopilot.config import Config
 from nbcopilot.redaction import redact_prompt
 from nbcopilot.types import Message, Prompt
@@ -25,9 +26,7 @@ DAY = 86400.0
 
 def folder() -> Path:
     """Where they are."""
-    from nbcopilot.models.store import cache_folder
-
-    return cache_folder() / "prompts"
+    return places.cache_folder() / "prompts"
 
 
 def keeper(config: Config) -> Callable[[Prompt], None]:

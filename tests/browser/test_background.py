@@ -66,6 +66,9 @@ def test_a_magic_is_back_at_once_and_cells_run_while_it_answers(page_lab: Any) -
     shows(lab, 1, "written below (1 cell), as one undo step")
     stop_button(lab).wait_for(state="detached")
     lab.run(1)
+    shows(lab, 1, "Answered below")
+    lab.notebook("nb.getCell(1).setSource(nb.getCell(1).getSource().replace('%%generate', '%%generate --again'))")
+    lab.run(1)
     shows(lab, 1, "in place of the earlier answer")
     assert len(lab.cells()) == 4
 

@@ -81,7 +81,7 @@ import json, os, sys
 spec = json.loads(sys.argv[1])
 words = spec["how"].split()
 if "missing" in words:
-    for name in ("fsspec", "distributed", "rich", "jupytext", "psutil"):
+    for name in ("fsspec", "distributed", "rich", "jupytext"):
         sys.modules[name] = None
 import traceback
 from nbcopilot.cli.main import main

@@ -55,7 +55,7 @@ def test_weights_of_another_size_are_one_sentence_and_the_engine_lives(tmp_path:
     assert answer("fake")
     before = pid_of(place)
     for _ in range(2):
-        with pytest.raises(ModelCorruptError, match=r"o_proj\.weight has the shape 100000 x 128"):
+        with pytest.raises(ModelCorruptError, match=r"o_proj\.weight` has the shape 100000 x 128"):
             answer(str(folder))
     assert answer("fake") and pid_of(place) == before
 
