@@ -76,7 +76,7 @@ def test_a_magic_is_back_at_once_and_cells_run_while_it_answers(page_lab: Any) -
 def test_tokens_stream_into_the_output_of_their_own_cell(page_lab: Any) -> None:
     lab = page_lab(ENDLESS, "'other'")
     lab.run(1)
-    shows(lab, 1, "def")
+    shows(lab, 1, "return n")
     lab.run(2)
     shows(lab, 2, "other")  # while the answer is still written: there is something to stop
     stop_button(lab).click()
@@ -88,7 +88,7 @@ def test_tokens_stream_into_the_output_of_their_own_cell(page_lab: Any) -> None:
 def test_interrupt_stops_what_runs_beside_the_cells(page_lab: Any) -> None:
     lab = page_lab(ENDLESS)
     lab.run(1)
-    shows(lab, 1, "def")
+    shows(lab, 1, "return n")
     lab.command("notebook:interrupt-kernel")
     shows(lab, 1, "stopped")
     lab.notebook("nb.insertCell(2, { cell_type: 'code', source: '1 + 1' })")
@@ -139,7 +139,7 @@ def test_what_goes_wrong_beside_the_cells_is_said_below_the_cell(page_lab: Any) 
 def test_a_kernel_restart_during_an_answer_says_so(page_lab: Any) -> None:
     lab = page_lab(ENDLESS)
     lab.run(1)
-    shows(lab, 1, "def")
+    shows(lab, 1, "return n")
     lab.notebook("return panel.sessionContext.restartKernel()")
     shows(lab, 1, "the kernel went away before the answer was finished")
     stop_button(lab).wait_for(state="detached")
