@@ -147,12 +147,11 @@ class OneCheck:
 
     def _run(self, subject: Subject, runner: Runner) -> None:
         promised = self._examples()
-        report = runner.run(
-            self.candidate.text + usage_of(self.candidate.text, self.task.grounding.head, self.notebook.names),
-            setup=self.upstream,
-            reserved=self._there(),
-            examples=[example.as_job() for example in promised],
-        )
+        usage = usage_of(self.candidate.text, self.task.grounding.head, self.notebook.names)
+        report = self._ran(runner, self.candidate.text + usage, promised)
+        if usage and not report.ok:
+            # That the function is for the variables of its parameters' names is a guess: it rejects nothing.
+            report = self._ran(runner, self.candidate.text, promised)
         if report.error is not None and report.error.name == "FileNotFoundError" and runner.data_dir:
             report = replace(report, error=_with_files(report.error, runner.data_dir))
         self.report = report
@@ -164,6 +163,10 @@ class OneCheck:
         self.checks["run"] = "passed" if report.ok else "failed"
         self._observe(report, promised)
         self._add(replace(subject, report=report, examples=promised), "run")
+
+    def _ran(self, runner: Runner, code: str, promised: Sequence[Example]) -> RunReport:
+        jobs = [example.as_job() for example in promised]
+        return runner.run(code, setup=self.upstream, reserved=self._there(), examples=jobs)
 
     def _not_run(self, reason: NotRun) -> None:
         self.checks["run"] = "not-run"

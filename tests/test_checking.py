@@ -12,6 +12,7 @@ from nbcopilot.checks.registry import area, hint, message
 from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.judge import Judge
+from nbcopilot.live_state import Grounding
 from nbcopilot.policy import load
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.testgen.offer import offer
@@ -328,3 +329,13 @@ def test_in_a_file_without_a_kernel_what_another_cell_made_is_changed_and_not_cr
     assert evidence_json(Judge(CONFIG).verdict(Candidate("total = 2"), first, book, ()).evidence)["creates"] == [
         "total"
     ]
+
+
+def test_a_function_that_does_not_fit_the_variable_of_its_parameters_name_is_not_rejected() -> None:
+    """`values` of the notebook may be anything: the call on it is a guess."""
+    task = Task("generate", "write mean(values)", grounding=Grounding(head="mean"))
+    book = Notebook((Cell("a", "code", "values = None", executed=1),), names=frozenset({"values"}))
+    found = Judge(CONFIG).verdict(
+        Candidate("def mean(values):\n    return sum(values) / len(values)"), task, book, ["values = None"]
+    )
+    assert found.ok and found.checks["run"] == "passed"
