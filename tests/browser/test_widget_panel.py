@@ -38,7 +38,7 @@ def test_cells_run_while_it_answers_and_stop_ends_it(page_lab: Any, server: Any)
     area = lab.page.locator(".jp-OutputArea").first
     area.locator(".nbc-panel-instruction textarea").fill("write is_prime(n)")
     area.get_by_role("button", name="Generate").click()
-    area.get_by_text("def is_prime").wait_for()
+    area.get_by_text("return n").wait_for()
     lab.notebook("nb.cells[2].setSource('6 * 7')")
     lab.run(2)
     assert lab.cells()[2]["outputs"][0]["data"]["text/plain"] == "42"
