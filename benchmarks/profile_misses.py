@@ -38,7 +38,7 @@ from nbcopilot.engine.jobs import Candidates
 from nbcopilot.engine.local import LocalEngine, load
 from nbcopilot.engine.model import Segment
 from nbcopilot.engine.native import build
-from nbcopilot.types import Prompt, Sampling
+from nbcopilot.inference import Prompt, Sampling
 
 LINEARS = {"&p->l->qkv": "qkv", "&p->l->o": "o", "&p->l->gate_up": "gate_up", "&p->l->down": "down", "&m->head": "head"}
 

@@ -18,7 +18,7 @@ _LAZY = {
     "FakeEngine": "nbcopilot.engine.fake",
     "NbcopilotError": "nbcopilot.errors",
     "Notebook": "nbcopilot.types",
-    "Sampling": "nbcopilot.types",
+    "Sampling": "nbcopilot.inference",
     "Session": "nbcopilot.session",
     "Target": "nbcopilot.types",
     "Task": "nbcopilot.types",

@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from nbcopilot.confidence import Confidence
-from nbcopilot.types import Candidate, CellEdit, Completion, Context, Prompt, Usage
+from nbcopilot.inference import Completion, Prompt, Usage
+from nbcopilot.types import Candidate, CellEdit, Context
 from nbcopilot.verdict import Verdict
 
 

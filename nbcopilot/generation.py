@@ -10,8 +10,8 @@ from dataclasses import replace
 from nbcopilot.deadline import ROWS_AT_HALF_SPEED, Deadline
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.events import Token
+from nbcopilot.inference import Chunk, Completion, Usage
 from nbcopilot.sampling_plan import SampleBatch, is_looping
-from nbcopilot.types import Chunk, Completion, Usage
 
 Answers = list[tuple[SampleBatch, Completion]]
 

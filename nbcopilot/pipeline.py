@@ -23,11 +23,12 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import ContextReady, Done, EditReady, Event, Notice, PromptReady
 from nbcopilot.grounding.ground import ground
+from nbcopilot.inference import Prompt, Usage
 from nbcopilot.judge import Judge
 from nbcopilot.prompts.render import MIN_TOKENS_FOR_EXAMPLES
 from nbcopilot.repair import Repair
 from nbcopilot.task import aim
-from nbcopilot.types import Candidate, CellEdit, Context, Judged, Notebook, Prompt, Task, Usage
+from nbcopilot.types import Candidate, CellEdit, Context, Judged, Notebook, Task
 from nbcopilot.verdict import Verdict
 from nbcopilot.write.plan import plan
 from nbcopilot.write.provenance import RULE, Provenance

@@ -23,11 +23,12 @@ from nbcopilot.errors import EngineError
 from nbcopilot.events import Accepted, CandidateReady, CheckDone, Event, PromptReady
 from nbcopilot.fixes.confirm import confirm
 from nbcopilot.generation import Answers, add_usage, alone_speed, generate, usable
+from nbcopilot.inference import Completion
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import syntax
 from nbcopilot.repair_history import History, Proposal, with_evidence
 from nbcopilot.sampling_plan import SampleBatch, consensus_batches, sample_batches
-from nbcopilot.types import Candidate, Completion, Context, Judged, Notebook, Task
+from nbcopilot.types import Candidate, Context, Judged, Notebook, Task
 from nbcopilot.verdict import Verdict
 
 

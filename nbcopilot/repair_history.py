@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from nbcopilot.inference import Completion, Usage
 from nbcopilot.sampling_plan import SampleBatch
-from nbcopilot.types import Candidate, Completion, Judged, Usage
+from nbcopilot.types import Candidate, Judged
 from nbcopilot.verdict import Verdict
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from nbcopilot.checks import next_cell
 from nbcopilot.examples import functions_of
+from nbcopilot.inference import Prompt, Sampling
 from nbcopilot.prompts.render import render, render_plainly
-from nbcopilot.types import Context, Judged, Notebook, Prompt, Sampling, Task
+from nbcopilot.types import Context, Judged, Notebook, Task
 
 # Temperature of answers that are to differ from the greedy one.
 SPREAD = 0.8

@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from nbcopilot.config import Config
 from nbcopilot.events import Notice
+from nbcopilot.inference import Sampling
 from nbcopilot.notebook import dependencies, syntax
 from nbcopilot.notebook.fault import at_fault, leading_up
 from nbcopilot.notebook.requests import is_request
-from nbcopilot.types import Candidate, Cell, Notebook, Sampling, Target, Task, TaskKind
+from nbcopilot.types import Candidate, Cell, Notebook, Target, Task, TaskKind
 
 
 def make_task(kind: TaskKind, config: Config, instruction: str = "", target: Target | None = None) -> Task:

@@ -191,8 +191,8 @@ def _answer(path: Path) -> None:
     from nbcopilot.engine.native.binding import Library
     from nbcopilot.engine.native_model import NativeModel
     from nbcopilot.engine.tokens import Tokens
+    from nbcopilot.inference import Message, Prompt
     from nbcopilot.models.store import ensure
-    from nbcopilot.types import Message, Prompt
 
     library, reason = device.kernels()
     assert library is not None, reason

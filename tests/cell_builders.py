@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nbcopilot.inference import ModelInfo, Sampling
 from nbcopilot.notebook import document
 from nbcopilot.notebook.document import NotebookFile
-from nbcopilot.types import Candidate, Cell, CellKind, ModelInfo, Notebook, Sampling, Target, Task, TaskKind
+from nbcopilot.types import Candidate, Cell, CellKind, Notebook, Target, Task, TaskKind
 from nbcopilot.verdict import Evidence, Verdict
 from nbcopilot.write.provenance import Provenance
 

@@ -17,7 +17,7 @@ import nbformat
 from jupyter_client.manager import KernelManager
 
 from nbcopilot import __version__
-from nbcopilot.types import text_hash
+from nbcopilot.hashing import text_hash
 from nbcopilot.write.provenance import is_edited
 
 TARGET = "nbcopilot:cells"

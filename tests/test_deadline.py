@@ -14,11 +14,12 @@ from nbcopilot.deadline import Deadline
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.events import Accepted, CandidateReady, CheckDone, Done, EditReady, Event, Notice
 from nbcopilot.generation import Answers, alone_speed, generate, usable
+from nbcopilot.inference import Chunk, Completion, Message, Prompt, Sampling, Usage
 from nbcopilot.pipeline import Copilot
 from nbcopilot.repair import Repair
 from nbcopilot.sampling_plan import SampleBatch
 from nbcopilot.task import make_task
-from nbcopilot.types import Chunk, Completion, Context, Message, Notebook, Prompt, Sampling, Task, Usage
+from nbcopilot.types import Context, Notebook, Task
 
 PROMPT = Prompt(messages=(Message("user", "x"),))
 

@@ -12,7 +12,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
-    {"_version", "errors", "git", "live_state", "printable", "verdict"},
+    {"_version", "errors", "git", "hashing", "live_state", "printable", "verdict"},
+    {"inference"},
     {"types"},
     {"confidence"},
     {"deadline", "events", "execution", "paths", "places", "redaction", "urls"},

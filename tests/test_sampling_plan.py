@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from nbcopilot.inference import Sampling
 from nbcopilot.live_state import Grounding
 from nbcopilot.sampling_plan import consensus_batches, sample_batches
-from nbcopilot.types import Candidate, Cell, Context, Notebook, Sampling, Snippet, Task
+from nbcopilot.types import Candidate, Cell, Context, Notebook, Snippet, Task
 from nbcopilot.verdict import Evidence, Verdict
 
 OPENING = "data = visits.merge(people, left_on='who', right_on='pid', how='left')\n"

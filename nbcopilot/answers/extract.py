@@ -12,8 +12,10 @@ from dataclasses import replace
 
 from nbcopilot.answers.fences import Block, split, strip_prompts
 from nbcopilot.answers.prose import salvage, strip_chatter, whole_sentences
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import Completion, Prompt
 from nbcopilot.notebook import cellnames, syntax
-from nbcopilot.types import Candidate, Completion, Prompt, text_hash
+from nbcopilot.types import Candidate
 
 _SHELL = frozenset(
     {"bash", "sh", "shell", "zsh", "fish", "console", "terminal", "powershell", "cmd", "bat", "shell-session"}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nbcopilot.engine.protocol import Engine
-from nbcopilot.types import Prompt, Sampling, Usage
+from nbcopilot.inference import Prompt, Sampling, Usage
 
 
 class Cancelled(Exception):

@@ -14,10 +14,11 @@ from typing import Any
 from nbcopilot._version import __version__
 from nbcopilot.batch.survey import Group, Survey, described, group_form, group_hash, metadata_of, parts
 from nbcopilot.batch.texts import Options, Text
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import ModelInfo, Sampling
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.labels import labelled
-from nbcopilot.types import ModelInfo, Sampling, text_hash
 from nbcopilot.verdict import Verdict
 from nbcopilot.write.cells import fresh_id
 from nbcopilot.write.harmless import harmless

@@ -15,8 +15,8 @@ from nbcopilot.batch.assemble import Assembly, moved, reusable
 from nbcopilot.batch.survey import Survey, group_hash, survey
 from nbcopilot.batch.texts import Options, Text, Writer
 from nbcopilot.engine.protocol import Engine
+from nbcopilot.inference import Usage
 from nbcopilot.notebook.document import NotebookFile
-from nbcopilot.types import Usage
 from nbcopilot.write.cells import with_cells
 
 

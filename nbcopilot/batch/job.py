@@ -14,7 +14,8 @@ from nbcopilot._version import __version__
 from nbcopilot.batch.texts import Options, Text
 from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, NbcopilotError
-from nbcopilot.types import Role, Usage
+from nbcopilot.inference import Usage
+from nbcopilot.types import Role
 
 Command = Literal["document", "check", "strip", "testgen", "audit", "finish"]
 State = Literal["ok", "failed", "skipped"]

@@ -28,7 +28,7 @@ from nbcopilot.batch import stores
 from nbcopilot.batch.job import Outcome, Part
 from nbcopilot.batch.texts import Text
 from nbcopilot.errors import DiskFullError, NotebookWriteError, UsageError
-from nbcopilot.types import Usage
+from nbcopilot.inference import Usage
 
 FOLDER = ".nbcopilot"
 SCHEMA = 2

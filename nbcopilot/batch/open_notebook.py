@@ -22,8 +22,10 @@ from nbcopilot.batch.texts import Options
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import Usage
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
-from nbcopilot.types import Cell, CellEdit, NewCell, Notebook, Output, Usage, text_hash
+from nbcopilot.types import Cell, CellEdit, NewCell, Notebook, Output
 from nbcopilot.write.provenance import KEY
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from nbcopilot.types import Message, Prompt
+from nbcopilot.inference import Message, Prompt
 
 MAX_OUTPUT = 300
 MAX_OUTLINE = 4

@@ -32,7 +32,7 @@ from nbcopilot.errors import (
     NotebookWriteError,
     UnknownModelError,
 )
-from nbcopilot.types import Usage
+from nbcopilot.inference import Usage
 from nbcopilot.write import pairing
 
 # Faults that the next notebook would meet too.

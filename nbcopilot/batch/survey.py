@@ -24,12 +24,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.normal import PREFIX, forms
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, is_ipython_line, is_magic_call, tree
-from nbcopilot.types import text_hash
 from nbcopilot.write.markdown import headings, prose_words
 from nbcopilot.write.provenance import is_edited, ours
 

@@ -19,10 +19,10 @@ from nbcopilot.batch.survey import survey
 from nbcopilot.batch.testing import targets, write_tests
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import NbcopilotError
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import document as notebooks
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.jsontext import same
-from nbcopilot.types import text_hash
 from nbcopilot.write.cells import strip
 from nbcopilot.write.diff import notebook_diff
 from nbcopilot.write.finishing import finish

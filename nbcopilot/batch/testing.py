@@ -14,11 +14,12 @@ from typing import Any
 from nbcopilot.checks import registry
 from nbcopilot.config import Config
 from nbcopilot.engine.protocol import Engine
+from nbcopilot.inference import Usage
 from nbcopilot.notebook import dependencies
 from nbcopilot.notebook.document import NotebookFile
 from nbcopilot.pipeline import Copilot
 from nbcopilot.task import make_task
-from nbcopilot.types import Cell, CellEdit, Notebook, Target, Usage
+from nbcopilot.types import Cell, CellEdit, Notebook, Target
 from nbcopilot.write.cells import edited
 from nbcopilot.write.provenance import checked, is_edited, is_same, ours
 

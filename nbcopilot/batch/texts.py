@@ -20,13 +20,14 @@ from nbcopilot.batch.language_detection import spoken_language
 from nbcopilot.batch.prompting import Page
 from nbcopilot.batch.survey import Group, Survey, metadata_of
 from nbcopilot.engine.protocol import Engine
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import Prompt
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.language import cell_language
 from nbcopilot.notebook.outputs import short
 from nbcopilot.redaction import redact
-from nbcopilot.types import Prompt, text_hash
 from nbcopilot.write.grounding import Facts, facts, ground
 from nbcopilot.write.markdown import headings, sentences
 from nbcopilot.write.provenance import ours

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from nbcopilot.notebook import syntax
@@ -92,6 +92,15 @@ def uses(code: str, language: str = "python") -> tuple[Use, ...]:
     reader.visit(tree)
     unique = {(use.kind, use.line, use.call): use for use in reader.found}
     return tuple(sorted(unique.values(), key=lambda use: use.line))
+
+
+def first_uses(code: str, language: str, kinds: Collection[str]) -> Iterator[Use]:
+    """The first use of each of `kinds` in the code, in order of appearance; nothing is read when there are none."""
+    seen: set[str] = set()
+    for use in uses(code, language) if kinds else ():
+        if use.kind in kinds and use.kind not in seen:
+            seen.add(use.kind)
+            yield use
 
 
 def _cell_magic_uses(magic: str, code: str) -> Iterator[Use]:

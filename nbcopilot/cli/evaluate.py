@@ -165,9 +165,9 @@ def _systems(
     from nbcopilot.evaluation.memo import MemoEngine
     from nbcopilot.evaluation.runner import Reference
     from nbcopilot.evaluation.systems import make_systems
+    from nbcopilot.inference import ModelInfo
     from nbcopilot.sandbox import start
     from nbcopilot.session import Session
-    from nbcopilot.types import ModelInfo
 
     named = (
         "model",

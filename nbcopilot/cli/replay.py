@@ -21,6 +21,8 @@ from nbcopilot.config_schema import FIELDS, convert
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ConfigError, ModelNotFoundError, NbcopilotError, UnknownModelError
 from nbcopilot.events import PromptReady
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import Completion, Prompt, Sampling
 from nbcopilot.models.catalog import entries
 from nbcopilot.notebook import document
 from nbcopilot.notebook.labels import unlabelled
@@ -28,7 +30,7 @@ from nbcopilot.pipeline import Copilot
 from nbcopilot.sampling_plan import is_looping
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
-from nbcopilot.types import Cell, Completion, Notebook, Prompt, Sampling, Target, TaskKind, text_hash
+from nbcopilot.types import Cell, Notebook, Target, TaskKind
 from nbcopilot.write import diff, kept
 from nbcopilot.write.provenance import ours, public_id
 

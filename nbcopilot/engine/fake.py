@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from nbcopilot.engine.fake_answers import answer
 from nbcopilot.errors import ConfigError, ContextOverflowError, EngineUnavailableError
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling, TokenScore, Usage
+from nbcopilot.inference import Chunk, ModelInfo, Prompt, Sampling, TokenScore, Usage
 
 Script = Sequence[str | BaseException] | Callable[[Prompt], str]
 

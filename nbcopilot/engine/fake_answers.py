@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nbcopilot.engine import begun
+from nbcopilot.inference import Message, Prompt
 from nbcopilot.notebook import syntax
-from nbcopilot.types import Message, Prompt, TaskKind
+from nbcopilot.types import TaskKind
 
 FENCE = re.compile(r"(`{3,})([\w+-]*)[^\n]*\n(.*?)(?:\n\1|\Z)", re.DOTALL)
 NAME = re.compile(r"[A-Za-z_]\w*")

@@ -17,7 +17,7 @@ from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.request import Request, Writer
 from nbcopilot.engine.sampling import Sampler, log_softmax
 from nbcopilot.engine.tokens import Tokens
-from nbcopilot.types import TokenScore
+from nbcopilot.inference import TokenScore
 
 # Prompt tokens computed in one step: long enough for full speed, short enough (a quarter of a second for the 0.5b
 # on two cores) for an inline completion to get in between and for an interrupt to be felt.

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError
-from nbcopilot.types import Candidate, Prompt, Sampling
+from nbcopilot.inference import Prompt, Sampling
+from nbcopilot.types import Candidate
 
 # Texts that are read, of those in their given order: each costs the prefill of a cell.
 MAX_TEXTS = 16

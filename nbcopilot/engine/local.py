@@ -24,10 +24,10 @@ from nbcopilot.engine.prefix import PrefixCache
 from nbcopilot.engine.request import Request
 from nbcopilot.engine.scheduler import Scheduler
 from nbcopilot.errors import ContextOverflowError, OutOfMemoryError
+from nbcopilot.inference import Chunk, ModelInfo, Prompt, Sampling
 from nbcopilot.models.catalog import human_bytes
 from nbcopilot.models.fetch import Progress
 from nbcopilot.models.store import LocalModel, ensure
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
 
 # What the keys and values of running answers may take, beside those that are kept for later (`cache_mb`); one
 # answer as long as the model's context always has room.

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from nbcopilot.types import Chunk
+from nbcopilot.inference import Chunk
 
 BATCH_WORKERS = 32
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from nbcopilot import urls
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.engine.remote import RemoteEngine
+from nbcopilot.inference import Chunk, ModelInfo, Prompt, Sampling
 from nbcopilot.redaction import redact, redact_prompt
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
 
 # Texts of a session that come again: earlier cells, the system message, the pieces that are counted.
 REMEMBERED = 512

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol, runtime_checkable
 
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
+from nbcopilot.inference import Chunk, ModelInfo, Prompt, Sampling
 
 
 @runtime_checkable

@@ -27,7 +27,7 @@ from nbcopilot.engine import wire
 from nbcopilot.engine.merging import merged
 from nbcopilot.engine.remote_answer import Answer
 from nbcopilot.errors import EngineError, EngineUnavailableError, NbcopilotError, UnknownModelError
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling
+from nbcopilot.inference import Chunk, ModelInfo, Prompt, Sampling
 
 CONNECT_SECONDS = 5.0
 # The prompt is read before the first token: minutes for a long one on a small machine.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from nbcopilot.engine import wire
-from nbcopilot.types import Chunk, Prompt, Usage
+from nbcopilot.inference import Chunk, Prompt, Usage
 
 
 class Answer:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from nbcopilot.engine.stopping import StopFilter
 from nbcopilot.engine.tokens import TextStream, Tokens
-from nbcopilot.types import Chunk, Sampling, TokenScore, Usage
+from nbcopilot.inference import Chunk, Sampling, TokenScore, Usage
 
 
 @dataclass(eq=False)

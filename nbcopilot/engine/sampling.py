@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nbcopilot.engine.model import Array
-from nbcopilot.types import Sampling
+from nbcopilot.inference import Sampling
 
 
 class Sampler:

@@ -16,7 +16,7 @@ from nbcopilot.engine.healing import MOST_BACK, Vocabulary, spelled
 from nbcopilot.engine.templating import Template, TemplateRefused
 from nbcopilot.engine.tokenizer_file import open_tokenizer, read_chat
 from nbcopilot.errors import EmptyPromptError, EngineError
-from nbcopilot.types import Message, Prompt
+from nbcopilot.inference import Message, Prompt
 
 # prefix, suffix, middle: Qwen and StarCoder 2, StarCoder, DeepSeek, Code Llama, CodeGemma.
 _FILL = [

@@ -20,7 +20,7 @@ from nbcopilot.errors import (
     NbcopilotError,
     UnknownModelError,
 )
-from nbcopilot.types import Prompt, Sampling, TokenScore, Usage
+from nbcopilot.inference import Prompt, Sampling, TokenScore, Usage
 
 # OpenAI's own limit; some servers refuse more. The rest is applied on this side.
 MAX_STOPS = 4

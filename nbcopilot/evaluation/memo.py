@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot.engine.protocol import Engine
-from nbcopilot.types import Chunk, ModelInfo, Prompt, Sampling, TokenScore, Usage
+from nbcopilot.inference import Chunk, ModelInfo, Prompt, Sampling, TokenScore, Usage
 
 
 class Stopped(Exception):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nbcopilot.types import Cell, Message, Notebook, Prompt, Task
+from nbcopilot.inference import Message, Prompt
+from nbcopilot.types import Cell, Notebook, Task
 
 # chapyter and CoML quote at most this many words of an output.
 OUTPUT_WORDS = 100

@@ -18,7 +18,7 @@ from nbcopilot._version import __version__
 from nbcopilot.evaluation import metrics
 from nbcopilot.evaluation.peers import PEERS
 from nbcopilot.evaluation.tasks import Result
-from nbcopilot.types import ModelInfo
+from nbcopilot.inference import ModelInfo
 
 
 def figures(results: Sequence[Result]) -> dict[str, Any]:

@@ -23,12 +23,13 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.peers import PEERS, wording
 from nbcopilot.events import Accepted, Done, EditReady
+from nbcopilot.inference import Message, Prompt, Sampling, Usage
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import syntax
 from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.task import make_task, upstream
-from nbcopilot.types import Candidate, CellEdit, Judged, Message, Notebook, Prompt, Sampling, Task, Usage
+from nbcopilot.types import Candidate, CellEdit, Judged, Notebook, Task
 from nbcopilot.verdict import Verdict
 
 # A fenced block, closed or cut off at the end of the answer; and one that is closed for certain.

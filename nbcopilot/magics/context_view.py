@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 
+from nbcopilot.inference import Prompt
 from nbcopilot.notebook.profile.wording import join_text
-from nbcopilot.types import Context, Prompt
+from nbcopilot.types import Context
 
 
 def render(context: Context | None, prompt: Prompt | None = None) -> tuple[str, str]:

@@ -16,8 +16,8 @@ from nbcopilot.checks.wording import why
 from nbcopilot.confidence import Confidence
 from nbcopilot.errors import NbcopilotError, sentence, sentences
 from nbcopilot.events import Notice
+from nbcopilot.inference import Usage
 from nbcopilot.printable import printable
-from nbcopilot.types import Usage
 from nbcopilot.verdict import Diagnostic, Verdict
 from nbcopilot.write.provenance import marks
 

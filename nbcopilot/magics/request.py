@@ -26,12 +26,13 @@ from nbcopilot.events import (
     PromptReady,
     Token,
 )
+from nbcopilot.inference import Usage
 from nbcopilot.judge import Judge
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.delivering import deliver
 from nbcopilot.magics.display import Stream, answered_already, problem, summary
 from nbcopilot.task import aim
-from nbcopilot.types import CellEdit, Notebook, Task, Usage
+from nbcopilot.types import CellEdit, Notebook, Task
 from nbcopilot.write import clipboard, comm, diff
 from nbcopilot.write.answered import Answered, look_up
 from nbcopilot.write.plan import ROLES, request_hash

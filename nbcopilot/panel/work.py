@@ -14,12 +14,13 @@ from nbcopilot.batch.open_notebook import Documented, Progress, document_open
 from nbcopilot.config import Config
 from nbcopilot.errors import InternalError, NbcopilotError
 from nbcopilot.events import CheckDone, Done, EditReady, Event, PromptReady
+from nbcopilot.inference import Prompt
 from nbcopilot.judge import Judge
 from nbcopilot.notebook import live, targets
 from nbcopilot.pipeline import Copilot
 from nbcopilot.session import Session
 from nbcopilot.task import make_task
-from nbcopilot.types import CellEdit, Judged, Notebook, Prompt, Target, Task, TaskKind
+from nbcopilot.types import CellEdit, Judged, Notebook, Target, Task, TaskKind
 
 Heard = Event | NbcopilotError | Progress | Documented
 Listener = Callable[[Heard], None]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nbcopilot.types import Prompt
+from nbcopilot.inference import Prompt
 
 
 def render(

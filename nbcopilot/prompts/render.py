@@ -12,9 +12,10 @@ import re
 from collections.abc import Sequence
 
 from nbcopilot.checks import registry
+from nbcopilot.inference import Message, Prompt
 from nbcopilot.notebook import syntax
 from nbcopilot.prompts.templates import EXAMPLES, GROUNDED_CELLS, KINDS, NEXT_CELLS, SYSTEM
-from nbcopilot.types import Candidate, Context, Message, Prompt, Snippet, Task
+from nbcopilot.types import Candidate, Context, Snippet, Task
 from nbcopilot.verdict import Diagnostic, Verdict
 
 # Tokens of a context beside which there is room for worked examples too.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nbcopilot.types import AnswerFormat, TaskKind
+from nbcopilot.inference import AnswerFormat
+from nbcopilot.types import TaskKind
 
 SYSTEM = (
     "You are nbcopilot, a careful programming assistant inside a Jupyter notebook. "

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from nbcopilot.inference import Message, Prompt
 from nbcopilot.redaction.redact import redact, redact_pair
-from nbcopilot.types import Message, Prompt
 
 
 def redact_prompt(prompt: Prompt, *, personal: bool = False, clean: Callable[[str], str] | None = None) -> Prompt:

@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from nbcopilot.errors import EngineUnavailableError
+from nbcopilot.inference import Chunk, Usage
 from nbcopilot.serve import schema, shapes
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.responses import EventStream, known, nothing, peer, problem, stopping
 from nbcopilot.serve.state import State
-from nbcopilot.types import Chunk, Usage
 
 
 class Answer(Response):

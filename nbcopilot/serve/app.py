@@ -23,12 +23,12 @@ from starlette.types import ASGIApp
 
 from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
+from nbcopilot.inference import ModelInfo
 from nbcopilot.serve import inline, schema, shapes
 from nbcopilot.serve.answer import Answer
 from nbcopilot.serve.guard import Guard
 from nbcopilot.serve.responses import body_of, check_model, is_private, known, problem, refusal, state_of
 from nbcopilot.serve.state import State
-from nbcopilot.types import ModelInfo
 
 
 def build(state: State) -> ASGIApp:

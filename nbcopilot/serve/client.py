@@ -26,9 +26,9 @@ from nbcopilot.config import Config
 from nbcopilot.engine import wire
 from nbcopilot.engine.remote import BROKEN, RemoteEngine, Server
 from nbcopilot.errors import EngineUnavailableError, NbcopilotError
+from nbcopilot.inference import ModelInfo, Usage
 from nbcopilot.serve import runtime
 from nbcopilot.serve.complete import Gap, Suggestion
-from nbcopilot.types import ModelInfo, Usage
 
 START_SECONDS = 30.0
 # A process that runs answers a look at once; one that is suspended or swaps is noticed after this.

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, cast, runtime_checkable
 
 from nbcopilot.engine.protocol import Engine
+from nbcopilot.inference import Chunk, Prompt, Sampling, Usage
 from nbcopilot.prompts import fim
 from nbcopilot.serve.end_of_suggestion import Place, is_doubtful, is_outside, is_wrong, least_indent, worth
 from nbcopilot.serve.fitting import fit
-from nbcopilot.types import Chunk, Prompt, Sampling, Usage
 
 # Characters, not tokens: a keystroke must not wait for a tokenizer. 3 to 4 characters are a token of code.
 BEFORE_CHARACTERS = 6000

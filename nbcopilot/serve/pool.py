@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineUnavailableError, OutOfMemoryError
-from nbcopilot.types import ModelInfo
+from nbcopilot.inference import ModelInfo
 
 # How a client says that it takes what is there.
 ANY = ("", "default")

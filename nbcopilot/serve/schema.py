@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbcopilot.errors import UsageError
+from nbcopilot.inference import Message, Prompt, Sampling
 from nbcopilot.serve.complete import Gap
 from nbcopilot.serve.fair_queue import PRIORITIES
-from nbcopilot.types import Message, Prompt, Sampling
 
 # OpenAI's default for text completions; for chat the server's own setting holds.
 TEXT_TOKENS = 16

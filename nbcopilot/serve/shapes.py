@@ -17,8 +17,8 @@ from nbcopilot.errors import (
     UnknownModelError,
     UsageError,
 )
+from nbcopilot.inference import Chunk, ModelInfo, TokenScore, Usage
 from nbcopilot.serve.schema import Asked, FieldError
-from nbcopilot.types import Chunk, ModelInfo, TokenScore, Usage
 
 # The one table from errors to HTTP status; what is not here is 500.
 STATUS: tuple[tuple[type[NbcopilotError], int], ...] = (

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbcopilot.inference import Usage
 from nbcopilot.serve.complete import Completer
 from nbcopilot.serve.fair_queue import LIMITS, FairQueue
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.pool import Pool
-from nbcopilot.types import Usage
 
 
 @dataclass(eq=False)

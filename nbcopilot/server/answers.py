@@ -12,11 +12,12 @@ from typing import Any, cast
 
 from nbcopilot.batch.open_notebook import Progress, document_open
 from nbcopilot.events import Accepted, CheckDone, Done, EditReady, Notice, PromptReady
+from nbcopilot.inference import Prompt
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
 from nbcopilot.task import aim
-from nbcopilot.types import Candidate, Judged, Notebook, Prompt, Task
+from nbcopilot.types import Candidate, Judged, Notebook, Task
 from nbcopilot.verdict import Verdict
 
 

@@ -17,12 +17,12 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from nbcopilot.errors import EngineUnavailableError, InternalError, NbcopilotError, UsageError
+from nbcopilot.inference import Usage
 from nbcopilot.server.answers import answer
 from nbcopilot.server.completion import complete
 from nbcopilot.server.state import State
 from nbcopilot.server.wire import Json, read_completion, read_request, write_error
 from nbcopilot.server.worker import Feed
-from nbcopilot.types import Usage
 
 log = logging.getLogger("nbcopilot.server")
 # More than this many requests at once is a page gone wild, not a user.

@@ -17,13 +17,14 @@ from nbcopilot._version import __version__
 from nbcopilot.config import Config, Effective
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError, NbcopilotError, UsageError
+from nbcopilot.inference import Usage
 from nbcopilot.models.catalog import ModelRef, entries
 from nbcopilot.models.store import Store
 from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer
 from nbcopilot.server.wire import Json, write_error
 from nbcopilot.session import Session
-from nbcopilot.types import Notebook, Usage
+from nbcopilot.types import Notebook
 
 # What the first-run guide offers; the rest of the catalog is a line in the settings away.
 OFFERED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from nbcopilot.errors import NbcopilotError
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import document, whereabouts
-from nbcopilot.types import Cell, Notebook, Task, text_hash
+from nbcopilot.types import Cell, Notebook, Task
 from nbcopilot.write.plan import request_hash, written_before
 from nbcopilot.write.provenance import is_edited, ours
 

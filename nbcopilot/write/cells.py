@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from nbcopilot.errors import CellNotFoundError, EditConflictError
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
 from nbcopilot.notebook.jsontext import parse
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.notebook.splice import splice
-from nbcopilot.types import CellEdit, CellKind, Role, text_hash
+from nbcopilot.types import CellEdit, CellKind, Role
 from nbcopilot.write.provenance import KEY, is_edited, ours
 
 

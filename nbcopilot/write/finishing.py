@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, tree
-from nbcopilot.types import CellEdit, CellKind, NewCell, text_hash
+from nbcopilot.types import CellEdit, CellKind, NewCell
 from nbcopilot.write.cells import with_cells
 from nbcopilot.write.provenance import KEY, identity, is_edited, ours
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from nbcopilot import places
 from nbcopilot.config import Config
+from nbcopilot.inference import Message, Prompt
 from nbcopilot.redaction import redact_prompt
-from nbcopilot.types import Message, Prompt
 
 MOST = 500
 DAY = 86400.0

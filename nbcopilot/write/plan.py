@@ -13,10 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from nbcopilot.config import Config
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.labels import labelled, unlabelled
 from nbcopilot.notebook.normal import form
-from nbcopilot.types import Candidate, Cell, CellEdit, CellKind, NewCell, Notebook, Role, Task, TaskKind, text_hash
+from nbcopilot.types import Candidate, Cell, CellEdit, CellKind, NewCell, Notebook, Role, Task, TaskKind
 from nbcopilot.verdict import Verdict
 from nbcopilot.write.harmless import harmless
 from nbcopilot.write.provenance import KEY, Provenance, cell_metadata, identity, is_edited, label, ours

@@ -15,9 +15,11 @@ from typing import Any, NamedTuple
 
 from nbcopilot.checks import registry
 from nbcopilot.checks.wording import why
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import ModelInfo, Sampling
 from nbcopilot.notebook.labels import SIGN, comment
 from nbcopilot.notebook.normal import form
-from nbcopilot.types import CellKind, ModelInfo, Role, Sampling, text_hash
+from nbcopilot.types import CellKind, Role
 from nbcopilot.verdict import Evidence, Verdict
 
 KEY = "nbcopilot"

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from nbcopilot.answers.extract import extract
-from nbcopilot.types import Completion, Prompt
+from nbcopilot.inference import Completion, Prompt
 
 CHAT = Prompt()
 PREFILLED = Prompt(prefill="```python\n", stop=("\n```",))

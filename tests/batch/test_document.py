@@ -20,8 +20,8 @@ from nbcopilot.batch.document import document, lacks
 from nbcopilot.batch.texts import Options
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EngineUnavailableError, NbcopilotError
+from nbcopilot.inference import Prompt
 from nbcopilot.notebook import document as notebooks
-from nbcopilot.types import Prompt
 from nbcopilot.write.cells import strip
 from nbcopilot.write.grounding import facts, ground
 

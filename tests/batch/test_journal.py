@@ -16,7 +16,7 @@ from nbcopilot.batch.job import Outcome, Part, Unit
 from nbcopilot.batch.journal import Journal, folder_for
 from nbcopilot.batch.texts import Text
 from nbcopilot.errors import NotebookInvalidError, UsageError
-from nbcopilot.types import Usage
+from nbcopilot.inference import Usage
 
 UNIT = Unit("in/n.ipynb", "n.ipynb")
 

@@ -25,7 +25,7 @@ from nbcopilot.batch.worker import Perform, on_engine
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineUnavailableError, NotebookInvalidError, OutOfMemoryError
-from nbcopilot.types import ModelInfo
+from nbcopilot.inference import ModelInfo
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "write"))
 from cell_builders import code, raw

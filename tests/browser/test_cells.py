@@ -14,7 +14,8 @@ PRIMES = "%%generate\nwrite is_prime(n) that tells whether a number is prime"
 # What any program in a kernel may do with the comm route: several typed cells at once.
 SEND = """
 import uuid
-from nbcopilot.types import CellEdit, NewCell, text_hash
+from nbcopilot.hashing import text_hash
+from nbcopilot.types import CellEdit, NewCell
 from nbcopilot.write import comm
 link, shell, answers = comm.connect(get_ipython()), get_ipython(), []
 

@@ -10,8 +10,9 @@ import pytest
 
 from nbcopilot.batch.tasks import generated
 from nbcopilot.cli.main import main
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import ModelInfo, Sampling
 from nbcopilot.notebook import document
-from nbcopilot.types import ModelInfo, Sampling, text_hash
 from nbcopilot.write.provenance import Provenance, cell_metadata
 
 MODEL = Provenance(ModelInfo("tiny", "ab"), Sampling(), "sha256:0", "g", "2026-11-22T00:00:00Z", "0.1.0")

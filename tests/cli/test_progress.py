@@ -12,7 +12,7 @@ import pytest
 from nbcopilot.batch.job import Outcome, Unit
 from nbcopilot.cli.progress import WORKERS_SHOWN, Progress
 from nbcopilot.errors import NotebookInvalidError
-from nbcopilot.types import Usage
+from nbcopilot.inference import Usage
 
 
 class Terminal(io.StringIO):

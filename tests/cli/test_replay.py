@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nbcopilot.cli.main import main
-from nbcopilot.types import Message, Prompt
+from nbcopilot.inference import Message, Prompt
 from nbcopilot.write import kept
 
 CODE = "def double(x):\n    return 2 * x"

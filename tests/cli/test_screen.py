@@ -15,8 +15,8 @@ import pytest
 from nbcopilot.cli import screen, terminal
 from nbcopilot.cli.main import COMMANDS, main
 from nbcopilot.engine import fake
+from nbcopilot.hashing import text_hash
 from nbcopilot.printable import printable, printable_with_colours
-from nbcopilot.types import text_hash
 
 KINDS = {
     "title": "\x1b]0;PWNED\x07",

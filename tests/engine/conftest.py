@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel, Qwen2Conf
 
 from nbcopilot.config import Config
 from nbcopilot.engine.local import LocalEngine, load
-from nbcopilot.types import Prompt, Sampling
+from nbcopilot.inference import Prompt, Sampling
 
 CHAT = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nYou are Tiny.<|im_end|>\n{% endif %}"

@@ -12,8 +12,8 @@ from nbcopilot.engine.draft_model import DraftModel
 from nbcopilot.engine.local import LocalEngine
 from nbcopilot.engine.model import Segment
 from nbcopilot.errors import OutOfMemoryError
+from nbcopilot.inference import Prompt
 from nbcopilot.models.store import ensure
-from nbcopilot.types import Prompt
 
 from .conftest import Opener, answer, qwen2, saved
 

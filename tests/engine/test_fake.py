@@ -9,8 +9,9 @@ import pytest
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ConfigError, ContextOverflowError, EngineUnavailableError
+from nbcopilot.inference import Chunk, Message, Prompt, Sampling
 from nbcopilot.prompts.render import render
-from nbcopilot.types import Candidate, Chunk, Context, Message, Prompt, Sampling, Snippet, Target, Task, TaskKind
+from nbcopilot.types import Candidate, Context, Snippet, Target, Task, TaskKind
 from nbcopilot.verdict import Diagnostic, Verdict
 
 CODE = 'def mean(values):\n    """The mean.\n\n    >>> mean([1, 3])\n    2.0\n    """\n    return sum(values) / len(values)'

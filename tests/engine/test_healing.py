@@ -16,7 +16,7 @@ from nbcopilot.engine.healing import Vocabulary, spelled
 from nbcopilot.engine.local import LocalEngine, load
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.engine.tokens import Tokens
-from nbcopilot.types import Chunk, Prompt, Sampling
+from nbcopilot.inference import Chunk, Prompt, Sampling
 
 from .conftest import CORPUS, SPECIAL, Opener
 

@@ -17,7 +17,7 @@ from nbcopilot.config import Config
 from nbcopilot.engine import local
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import ConfigError, ContextOverflowError, EngineUnavailableError, OutOfMemoryError
-from nbcopilot.types import Chunk, Message, Prompt, Sampling
+from nbcopilot.inference import Chunk, Message, Prompt, Sampling
 
 from .conftest import Opener, answer
 

@@ -17,10 +17,11 @@ from nbcopilot.config import Config
 from nbcopilot.engine.outgoing import RedactingEngine, engine_at
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.engine.remote import RemoteEngine
+from nbcopilot.inference import Message, Prompt, Sampling
 from nbcopilot.pipeline import Copilot
 from nbcopilot.serve.complete import Completer, Gap
 from nbcopilot.session import Session
-from nbcopilot.types import ErrorInfo, Message, Notebook, Prompt, Sampling, Target, Task
+from nbcopilot.types import ErrorInfo, Notebook, Target, Task
 
 KEY, PASSWORD = "AKIA" + "IOSFODNN7EXAMPLF", "hunter2" + "hunter2"
 SECRET = f'connect(password="{PASSWORD}", key="{KEY}")'

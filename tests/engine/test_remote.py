@@ -23,7 +23,7 @@ from nbcopilot.errors import (
     NbcopilotError,
     UnknownModelError,
 )
-from nbcopilot.types import Chunk, Message, Prompt, Sampling
+from nbcopilot.inference import Chunk, Message, Prompt, Sampling
 
 CHAT = Prompt(messages=(Message("user", "hello"),))
 CODE = Prompt(messages=CHAT.messages, prefill="Here it is:\n```python\n", stop=("\n```",))

@@ -12,7 +12,7 @@ import pytest
 
 from nbcopilot.engine.remote import RemoteEngine
 from nbcopilot.errors import ContextOverflowError, EngineUnavailableError
-from nbcopilot.types import Message, Prompt, Sampling
+from nbcopilot.inference import Message, Prompt, Sampling
 
 pytestmark = [pytest.mark.model, pytest.mark.server]
 MODEL = "qwen2.5-coder-0.5b"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nbcopilot.engine.sampling import Sampler, kept, log_softmax, penalized
-from nbcopilot.types import Sampling
+from nbcopilot.inference import Sampling
 
 LOGITS = np.log(np.array([0.4, 0.3, 0.2, 0.1], np.float32))
 

@@ -10,7 +10,7 @@ from nbcopilot.engine.model import Array, Segment
 from nbcopilot.engine.request import Request
 from nbcopilot.engine.scheduler import Scheduler, mapped
 from nbcopilot.errors import EngineUnavailableError, InternalError, OutOfMemoryError
-from nbcopilot.types import Chunk, Sampling
+from nbcopilot.inference import Chunk, Sampling
 
 # How long anything is waited for: no test takes a tenth of a second of it.
 SECONDS = 60

@@ -16,8 +16,8 @@ from serving import eventually, pid_of
 
 from nbcopilot.config import Config
 from nbcopilot.errors import EngineError, ModelCorruptError
+from nbcopilot.inference import Message, Prompt, Sampling
 from nbcopilot.serve import client
-from nbcopilot.types import Message, Prompt, Sampling
 
 from .conftest import qwen2, saved
 
@@ -28,7 +28,7 @@ ASKER = """
 import sys
 from nbcopilot.config import Config
 from nbcopilot.serve.client import connect
-from nbcopilot.types import Message, Prompt, Sampling
+from nbcopilot.inference import Message, Prompt, Sampling
 engine = connect(Config(model=sys.argv[1]))
 print("asking", flush=True)
 list(engine.generate(Prompt(messages=(Message("user", "x"),)), Sampling(max_tokens=4)))

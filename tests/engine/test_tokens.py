@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nbcopilot.engine.tokenizer_file import write_tokenizer
 from nbcopilot.engine.tokens import TextStream, Tokens
 from nbcopilot.errors import EmptyPromptError, ModelCorruptError
-from nbcopilot.types import Message, Prompt
+from nbcopilot.inference import Message, Prompt
 
 from .conftest import SPECIAL
 

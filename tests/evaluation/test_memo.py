@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.evaluation.memo import MemoEngine
-from nbcopilot.types import Chunk, Message, Prompt, Sampling
+from nbcopilot.inference import Chunk, Message, Prompt, Sampling
 
 
 def ask(text: str) -> Prompt:

@@ -8,7 +8,7 @@ import pytest
 
 from nbcopilot.evaluation import report
 from nbcopilot.evaluation.tasks import Result
-from nbcopilot.types import ModelInfo
+from nbcopilot.inference import ModelInfo
 
 CONDITIONS = report.conditions(ModelInfo("tiny", sha256="ab", precision="int8"), suite="humaneval")
 

@@ -14,7 +14,8 @@ from nbcopilot.errors import ContextOverflowError, EngineUnavailableError, Usage
 from nbcopilot.evaluation.runner import Journal, Reference, Run, ask
 from nbcopilot.evaluation.suites import Judgement, Question, Suite
 from nbcopilot.evaluation.systems import Answer
-from nbcopilot.types import Notebook, Task, Usage
+from nbcopilot.inference import Usage
+from nbcopilot.types import Notebook, Task
 
 CONDITIONS = {"suite": "sums", "model": "m", "sha256": "1"}
 

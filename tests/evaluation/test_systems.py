@@ -8,7 +8,8 @@ from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import UsageError
 from nbcopilot.evaluation.systems import MODES, first_block, make_systems
-from nbcopilot.types import Cell, ErrorInfo, Notebook, Output, Prompt, Target, Task, Variable
+from nbcopilot.inference import Prompt
+from nbcopilot.types import Cell, ErrorInfo, Notebook, Output, Target, Task, Variable
 
 DOUBLE = Task("generate", "Write double(x), two times x.\nassert double(2) == 4")
 RIGHT = "def double(x):\n    return 2 * x"

@@ -14,12 +14,14 @@ from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.errors import EditConflictError
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import Prompt
 from nbcopilot.notebook import conventions, dependencies
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
 from nbcopilot.notebook.fault import at_fault
 from nbcopilot.notebook.labels import labelled, unlabelled
 from nbcopilot.notebook.language import cell_language
-from nbcopilot.types import CellEdit, Context, NewCell, Prompt, Target, Task, text_hash
+from nbcopilot.types import CellEdit, Context, NewCell, Target, Task
 from nbcopilot.write.cells import edited, strip
 from nbcopilot.write.provenance import cell_metadata
 

@@ -14,8 +14,9 @@ from nbcopilot.config import Config
 from nbcopilot.context.gather import gather
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.outgoing import RedactingEngine
+from nbcopilot.inference import Chunk, Message, Prompt, Sampling
 from nbcopilot.redaction import redact
-from nbcopilot.types import Chunk, Message, Notebook, Prompt, Sampling, Target, Task
+from nbcopilot.types import Notebook, Target, Task
 
 DATA = [
     ("email", "mail anna.meier+x@firma-nord.de today", "anna.meier+x@firma-nord.de"),

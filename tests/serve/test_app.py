@@ -18,9 +18,9 @@ from serving import Served, eventually, served
 from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.engine.remote import RemoteEngine
 from nbcopilot.errors import ContextOverflowError, NbcopilotError, UnknownModelError, UsageError
+from nbcopilot.inference import Chunk, Message, Prompt, Sampling
 from nbcopilot.serve import connections, responses
 from nbcopilot.serve.guard import LONGEST_WAIT_SECONDS, SlowDown
-from nbcopilot.types import Chunk, Message, Prompt, Sampling
 
 pytestmark = pytest.mark.server
 HELLO = Prompt(messages=(Message("user", "hello there"),))

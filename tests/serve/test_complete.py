@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from nbcopilot.engine.fake import FakeEngine
+from nbcopilot.inference import Chunk, Prompt, Sampling
 from nbcopilot.serve import complete
 from nbcopilot.serve.complete import Completer, Gap, Suggestion, nearest, prompt, warm
-from nbcopilot.types import Chunk, Prompt, Sampling
 
 
 def say(text: str) -> FakeEngine:

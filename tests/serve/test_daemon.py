@@ -24,9 +24,9 @@ from nbcopilot.errors import (
     NbcopilotError,
     UnknownModelError,
 )
+from nbcopilot.inference import Message, Prompt, Sampling
 from nbcopilot.serve import client, runtime
 from nbcopilot.serve.complete import Gap
-from nbcopilot.types import Message, Prompt, Sampling
 
 pytestmark = pytest.mark.server
 FAKE = Config(model="fake")
@@ -52,7 +52,7 @@ ASKER = """
 import sys
 from nbcopilot.config import Config
 from nbcopilot.serve.client import connect
-from nbcopilot.types import Message, Prompt, Sampling
+from nbcopilot.inference import Message, Prompt, Sampling
 engine = connect(Config(model="fake"))
 text = "".join(c.text for c in engine.generate(Prompt(messages=(Message("user", "write a function is_prime(n)"),)), Sampling()))
 sys.exit(0 if "def is_prime" in text else 1)

@@ -17,9 +17,9 @@ from serving import daemons, pid_of
 
 from nbcopilot.cli.serve import text as status_text
 from nbcopilot.config import Config
+from nbcopilot.inference import Message, Prompt, Sampling
 from nbcopilot.serve import client, runtime
 from nbcopilot.serve.complete import Gap
-from nbcopilot.types import Message, Prompt, Sampling
 
 MODEL = "qwen2.5-coder-0.5b"
 ASK = "%%generate --max-tokens 120 --no-check\nWrite a function double(x) that returns twice its argument."

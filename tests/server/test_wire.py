@@ -10,8 +10,10 @@ import pytest
 from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, UsageError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
+from nbcopilot.hashing import text_hash
+from nbcopilot.inference import Completion, Prompt, Usage
 from nbcopilot.server import wire as messages
-from nbcopilot.types import Candidate, CellEdit, Completion, Context, NewCell, Prompt, Snippet, Task, Usage, text_hash
+from nbcopilot.types import Candidate, CellEdit, Context, NewCell, Snippet, Task
 from nbcopilot.verdict import Diagnostic, Evidence, Verdict
 
 Read = Callable[[str], Any]

@@ -15,8 +15,9 @@ import pytest
 from cell_builders import code, file, markdown, provenance, raw, sources
 
 from nbcopilot.errors import CellNotFoundError, EditConflictError, NotebookWriteError, UsageError
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import document
-from nbcopilot.types import CellEdit, NewCell, text_hash
+from nbcopilot.types import CellEdit, NewCell
 from nbcopilot.write import cells, files
 from nbcopilot.write.provenance import cell_metadata
 

@@ -10,9 +10,9 @@ import pytest
 from cell_builders import provenance
 
 from nbcopilot.batch.tasks import generated
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook.document import NotebookFile, loads, source_text
 from nbcopilot.notebook.syntax import tree
-from nbcopilot.types import text_hash
 from nbcopilot.write.cells import strip
 from nbcopilot.write.finishing import MAGICS, edit_of, finish, finished_source
 from nbcopilot.write.provenance import cell_metadata

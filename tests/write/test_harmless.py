@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from nbcopilot.config import Config
-from nbcopilot.types import Candidate, ModelInfo, Notebook, Sampling, Target, Task, Verdict
+from nbcopilot.inference import ModelInfo, Sampling
+from nbcopilot.types import Candidate, Notebook, Target, Task, Verdict
 from nbcopilot.write.grounding import facts, unsupported
 from nbcopilot.write.harmless import harmless, without_addresses
 from nbcopilot.write.plan import plan

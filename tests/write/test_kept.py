@@ -11,7 +11,7 @@ import pytest
 
 from nbcopilot.cli.main import main
 from nbcopilot.config import Config
-from nbcopilot.types import Message, Prompt
+from nbcopilot.inference import Message, Prompt
 from nbcopilot.write import kept
 
 SECRET = "AKIA" + "IOSFODNN7EXAMPLF"

@@ -8,7 +8,8 @@ import pytest
 from cell_builders import notebook, passed, provenance, task
 
 from nbcopilot.config import Config
-from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, text_hash
+from nbcopilot.hashing import text_hash
+from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task
 from nbcopilot.write.diff import diff
 from nbcopilot.write.plan import edited, plan
 

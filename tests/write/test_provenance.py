@@ -8,8 +8,8 @@ import re
 import pytest
 from cell_builders import provenance
 
+from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import labels
-from nbcopilot.types import text_hash
 from nbcopilot.verdict import Diagnostic, Evidence, TestCounts, Verdict
 from nbcopilot.write import provenance as prov
 

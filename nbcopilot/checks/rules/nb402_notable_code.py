@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbcopilot.checks.rule import Rule, Subject
-from nbcopilot.checks.side_effects import uses
+from nbcopilot.checks.side_effects import first_uses
 from nbcopilot.policy import KINDS
 from nbcopilot.verdict import Diagnostic
 
@@ -40,11 +40,8 @@ class NotableCode(Rule):
     suppressible = False
 
     def detect(self, subject: Subject) -> Iterator[Diagnostic]:
-        seen: set[str] = set()
-        for use in uses(subject.code, subject.notebook.language) if subject.policy.warn else ():
-            if use.kind in subject.policy.warn - subject.policy.forbid and use.kind not in seen:
-                seen.add(use.kind)
-                yield self.found(line=use.line, kind=use.kind, call=use.call)
+        for use in first_uses(subject.code, subject.notebook.language, subject.policy.warn - subject.policy.forbid):
+            yield self.found(line=use.line, kind=use.kind, call=use.call)
 
     def message(self, data: Mapping[str, Any]) -> str:
         return f"{KINDS[data['kind']].capitalize()} (`{data['call']}`)"

@@ -14,7 +14,7 @@ from typing import Any
 from nbcopilot.engine.bench import prompts
 from nbcopilot.engine.bench.prompts import Notes
 from nbcopilot.engine.local import LocalEngine
-from nbcopilot.types import Prompt, Sampling
+from nbcopilot.inference import Prompt, Sampling
 
 Answer = tuple[tuple[str, float], ...]
 Open = Callable[["Setting"], LocalEngine]

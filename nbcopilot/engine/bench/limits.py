@@ -21,7 +21,7 @@ import psutil
 from nbcopilot.engine.bench.prompts import FREE, Notes
 from nbcopilot.engine.local import LocalEngine
 from nbcopilot.errors import ContextOverflowError
-from nbcopilot.types import Prompt, Sampling, Usage
+from nbcopilot.inference import Prompt, Sampling, Usage
 
 BANDWIDTH_BYTES = 1 << 28
 # Prefixes that a soak keeps: few enough to be full soon, so that what grows afterwards is a leak.

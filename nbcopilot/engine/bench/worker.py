@@ -31,7 +31,7 @@ def main(program: str, model: str, threads: int) -> None:
 def _nbcopilot(model: str, threads: int) -> Any:
     from nbcopilot.config import Config
     from nbcopilot.engine.local import load
-    from nbcopilot.types import Prompt, Sampling
+    from nbcopilot.inference import Prompt, Sampling
 
     # 0 threads: as many as are free, as users have it.
     engine = load(model, Config(model=model, threads=threads))

@@ -12,9 +12,10 @@ import pytest
 from nbcopilot.checks.wording import evidence_json
 from nbcopilot.config import Config
 from nbcopilot.engine.fake import FakeEngine
+from nbcopilot.inference import Chunk, Prompt, Sampling
 from nbcopilot.judge import Judge
 from nbcopilot.pipeline import Copilot, Result
-from nbcopilot.types import Cell, Chunk, ErrorInfo, Notebook, Prompt, Sampling, Target, Task, Variable
+from nbcopilot.types import Cell, ErrorInfo, Notebook, Target, Task, Variable
 from nbcopilot.write.provenance import checked
 
 pytest.importorskip("pandas", reason="pandas is not installed")
