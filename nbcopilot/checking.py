@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot import examples, policy
-from nbcopilot.checks import registry, suppression
+from nbcopilot.checks import consensus, registry, suppression
 from nbcopilot.checks.next_cell import is_next_cell
 from nbcopilot.checks.rule import Phase, Subject
 from nbcopilot.checks.rules.nb106_answer_edited import AnswerEdited
@@ -27,9 +27,14 @@ from nbcopilot.execution import RunError, RunReport, Suggestion
 from nbcopilot.notebook import cellnames, packages, syntax
 from nbcopilot.notebook.dependencies import names
 from nbcopilot.notebook.fault import leading_up
+from nbcopilot.preview import Preview
+from nbcopilot.printable import printable
 from nbcopilot.sandbox.runner import Runner
 from nbcopilot.types import Candidate, Notebook, Task
 from nbcopilot.verdict import Diagnostic, Evidence, NotRun, Verdict
+
+# Characters of what a run printed that are shown of it.
+PRINTED = 4000
 
 
 def check(
@@ -73,6 +78,7 @@ class OneCheck:
         self.checks: dict[str, Any] = {}
         self.evidence = Evidence()
         self.report: RunReport | None = None
+        self.preview: Preview | None = None
         self.level = ""
 
     def verdict(self) -> Verdict:
@@ -95,7 +101,7 @@ class OneCheck:
         return self._sum()
 
     def _sum(self) -> Verdict:
-        return Verdict(self._ok(), tuple(self.diagnostics), self.checks, self.level, self.evidence)
+        return Verdict(self._ok(), tuple(self.diagnostics), self.checks, self.level, self.evidence, self.preview)
 
     def _ok(self) -> bool:
         return not any(diagnostic.severity == "error" for diagnostic in self.diagnostics)
@@ -151,7 +157,7 @@ class OneCheck:
         report = self._ran(runner, self.candidate.text + usage, promised)
         if usage and not report.ok:
             # That the function is for the variables of its parameters' names is a guess: it rejects nothing.
-            report = self._ran(runner, self.candidate.text, promised)
+            usage, report = "", self._ran(runner, self.candidate.text, promised)
         if report.error is not None and report.error.name == "FileNotFoundError" and runner.data_dir:
             report = replace(report, error=_with_files(report.error, runner.data_dir))
         self.report = report
@@ -162,6 +168,7 @@ class OneCheck:
             return
         self.checks["run"] = "passed" if report.ok else "failed"
         self._observe(report, promised)
+        self.preview = _preview(report, usage.strip())
         self._add(replace(subject, report=report, examples=promised), "run")
 
     def _ran(self, runner: Runner, code: str, promised: Sequence[Example]) -> RunReport:
@@ -210,6 +217,20 @@ class OneCheck:
             plots=report.plots,
             examples=(sum(outcome.ok for outcome in outcomes), len(outcomes)) if outcomes else None,
         )
+
+
+def _preview(report: RunReport, call: str) -> Preview | None:
+    """The outcome of a run for a user to see; call: what was added to the code to show its function at work."""
+    seen = report.preview
+    if seen is None or not report.ok:
+        return None
+    value = replace(seen.value, call=call) if seen.value is not None and call else seen.value
+    files = tuple((file.path, file.bytes) for file in report.files)
+    printed = printable(report.stdout[:PRINTED])
+    # Of a function a run shows no more than its name: that says nothing of what it does.
+    only_defined = report.result is None and any(one.type in ("function", "type") for one in report.created.values())
+    group = "" if only_defined else consensus.behaviour(report)
+    return replace(seen, value=value, printed=printed, files=files, group=group)
 
 
 def usage_of(code: str, name: str, known: Set[str]) -> str:

@@ -88,6 +88,9 @@ class Config:
     check_fork: bool = _setting(
         False, "run checks in a fork of the live kernel where that is safe: sees every variable", project=False
     )
+    outcomes: bool = _setting(
+        True, "show what an answer gave when it was run: values, figures, what it changes", project=False
+    )
     answer_seconds: float = _setting(
         20.0,
         "time until an answer is shown; generation and checks keep to it, further answers take the rest; 0 is no limit",

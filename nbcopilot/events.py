@@ -8,6 +8,7 @@ without their tokens. Closing the iterator cancels at the next token.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from nbcopilot.confidence import Confidence
@@ -80,12 +81,16 @@ class Accepted:
 
 @dataclass(frozen=True)
 class EditReady:
-    """The cells to write, and how sure it is that they do what was asked. The surface applies it; the pipeline never does."""
+    """The cells to write, and how sure it is that they do what was asked. The surface applies it; the pipeline never does.
+
+    outcomes: how many of the answers, also those that were not told, came to each outcome, by `Preview.group`.
+    """
 
     edit: CellEdit
     candidate: Candidate
     verdict: Verdict
     confidence: Confidence = field(default_factory=Confidence)
+    outcomes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

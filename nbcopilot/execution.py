@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from nbcopilot.preview import Preview
 from nbcopilot.verdict import NotRun
 
 
@@ -29,8 +30,9 @@ class Limits:
 
     def as_job(self, runs: int, examples: int) -> dict[str, Any]:
         """The limits as the child reads them, with the wall time of the whole job."""
-        # Each run has a grace of a second to stop by itself; looking at the namespace around it takes ten at most.
-        total = self.setup_seconds + runs * (self.seconds + 11.0) + examples * self.example_seconds + 5.0
+        # Each run has a grace of a second to stop by itself; looking at the namespace around it takes ten at most, and
+        # drawing its figures 63.
+        total = self.setup_seconds + runs * (self.seconds + 74.0) + examples * self.example_seconds + 5.0
         return {**asdict(self), "total_seconds": total}
 
 
@@ -141,7 +143,8 @@ class RunReport:
     ok: it ran to its end. ran: it was started at all. needs: why it could not be judged here; then `ok` is False
     and the code is not to blame. setup_error: the replay of the notebook's
     state failed, the code did not start. skipped: variables that could not be brought along.
-    created, changed: names of variables, as shown afterwards. level: the sandbox that ran it. elsewhere: of an
+    created, changed: names of variables, as shown afterwards. preview: the outcome as it is shown to the user (None: not
+    asked for, or the run failed). level: the sandbox that ran it. elsewhere: of an
     empty table, where the texts that the code looks for can be found.
     """
 
@@ -168,6 +171,7 @@ class RunReport:
     elsewhere: tuple[Elsewhere, ...] = ()
     steps: tuple[DataStep, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
+    preview: Preview | None = None
 
     def left(self) -> Iterator[tuple[str, Shown]]:
         """What the run leaves, by name: the variables that it makes and changes, and its result ("")."""
@@ -187,7 +191,7 @@ class Job:
 
     setup: sources that rebuild the state, in order. namespace: pickled values put over it; modules: names bound to
     modules. reserved: names that exist in the notebook but do not travel (making them counts as a change).
-    preload: modules worth keeping loaded between jobs.
+    preload: modules worth keeping loaded between jobs. previews: whether reports say what a user sees of the outcome.
     """
 
     codes: tuple[str, ...]
@@ -198,4 +202,5 @@ class Job:
     examples: tuple[tuple[Mapping[str, Any], ...], ...] = ()
     limits: Limits = field(default_factory=Limits)
     preload: tuple[str, ...] = ()
+    previews: bool = False
     data_dir: Path | None = None

@@ -9,6 +9,7 @@ Writes nothing: the surface applies the edit.
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -98,7 +99,8 @@ class Copilot:
         if repair.ran_out and not chosen[1].ok:
             yield Notice(f"no answer passed its checks in {deadline.seconds:g} s", _LONGER, "warning")
         edit = self.plan_edit(replace(task, sampling=batch.sampling), notebook, batch.prompt, chosen)
-        yield EditReady(edit, *chosen, _confidence(repair, chosen))
+        outcomes = Counter(v.preview.group for _, v in history.judged if v.preview is not None and v.preview.group)
+        yield EditReady(edit, *chosen, _confidence(repair, chosen), outcomes)
         yield Done("ok", history.usage, history.answers)
 
     def run(self, task: Task, notebook: Notebook, *, judge: Judge | None = None) -> Result:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nbcopilot.preview import Preview
+
 Severity = Literal["error", "warning", "intent", "info"]
 
 
@@ -115,7 +117,7 @@ class Verdict:
     """What the checks say of a candidate. A rejected candidate is a value, not an exception.
 
     `checks` maps check name to state ("ok", "failed", "passed", "not-run") as it goes into cell metadata;
-    `level` names the sandbox that ran it ("" when nothing ran).
+    `level` names the sandbox that ran it ("" when nothing ran); `preview` is what the run gave, for a user to see.
     """
 
     ok: bool
@@ -123,6 +125,7 @@ class Verdict:
     checks: Mapping[str, Any] = field(default_factory=dict)
     level: str = ""
     evidence: Evidence = Evidence()
+    preview: Preview | None = field(default=None, repr=False, compare=False)
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:

@@ -12,6 +12,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
+    {"preview"},
     {"_version", "errors", "git", "hashing", "live_state", "printable", "verdict"},
     {"inference"},
     {"types"},

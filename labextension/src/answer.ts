@@ -1,6 +1,6 @@
 /** One answer of the sidebar as a value: `next(answer, event)` is the whole logic, with no view and no notebook. */
 
-import type { IConfidence, IFailure, IFinding, IEdit, ISnippet, ITask, IUsage, ServerEvent } from './wire';
+import type { IConfidence, IFailure, IFinding, IEdit, IPreview, ISnippet, ITask, IUsage, ServerEvent } from './wire';
 
 /**
  * What is going on: the page reads the notebook, asks the server (which may have to start the model), the server chooses
@@ -25,6 +25,7 @@ export interface ICheck {
   checks: Record<string, unknown>;
   level: string;
   evidence: Record<string, unknown>;
+  preview?: IPreview | null;
 }
 
 /** One way to answer (or, for a whole notebook, one part of the answer) and the cells it would write. */
@@ -73,6 +74,8 @@ export interface IAnswer {
   progress: { done: number; total: number } | null;
   candidates: ICandidate[];
   chosen: number;
+  /** How many answers came to each outcome, by the group of its preview. */
+  outcomes: Record<string, number>;
   context: IContextView | null;
   notices: { message: string; hint: string; severity: string }[];
   usage: IUsage | null;
@@ -92,6 +95,7 @@ export function begin(task: ITask, title: string, path: string, sources: Record<
     progress: null,
     candidates: [],
     chosen: 0,
+    outcomes: {},
     context: null,
     notices: [],
     usage: null,
@@ -156,6 +160,39 @@ export function offered(answer: IAnswer): ICandidate[] {
   return answer.parts ? answer.candidates.filter(c => c.edit) : answer.candidates.slice(answer.chosen, answer.chosen + 1);
 }
 
+/** An outcome to choose: one answer that leads to it, its place among the candidates, and how many led there. */
+export interface IAlternative {
+  at: number;
+  candidate: ICandidate;
+  count: number;
+}
+
+/**
+ * The different outcomes of an answer, one candidate for each, the one with most answers first. What the checks reject
+ * is no choice beside what they accept; where outcomes cannot be told, texts are.
+ */
+export function alternatives(answer: IAnswer): IAlternative[] {
+  if (answer.parts || isRunning(answer)) {
+    return [];
+  }
+  const ready = answer.candidates.flatMap((candidate, at) => (candidate.edit ? [{ candidate, at }] : []));
+  const accepted = ready.filter(({ candidate }) => candidate.check?.ok !== false);
+  const found = new Map<string, IAlternative>();
+  for (const { candidate, at } of accepted.length ? accepted : ready) {
+    const group = candidate.check?.preview?.group ?? '';
+    const key = group || candidate.text || candidate.streamed;
+    const known = found.get(key);
+    if (known) {
+      const one = at === answer.chosen ? { candidate, at } : { candidate: known.candidate, at: known.at };
+      found.set(key, { ...one, count: group ? known.count : known.count + 1 });
+    } else {
+      found.set(key, { candidate, at, count: answer.outcomes[group] ?? 1 });
+    }
+  }
+  const isChosen = (one: IAlternative): number => Number(one.at === answer.chosen);
+  return [...found.values()].sort((a, b) => b.count - a.count || isChosen(b) - isChosen(a) || a.at - b.at);
+}
+
 /** Cells that wait for a decision. */
 export function openCells(answer: IAnswer): { candidate: ICandidate; at: number }[] {
   return offered(answer).flatMap(candidate =>
@@ -204,7 +241,7 @@ function withEdit(answer: IAnswer, event: Extract<ServerEvent, { type: 'edit' }>
 
 function chooseBest(answer: IAnswer, event: Extract<ServerEvent, { type: 'edit' }>): IAnswer {
   const at = answer.candidates.findIndex(candidate => sameCandidate(candidate, event));
-  return event.best ? { ...answer, chosen: at } : answer;
+  return event.best ? { ...answer, chosen: at, outcomes: event.outcomes ?? {} } : answer;
 }
 
 function empty(index: number, attempt: number): ICandidate {

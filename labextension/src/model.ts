@@ -195,6 +195,12 @@ export class SidebarModel {
     this.update(key, answer => ({ ...answer, chosen }));
   }
 
+  /** Choose an outcome and write its cells: one click. */
+  async take(key: string, chosen: number): Promise<void> {
+    this.choose(key, chosen);
+    await this.acceptAll(key);
+  }
+
   // ------------------------------------------------------------------ writing
 
   /** Write one cell of a candidate; `inPlace` puts its text into the cell at fault. */
@@ -203,7 +209,7 @@ export class SidebarModel {
     const edit = answer && (inPlace ? replacement(answer, candidate, at) : narrow(candidate, [at]));
     if (answer && edit) {
       const [outcome] = await this.writer.write(answer.path, [edit]);
-      this.take(key, candidate, [at], outcome);
+      this.settle(key, candidate, [at], outcome);
     }
   }
 
@@ -224,7 +230,7 @@ export class SidebarModel {
       return edit && open.length ? [{ candidate, open, edit }] : [];
     });
     const outcomes = await this.writer.write(answer.path, parts.map(part => part.edit)); // prettier-ignore
-    parts.forEach(({ candidate, open }, i) => this.take(key, candidate, open, outcomes[i]));
+    parts.forEach(({ candidate, open }, i) => this.settle(key, candidate, open, outcomes[i]));
   }
 
   rejectAll(key: string): void {
@@ -240,7 +246,7 @@ export class SidebarModel {
     return this.writer.undo(path, group);
   }
 
-  private take(key: string, candidate: ICandidate, cells: number[], outcome: IApplied | IRefused): void {
+  private settle(key: string, candidate: ICandidate, cells: number[], outcome: IApplied | IRefused): void {
     if (outcome.type === 'refused') {
       const message = this.trans.__('not written: %1', outcome.detail);
       const notice = { message, hint: this.writer.refusalHint(outcome.reason), severity: 'error' };

@@ -32,7 +32,7 @@ from nbcopilot.session import Session
 from nbcopilot.task import make_task
 from nbcopilot.types import Cell, CellEdit, Notebook, Target, Task, TaskKind
 from nbcopilot.verdict import Verdict
-from nbcopilot.write import files, pairing
+from nbcopilot.write import files, pairing, showing
 from nbcopilot.write.provenance import checked
 
 KINDS = ("generate", "explain", "testgen")
@@ -338,8 +338,9 @@ def _write_tests(target: Path, path: Path | None, edit: CellEdit) -> str:
 
 
 def verdict_line(verdict: Verdict) -> str:
-    """What was checked, in one line."""
-    return "nbcopilot: " + (" · ".join(checked(verdict)) or "not checked")
+    """What was checked, in one line, and what the run gave, below it."""
+    seen = showing.plain(verdict.preview) if verdict.preview is not None else ""
+    return "nbcopilot: " + (" · ".join(checked(verdict)) or "not checked") + (f"\n{seen}" if seen else "")
 
 
 def model_id(edit: CellEdit) -> str:

@@ -12,23 +12,19 @@ import time
 from typing import Any
 
 from nbcopilot.checks import registry
-from nbcopilot.checks.wording import why
 from nbcopilot.confidence import Confidence
 from nbcopilot.errors import NbcopilotError, sentence, sentences
 from nbcopilot.events import Notice
 from nbcopilot.inference import Usage
 from nbcopilot.printable import printable
 from nbcopilot.verdict import Diagnostic, Verdict
-from nbcopilot.write.provenance import marks
+from nbcopilot.write import showing
 
 # Updates a second: a notebook server handles far more, a slow browser tab does not.
 REFRESH_SECONDS = 0.1
 
 _MONO = "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px);white-space:pre-wrap;margin:4px 0"
 _QUIET = "color:var(--jp-ui-font-color2,#666);font-size:90%"
-_CHIP = (
-    "display:inline-block;border:1px solid {color};border-radius:9px;padding:0 8px;margin:2px 4px 2px 0;font-size:90%"
-)
 _COLOR = {
     "ok": "var(--jp-success-color1,#2e7d32)",
     "bad": "var(--jp-error-color1,#c62828)",
@@ -96,18 +92,6 @@ class Stream:
             self._handle.update(data, raw=True)
 
 
-def chips(verdict: Verdict) -> list[tuple[str, str]]:
-    """(text, "ok" | "bad" | "none") for what was checked: the words of the cell's label, then what was left untouched."""
-    found = [(mark.text, mark.state) for mark in marks(verdict)]
-    if verdict.checks.get("run") == "passed" and not verdict.evidence.changes:
-        found.append(("changes nothing else", "ok"))
-    if verdict.evidence.not_run is not None:
-        found.append((f"not run: {why(verdict.evidence.not_run)}", "none"))
-    if verdict.level:
-        found.append((f"sandbox: {verdict.level}", "none"))
-    return found
-
-
 def summary(
     *,
     verdict: Verdict | None,
@@ -122,28 +106,18 @@ def summary(
     """The end of a request as (plain text, HTML)."""
     speed = f"{usage.completion_tokens} tokens in {usage.seconds:.1f} s" if usage.seconds else ""
     by_rule = verdict is not None and bool(verdict.evidence.mended) and not usage.completion_tokens
-    foot = "no model was asked" if by_rule else " · ".join(part for part in (model, speed) if part)
-    told = chips(verdict) if verdict else []
-    if confidence is not None:
-        told.insert(0, (confidence.words, confidence.state))
+    sandbox = f"sandbox: {verdict.level}" if verdict and verdict.level else ""
+    foot = " · ".join(
+        part for part in ("no model was asked" if by_rule else model, "" if by_rule else speed, sandbox) if part
+    )
+    told = showing.truth(verdict, confidence) if verdict else ""
     findings = [f for f in verdict.diagnostics if f.severity != "info"] if verdict else []
+    seen = verdict.preview if verdict else None
+    plain = [text for text in (wrote, told, showing.plain(seen) if seen else "") if text]
+    plain += [*map(_finding_line, findings), *map(_notice_line, notices), foot]
 
-    plain = [wrote] if wrote else []
-    if told:
-        plain.append(" · ".join(text for text, _ in told))
-    plain += [_finding_line(f) for f in findings]
-    plain += [_notice_line(n) for n in notices]
-    plain.append(foot)
-
-    rows = [f"<div>{html.escape(wrote)}</div>"] if wrote else []
-    if told:
-        rows.append(
-            "<div>"
-            + "".join(
-                f"<span style='{_CHIP.format(color=_COLOR[state])}'>{html.escape(text)}</span>" for text, state in told
-            )
-            + "</div>"
-        )
+    rows = [f"<div>{html.escape(text)}</div>" for text in (wrote, told) if text]
+    rows += [showing.rich(seen)] if seen else []
     rows += [
         f"<div style='color:{_COLOR['bad'] if f.severity == 'error' else 'inherit'}'>{html.escape(_finding_line(f))}</div>"
         for f in findings

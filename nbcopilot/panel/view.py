@@ -18,14 +18,15 @@ from nbcopilot import config as settings
 from nbcopilot import session as sessions
 from nbcopilot.batch.open_notebook import Documented, Part, Progress
 from nbcopilot.checks import registry
+from nbcopilot.confidence import Confidence
 from nbcopilot.errors import NbcopilotError, UsageError, sentence, sentences
 from nbcopilot.events import CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
 from nbcopilot.panel.work import Heard, Request, read
 from nbcopilot.session import Write
-from nbcopilot.types import CellEdit, Context, TaskKind
+from nbcopilot.types import CellEdit, Context, Judged, TaskKind
 from nbcopilot.urls import is_url
 from nbcopilot.verdict import Verdict
-from nbcopilot.write import clipboard, comm, delivery
+from nbcopilot.write import clipboard, comm, delivery, showing
 from nbcopilot.write.wire import Refused
 
 # Updates a second: far below what a browser tab takes, far above what an eye needs.
@@ -42,11 +43,7 @@ _PRE = (
     "font-family:var(--jp-code-font-family,monospace);font-size:var(--jp-code-font-size,13px)"
 )
 _QUIET = "color:var(--jp-ui-font-color2,#616161);font-size:90%"
-_CHIP = "border:1px solid {color};border-radius:9px;padding:0 8px;margin-right:4px;font-size:90%"
-_GOOD, _BAD, _PLAIN = (
-    f"var(--jp-{name},{color})"
-    for name, color in (("success-color1", "#388e3c"), ("error-color1", "#d32f2f"), ("border-color1", "#bdbdbd"))
-)
+_BAD = "var(--jp-error-color1,#d32f2f)"
 
 
 class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
@@ -64,6 +61,8 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
         comm.connect(shell)  # asks now: by the first press on a button the front end has answered
         self._request: Request | None = None
         self._context: Context | None = None
+        self._best = 0
+        self._sure: Confidence | None = None
         self._text: dict[tuple[int, int], str] = {}
         self._parts: tuple[Part, ...] = ()
         self._shown = 0.0
@@ -195,12 +194,12 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
     def _offer(self, ready: EditReady) -> None:
         assert self._request is not None
         judged = self._request.judged
-        best = self._request.best(ready)
+        best = self._best = self._request.best(ready)
+        self._sure = ready.confidence.told(self._request.task.kind, ready.verdict)
         self._decision.layout.display = ""
-        self._choice.layout.display = "" if len(judged) > 1 else "none"
-        self._choice.options = [
-            (f"Answer {i + 1} {'✓' if verdict.ok else '✗'}", i) for i, (_, (_, verdict)) in enumerate(judged)
-        ]
+        shown = _one_of_each(judged, best)
+        self._choice.layout.display = "" if len(shown) > 1 else "none"
+        self._choice.options = [(_outcome_name(judged[i][1][1], number), i) for number, i in enumerate(shown, 1)]
         self._choice.value = best
         self._show_choice()
 
@@ -227,7 +226,7 @@ class Panel(widgets.VBox):  # type: ignore[misc]  # ipywidgets has no types
             return
         candidate, verdict = self._request.judged[self._choice.value][1]
         self._answer.value = f"<pre style='{_PRE}'>{html.escape(candidate.text)}</pre>"
-        self._checks.value = _verdict(verdict)
+        self._checks.value = _verdict(verdict, self._sure if self._choice.value == self._best else None)
 
     def _show_sent(self, context: Context) -> None:
         rows = [
@@ -292,16 +291,37 @@ def _quiet(text: str) -> str:
     return f"<span style='{_QUIET}'>{html.escape(text)}</span>"
 
 
-def _verdict(verdict: Verdict) -> str:
-    colors = {"ok": _GOOD, "passed": _GOOD, "failed": _BAD}
-    chips = "".join(
-        f"<span style='{_CHIP.format(color=colors.get(state, _PLAIN))}'>{html.escape(f'{name} {state}')}</span>"
-        for name, state in verdict.checks.items()
-        if isinstance(state, str)
+def _one_of_each(judged: list[tuple[int, Judged]], best: int) -> list[int]:
+    """The answers to choose from, the best first: of those with the same outcome one, and none that the checks reject
+    beside one that they accept."""
+    shown, seen = [best], {_group(judged[best][1])}
+    accepted = judged[best][1][1].ok
+    for i, (_, one) in enumerate(judged):
+        if i != best and (one[1].ok or not accepted) and _group(one) not in seen:
+            seen.add(_group(one))
+            shown.append(i)
+    return shown
+
+
+def _group(judged: Judged) -> str:
+    candidate, verdict = judged
+    return (verdict.preview.group if verdict.preview is not None else "") or candidate.text
+
+
+def _outcome_name(verdict: Verdict, number: int) -> str:
+    """What a choice is called: its value where that is short, else its number."""
+    value = verdict.preview.value if verdict.preview is not None else None
+    short = (
+        value.text if value is not None and value.table is None and 0 < len(value.text) <= 16 else f"Outcome {number}"
     )
+    return short if verdict.ok else f"{short} ✗"
+
+
+def _verdict(verdict: Verdict, sure: Confidence | None) -> str:
     lines = "".join(
         f"<div>{html.escape(registry.line(finding))}</div>"
         for finding in verdict.diagnostics
         if finding.severity != "info"
     )
-    return f"<div>{chips}</div>{lines}"
+    seen = showing.rich(verdict.preview) if verdict.preview is not None else ""
+    return f"<div>{html.escape(showing.truth(verdict, sure))}</div>{seen}{lines}"

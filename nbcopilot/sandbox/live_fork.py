@@ -84,7 +84,7 @@ def _run_one(
             "level": LEVEL, "scratch": scratch, "data": place.data, "home": home(), "trusted": list(place.python),
             "read": list(place.installed), "shown": place.shown(),
         }  # fmt: skip
-        request = {"limits": limits, "reserved": sorted(work.reserved), "codes": [code]}
+        request = {"limits": limits, "reserved": sorted(work.reserved), "previews": work.previews}
         clock, tape = Clock(), Tape(work.limits.output_bytes)
         reader, writer = os.pipe()
         pid = forks.fork()

@@ -121,6 +121,7 @@ class Runner:
             examples=tuple(tuple(some) for some in examples) or ((),) * len(codes),
             limits=limits or self.limits(),
             preload=preload([*cells, *codes_plain]),
+            previews=self.config.outcomes,
             reserved=reserved,
         )
         if live is None:

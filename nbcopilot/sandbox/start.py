@@ -79,6 +79,7 @@ class Sandbox:
             "examples": [[dict(e) for e in some] for some in job.examples],
             "limits": limits,
             "preload": list(job.preload),
+            "previews": job.previews,
             "names": list(job.namespace),
         }
         reply, level = self._ask(request, list(job.namespace.values()), limits["total_seconds"])

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from nbcopilot.execution import DataStep, Elsewhere, FileWrite, Limits, Outcome, RunError, RunReport, Shown, Suggestion
+from nbcopilot.sandbox.preview_results import read_preview
 from nbcopilot.sandbox.worker import plain
 from nbcopilot.verdict import NotRun, NotRunReason
 
@@ -92,6 +93,7 @@ def read_report(raw: Mapping[str, Any], shared: Mapping[str, Any]) -> RunReport:
         steps=tuple(step for item in _items(raw.get("steps")) if isinstance(item, dict) and (step := _step(item))),
         elsewhere=tuple(_elsewhere(item) for item in _items(raw.get("elsewhere"))[:3] if isinstance(item, dict)),
         outcomes=tuple(_outcome(item) for item in _items(raw.get("examples")) if isinstance(item, dict)),
+        preview=read_preview(raw.get("preview")),
         **shared,
     )
 

@@ -63,7 +63,8 @@ def _edits(
         is_best = candidate == best.candidate and verdict == best.verdict
         edit = best.edit if is_best else copilot.plan_edit(task, notebook, prompts[attempt], (candidate, verdict))
         sure = best.confidence.told(task.kind, verdict) if is_best else None
-        yield write_edit(edit, candidate.index, attempt, best=is_best, confidence=sure)
+        outcomes = best.outcomes if is_best else None
+        yield write_edit(edit, candidate.index, attempt, best=is_best, confidence=sure, outcomes=outcomes)
 
 
 # ------------------------------------------------------------------ a whole notebook

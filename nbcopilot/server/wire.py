@@ -132,6 +132,7 @@ def write_event(event: Event, *, attempt: int = 0, index: int | None = None) -> 
                 "checks": plain(verdict.checks),
                 "level": verdict.level,
                 "evidence": plain(evidence_json(verdict.evidence)),
+                "preview": None if verdict.preview is None else plain(asdict(verdict.preview)),
             }
         case EditReady(edit, candidate):
             return write_edit(edit, candidate.index if index is None else index, attempt, best=True)
@@ -140,14 +141,33 @@ def write_event(event: Event, *, attempt: int = 0, index: int | None = None) -> 
     raise InternalError(f"no message for {type(event).__name__}")
 
 
-def write_edit(edit: CellEdit, index: int, attempt: int, *, best: bool, confidence: Confidence | None = None) -> Json:
+def write_edit(
+    edit: CellEdit,
+    index: int,
+    attempt: int,
+    *,
+    best: bool,
+    confidence: Confidence | None = None,
+    outcomes: Mapping[str, int] | None = None,
+) -> Json:
     """The line that offers the cells of one candidate. The whole notebook was read, so nothing is left to look up.
 
-    confidence: how sure it is that the best one does what was asked; None where that is not said.
+    confidence: how sure it is that the best one does what was asked; None where that is not said. outcomes: of the best
+    one, how many answers came to each outcome.
     """
     message = {**edit_message(edit), "previous": None}
-    sure = None if confidence is None else {"text": confidence.words, "state": confidence.state}
-    return {"type": "edit", "index": index, "attempt": attempt, "best": best, "edit": message, "confidence": sure}
+    sure = (
+        None if confidence is None else {"text": confidence.words, "state": confidence.state, "label": confidence.label}
+    )
+    return {
+        "type": "edit",
+        "index": index,
+        "attempt": attempt,
+        "best": best,
+        "edit": message,
+        "confidence": sure,
+        "outcomes": dict(outcomes or {}),
+    }
 
 
 def write_error(error: NbcopilotError) -> Json:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from nbcopilot.checks import registry
 from nbcopilot.checks.wording import why
@@ -93,63 +93,49 @@ def label(kind: CellKind, provenance: Provenance, verdict: Verdict | None = None
     return f"{start} {text} {end}".rstrip()
 
 
-class Mark(NamedTuple):
-    """One thing that was checked, in words; `state` is "ok" or "bad"."""
-
-    text: str
-    state: str = "ok"
-
-
 def checked(verdict: Verdict | None) -> list[str]:
     """What was checked, in words, best evidence first; [] when nothing was."""
-    return [mark.text for mark in marks(verdict)]
+    return [] if verdict is None else [*_outcome(verdict), *_origin(verdict.evidence), *_rest(verdict)]
 
 
-def marks(verdict: Verdict | None) -> list[Mark]:
-    """What was checked, best evidence first; [] when nothing was."""
-    if verdict is None:
-        return []
-    return [*_outcome(verdict), *_origin(verdict.evidence), *_rest(verdict)]
-
-
-def _outcome(verdict: Verdict) -> Iterator[Mark]:
+def _outcome(verdict: Verdict) -> Iterator[str]:
     checks, seen = verdict.checks, verdict.evidence
     if verdict.errors:
-        yield Mark(f"problem: {registry.message(verdict.errors[0])}", "bad")
+        yield f"problem: {registry.message(verdict.errors[0])}"
     tests = tests_in_words(checks.get("tests"))
     if tests:
-        yield from map(Mark, tests)
+        yield from tests
         if seen.tests is not None and seen.tests.disagree:
-            yield Mark(f"{seen.tests.disagree} disagree with the code")
+            yield f"{seen.tests.disagree} disagree with the code"
     elif checks.get("run") == "passed":
-        yield Mark(f"ran clean in {seen.seconds:.1f} s" if seen.seconds is not None else "ran clean")
+        yield f"ran clean in {seen.seconds:.1f} s" if seen.seconds is not None else "ran clean"
     elif not verdict.errors and checks.get("run") == "failed":
-        yield Mark("the run failed", "bad")
+        yield "the run failed"
     elif not verdict.errors:
         passed = [name for name in ("syntax", "names") if checks.get(name) == "ok"]
         if passed:
-            yield Mark(" and ".join(passed) + " checked, not run")
+            yield " and ".join(passed) + " checked, not run"
 
 
-def _origin(seen: Evidence) -> Iterator[Mark]:
+def _origin(seen: Evidence) -> Iterator[str]:
     if seen.mended:
-        yield Mark(f"mended by rule: {'; '.join(seen.mended)}")
+        yield f"mended by rule: {'; '.join(seen.mended)}"
     if seen.searched is not None:
-        yield Mark(f"found by search among {seen.searched} small edits")
+        yield f"found by search among {seen.searched} small edits"
     if seen.verified:
-        yield Mark("failed before, passes now")
+        yield "failed before, passes now"
     elif seen.unverified is not None:
-        yield Mark(f"not verified: {why(seen.unverified)}")
+        yield f"not verified: {why(seen.unverified)}"
 
 
-def _rest(verdict: Verdict) -> Iterator[Mark]:
+def _rest(verdict: Verdict) -> Iterator[str]:
     if verdict.checks.get("source") == "syntax":
-        yield Mark("read from the syntax")
+        yield "read from the syntax"
     elif verdict.checks.get("grounding") == "ok":
-        yield Mark("names and numbers checked")
+        yield "names and numbers checked"
     for verb, names in (("creates", verdict.evidence.creates), ("changes", verdict.evidence.changes)):
         if names:
-            yield Mark(f"{verb} {', '.join(names[:MAX_NAMES])}{' …' if len(names) > MAX_NAMES else ''}")
+            yield f"{verb} {', '.join(names[:MAX_NAMES])}{' …' if len(names) > MAX_NAMES else ''}"
 
 
 def ours(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from scripted import Scripted
 from serving import eventually
 
 pytestmark = pytest.mark.browser
@@ -17,12 +16,7 @@ HTML = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script> **
 
 @pytest.fixture(scope="module")
 def scripted() -> Iterator[Any]:
-    spec = importlib.util.spec_from_file_location("scripted", Path(__file__).parent / "scripted.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    made = module.Scripted()
+    made = Scripted()
     yield made
     made.close()
 

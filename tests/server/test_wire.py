@@ -12,6 +12,7 @@ from nbcopilot.errors import ConfigError, UsageError
 from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
 from nbcopilot.hashing import text_hash
 from nbcopilot.inference import Completion, Prompt, Usage
+from nbcopilot.preview import Change, FigureView, Preview, TableView, ValueView
 from nbcopilot.server import wire as messages
 from nbcopilot.types import Candidate, CellEdit, Context, NewCell, Snippet, Task
 from nbcopilot.verdict import Diagnostic, Evidence, Verdict
@@ -80,7 +81,10 @@ def test_events_are_written_as_the_file_says(wire: Read) -> None:
     candidate = Candidate("print(1)")
     finding = Diagnostic("NB303", "info", {"warning": "ran in a sandbox"})
     checks = {"syntax": "ok", "names": "ok", "run": "passed"}
-    verdict = Verdict(True, (finding,), checks, "fork", Evidence(seconds=0.1))
+    changed = Change("orders", "changed", "DataFrame", "DataFrame", "rows", (200, 200), 3, ("month",))
+    table = TableView(("n",), ("0",), (("1",),), 1, 1, (True,))
+    seen = Preview(ValueView("DataFrame", "", table), (FigureView("iVBORw0KGgo=", "1 line"),), (changed,), group="1f")
+    verdict = Verdict(True, (finding,), checks, "fork", Evidence(seconds=0.1), seen)
     snippet = Snippet("cell", "cell 2", "prnt(1)", "the cell that failed", 1.0, 4)
     cell = NewCell("code", "# nbcopilot: fake\nprint(1)")
     edit = CellEdit("0b1f6c3e-6a54-4a7e-9c55-3d6f6f3f9a01", (cell,), after="b", expected={"b": text_hash("prnt(1)")})

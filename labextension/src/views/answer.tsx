@@ -4,7 +4,7 @@ import * as React from 'react';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IAnswer, ICandidate } from '../answer';
-import { isRunning, offered, openCells } from '../answer';
+import { alternatives, isRunning, offered, openCells } from '../answer';
 import type { SidebarModel } from '../model';
 import { isInPlace, replacement, subjectOf } from '../proposedEdits';
 import type { TaskKind } from '../wire';
@@ -12,6 +12,7 @@ import { Code, Diff } from './code';
 import { Checks, Sent } from './evidence';
 import { partWords, phaseWords, usageWords } from './format';
 import { Markdown } from './markdown';
+import { PreviewView, Shown } from './preview';
 
 interface IProps {
   answer: IAnswer;
@@ -32,8 +33,7 @@ export function kindLabel(kind: TaskKind, trans: TranslationBundle): string {
 export function AnswerView(props: IProps): JSX.Element {
   const { answer, model, trans } = props;
   const running = isRunning(answer);
-  const asked = Number(answer.task.options.candidates ?? 1);
-  const several = asked > 1 && answer.candidates.filter(candidate => candidate.edit).length > 1;
+  const several = alternatives(answer).length > 1;
   const attempts = Math.max(0, ...answer.candidates.map(candidate => candidate.attempt));
   const unasked = offered(answer).some(candidate => candidate.check?.evidence.mended !== undefined) && answer.usage?.completion_tokens === 0;
   const name = kindLabel(answer.task.kind, trans);
@@ -60,7 +60,7 @@ export function AnswerView(props: IProps): JSX.Element {
         )}
       </header>
       {running && <PhaseLine {...props} />}
-      {several && !running && <Alternatives {...props} />}
+      {several && <Alternatives {...props} />}
       {offered(answer).map(candidate => (
         <CandidateView key={`${candidate.attempt}:${candidate.index}`} {...props} candidate={candidate} />
       ))}
@@ -107,30 +107,32 @@ function PhaseLine({ answer, model, trans }: IProps): JSX.Element {
   );
 }
 
-/** The candidates side by side, as far as the sidebar is wide enough. */
+/** The different outcomes side by side, as far as the sidebar is wide enough; one click takes one. */
 function Alternatives({ answer, model, trans }: IProps): JSX.Element {
+  const choices = alternatives(answer);
+  const total = choices.reduce((sum, { count }) => sum + count, 0);
   return (
-    <div className="nbc-Alternatives" role="radiogroup" aria-label={trans.__('Answers')}>
-      {answer.candidates.map((candidate, i) => (
-        <label key={i} className={`nbc-Alternative${i === answer.chosen ? ' nbc-mod-chosen' : ''}`}>
-          <span className="nbc-row">
-            <input
-              type="radio"
-              name={answer.key}
-              checked={i === answer.chosen}
-              onChange={() => model.choose(answer.key, i)}
-            />
+    <div className="nbc-Alternatives" role="radiogroup" aria-label={trans.__('Outcomes')}>
+      {choices.map(({ at, candidate, count }, i) => (
+        <div key={at} className={`nbc-Alternative${at === answer.chosen ? ' nbc-mod-chosen' : ''}`}>
+          <label className="nbc-row">
+            <input type="radio" name={answer.key} checked={at === answer.chosen} onChange={() => model.choose(answer.key, at)} />
             <span>
-              {trans.__('Answer %1', i + 1)} {candidate.attempt > 0 && trans.__('(repaired)')}
+              {trans.__('Outcome %1', i + 1)}
+              {total > choices.length && <span className="nbc-quiet"> {trans.__('%1 of %2 answers', count, total)}</span>}
             </span>
-            {candidate.check && (
-              <span className={`nbc-Chip nbc-mod-${candidate.check.ok ? 'good' : 'bad'}`}>
-                {candidate.check.ok ? trans.__('checked') : trans.__('problem')}
-              </span>
-            )}
-          </span>
-          <span className="nbc-Alternative-text">{candidate.text ?? candidate.streamed}</span>
-        </label>
+          </label>
+          {candidate.check?.preview?.value || candidate.check?.preview?.figures.length ? (
+            <Shown preview={candidate.check.preview} trans={trans} />
+          ) : (
+            <span className="nbc-Alternative-text">{candidate.text ?? candidate.streamed}</span>
+          )}
+          {candidate.decisions.includes('open') && (
+            <button className="jp-mod-styled nbc-small" onClick={() => void model.take(answer.key, at)}>
+              {trans.__('Take this')}
+            </button>
+          )}
+        </div>
       ))}
     </div>
   );
@@ -147,6 +149,7 @@ function CandidateView(props: IProps & { candidate: ICandidate }): JSX.Element {
       )}
       {candidate.edit?.cells.map((_, at) => <CellView key={at} {...props} at={at} />)}
       <Checks candidate={candidate} trans={trans} />
+      {candidate.check?.preview && <PreviewView preview={candidate.check.preview} trans={trans} />}
       {candidate.prose && !answer.parts && (
         <details className="nbc-Details">
           <summary>{trans.__('What the model said around it')}</summary>

@@ -5,33 +5,26 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { IAnswer, ICandidate } from '../answer';
 import { chips, evidenceWords } from './format';
+import { truth } from './outcome';
 
-/** A chip for each check, the findings that are problems, and the rest on request. */
+/** The line of truth, the findings that are problems, and the rest on request. */
 export function Checks({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element | null {
   const [shown, show] = React.useState(false);
-  const found = chips(candidate, trans);
+  const line = truth(candidate, trans);
   const findings = candidate.check?.findings ?? [];
-  if (!found.length && !findings.length) {
+  if (!line && !findings.length) {
     return null;
   }
-  const problems = findings.filter(finding => finding.severity !== 'info');
-  const listed = shown ? findings : problems;
-  const more = findings.length > problems.length;
+  const listed = shown ? findings : findings.filter(finding => finding.severity !== 'info');
   return (
     <div className="nbc-Checks">
-      <div className="nbc-chips">
-        {found.map((chip, i) => (
-          <span key={i} className={`nbc-Chip nbc-mod-${chip.state}`}>
-            {chip.text}
-          </span>
-        ))}
-        {(more || candidate.check?.level) && (
-          <button className="nbc-Link" aria-expanded={shown} onClick={() => show(!shown)}>
-            {shown ? trans.__('less') : trans.__('details')}
-          </button>
-        )}
-      </div>
-      {shown && <Evidence candidate={candidate} trans={trans} />}
+      <p className={`nbc-Truth${candidate.check?.ok === false ? ' nbc-mod-bad' : ''}`}>
+        {line}{' '}
+        <button className="nbc-Link" aria-expanded={shown} onClick={() => show(!shown)}>
+          {shown ? trans.__('less') : trans.__('details')}
+        </button>
+      </p>
+      {shown && <Details candidate={candidate} trans={trans} />}
       {listed.length > 0 && (
         <ul className="nbc-Findings">
           {listed.map((finding, i) => (
@@ -44,6 +37,22 @@ export function Checks({ candidate, trans }: { candidate: ICandidate; trans: Tra
         </ul>
       )}
     </div>
+  );
+}
+
+/** A chip for each check, then what the run has shown besides. */
+function Details({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element {
+  return (
+    <>
+      <div className="nbc-chips">
+        {chips(candidate, trans).map((chip, i) => (
+          <span key={i} className={`nbc-Chip nbc-mod-${chip.state}`}>
+            {chip.text}
+          </span>
+        ))}
+      </div>
+      {candidate.check?.level && <Evidence candidate={candidate} trans={trans} />}
+    </>
   );
 }
 

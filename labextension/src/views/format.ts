@@ -127,6 +127,9 @@ function stateOf(name: string, state: string, candidate: ICandidate): ChipState 
   return RAN_ONLY.has(name) ? 'plain' : 'good';
 }
 
+/** Counts of a test cell in words. */
+export const testWords = (tests: Record<string, unknown>, trans: Words): string[] => testChips(tests, trans).map(chip => chip.text);
+
 function testChips(tests: Record<string, unknown>, trans: Words): IChip[] {
   const found: IChip[] = [];
   const number = (key: string): number | null => (typeof tests[key] === 'number' ? (tests[key] as number) : null);

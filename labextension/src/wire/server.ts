@@ -91,10 +91,59 @@ export interface ISnippet {
   tokens: number;
 }
 
+/** The head of a table as text; `rows` and `width` count the whole. */
+export interface ITableView {
+  columns: string[];
+  index: string[];
+  cells: string[][];
+  rows: number;
+  width: number;
+  numeric: boolean[];
+}
+
+/** What became of a variable: the twin of `Change` in nbcopilot/preview.py. */
+export interface IChange {
+  name: string;
+  kind: 'made' | 'changed' | 'deleted';
+  type: string;
+  was: string;
+  unit: '' | 'rows' | 'items';
+  /** Before and after; -1: not counted. */
+  rows: [number, number];
+  columns: number;
+  added: string[];
+  removed: string[];
+  altered: string[];
+  before: string;
+  after: string;
+}
+
+export interface IFigureView {
+  /** Base64; "" where it was not drawn. */
+  png: string;
+  alt: string;
+  missing: '' | 'time' | 'size' | 'error';
+}
+
+/** What a run gave: data, never markup. The twin of `Preview` in nbcopilot/preview.py. */
+export interface IPreview {
+  value: { type: string; text: string; table: ITableView | null; call: string } | null;
+  figures: IFigureView[];
+  changes: IChange[];
+  unchanged: string[];
+  uses: string[];
+  printed: string;
+  files: [string, number][];
+  /** Equal for answers that behave the same; "" where that cannot be told. */
+  group: string;
+}
+
 /** How sure it is that an answer does what was asked, in words; "ok" only where that was measured. */
 export interface IConfidence {
   text: string;
   state: 'ok' | 'none' | 'bad';
+  /** In a word or two. */
+  label?: string;
 }
 
 export interface IFinding {
@@ -143,8 +192,18 @@ export type ServerEvent =
       checks: Record<string, unknown>;
       level: string;
       evidence: Record<string, unknown>;
+      preview?: IPreview | null;
     }
-  | { type: 'edit'; index: number; attempt: number; best: boolean; edit: IEdit; confidence?: IConfidence | null }
+  | {
+      type: 'edit';
+      index: number;
+      attempt: number;
+      best: boolean;
+      edit: IEdit;
+      confidence?: IConfidence | null;
+      /** How many answers came to each outcome, by the group of its preview. */
+      outcomes?: Record<string, number>;
+    }
   /** Ghost text so far, whole. */
   | { type: 'text'; text: string }
   | { type: 'done'; finish: string; usage: IUsage | null }

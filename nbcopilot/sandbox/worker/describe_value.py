@@ -21,7 +21,7 @@ OWN_FILES = "nbcopilot/sandbox/worker"
 def describe(value: Any, limit: int = 2000) -> dict[str, Any]:
     """{"type", "repr", "shape", "digest", "all_nan", "header_is_data", "epoch_nanoseconds"} of a value; its repr gets one second and `limit` characters."""
     kind = type(value)
-    text = within(1.0, lambda: _text(value, limit), f"<{kind.__name__}>")
+    text = short(value, limit)
     shape = getattr(value, "shape", None)
     name = (
         kind.__name__
@@ -57,6 +57,12 @@ def within(seconds: float, work: Callable[[], Any], otherwise: Any) -> Any:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def short(value: Any, limit: int) -> str:
+    """The repr of a value, cut to `limit` characters; its type where that takes more than a second."""
+    found: str = within(1.0, lambda: _text(value, limit), f"<{type(value).__name__}>")
+    return found
 
 
 def _text(value: Any, limit: int) -> str:

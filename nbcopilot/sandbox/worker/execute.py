@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from nbcopilot.sandbox.worker import compare, data_steps, describe_value, unmet_requirements
+from nbcopilot.sandbox.worker import compare, data_steps, describe_value, preview, preview_figure, unmet_requirements
 from nbcopilot.sandbox.worker import source as sources
 from nbcopilot.sandbox.worker.audit import Watch
 from nbcopilot.sandbox.worker.output import NoInput, Tape
@@ -156,15 +156,31 @@ class Effects:
         self.session = session
         self.reserved = reserved  # names that exist in the notebook but were too large to bring along
         names = session.names()
+        preview_figure.close_all()
         self.before = compare.fingerprints(session.namespace, names)
+        self.after: dict[str, compare.Fingerprint] = {}
+        self.shapes = preview.shapes(session.namespace, names)
         self.plots = describe_value.plots()
+
+    def preview(self, code: str, value: Any, found: Mapping[str, Any], may_draw: bool) -> dict[str, Any]:
+        """What the run gave, as `preview` has it; `found` is what `collect` has said."""
+        namespace = self.session.namespace
+        columns = {name: shape["labels"] for name, shape in self.shapes.items() if shape.get("labels")}
+        figures = preview_figure.views(value, may_draw)
+        return {
+            "value": preview.value_view(value, bool(figures)),
+            "figures": figures,
+            "changes": preview.changes(self.shapes, namespace, (self.before, self.after), found),
+            "unchanged": preview.read_only(code, namespace, self.before, [*found["changed"], *found["deleted"]]),
+            "uses": preview.uses(code, columns),
+        }
 
     def collect(self) -> dict[str, Any]:
         """{"created", "changed", "deleted", "imported", "plots"}; created and changed map names to descriptions."""
         namespace = self.session.namespace
         after = self.session.names()
         created = [n for n in after if n not in self.before and n not in self.reserved]
-        again = compare.fingerprints(namespace, self.before)
+        again = self.after = compare.fingerprints(namespace, self.before)
         changed = [n for n in self.before if n in namespace and again[n].differs(self.before[n])]
         # A module of the same name is taken for the same one, imported again.
         changed += [

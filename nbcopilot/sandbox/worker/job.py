@@ -6,15 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pickle
+import resource
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nbcopilot.sandbox.worker import guard
+from nbcopilot.sandbox.worker import guard, preview_figure
 from nbcopilot.sandbox.worker.apart import judged_apart
 from nbcopilot.sandbox.worker.describe_value import describe
 from nbcopilot.sandbox.worker.execute import Effects, Session, new_session
@@ -23,6 +25,7 @@ from nbcopilot.sandbox.worker.output import Clock, Tape
 
 GRACE = 1.0  # seconds between asking a run to stop and killing it
 AROUND = 5.0  # seconds for looking at the namespace before and after a run
+DRAWING = preview_figure.MOST * (preview_figure.SECONDS + GRACE)  # seconds for its figures
 
 
 def work(
@@ -111,7 +114,12 @@ def run_cell(
         clock.allow(AROUND)
         report["stdout"] = session.tape.text()
         report["result"] = describe(value) if value is not None else None
-        report.update(effects.collect())
+        found = effects.collect()
+        report.update(found)
+        if job.get("previews") and report["ok"]:
+            clock.allow(AROUND + DRAWING)
+            with contextlib.suppress(Exception):  # a value that cannot be shown takes nothing from the report
+                report["preview"] = effects.preview(code, value, found, _has_room(job["limits"]))
         report["watch"] = {
             "network": session.watch.network,
             "processes": session.watch.processes,
@@ -125,7 +133,7 @@ def run_cell(
     if alone is not None:
         alone.allow(1e9)  # the job's own limit stands behind
     try:
-        whole_seconds = seconds + GRACE + 2 * AROUND
+        whole_seconds = seconds + GRACE + 2 * AROUND + DRAWING
         if examples:
             report = judged_apart(whole, session, code, examples, (whole_seconds, each), clock)
         else:
@@ -135,6 +143,11 @@ def run_cell(
     if alone is None:
         _empty(".")
     return dict(report)
+
+
+def _has_room(limits: Mapping[str, Any]) -> bool:
+    """Whether a fork that draws may come beside this process: its memory counts once more."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 3 < int(limits["memory_mb"]) << 10
 
 
 def ended(died: ChildDied, stdout: str, seconds: float) -> dict[str, Any]:
