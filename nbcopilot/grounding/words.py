@@ -57,7 +57,9 @@ def alike(part: str, word: str) -> float:
         return 0.0
     short, long = sorted((part, word), key=len)
     if not short.isascii() and not is_spaced(short):
-        return 0.8 * len(short) / len(long) if short in long else 0.0
+        if short not in long:
+            return 0.0
+        return 0.9 if short == part else 0.8 * len(short) / len(long)  # a run of such a script holds many words
     score = 0.0
     if long.startswith(short) and (len(short) >= (3 if short == part else 4) or (len(short) == 3 and len(long) == 4)):
         score = 0.95 if len(long) - len(short) <= 2 else 0.6 + 0.3 * len(short) / len(long)
