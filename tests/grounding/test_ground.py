@@ -122,6 +122,12 @@ def test_words_of_any_language_find_their_columns(request_: str, table: str, col
     assert (table, column) in links
 
 
+def test_a_column_is_found_inside_a_run_of_a_script_without_blanks() -> None:
+    names = {"pd": pd, "stock": pd.DataFrame({"数量": [3, 1, 2], "城市": ["北京", "上海", "北京"]})}
+    links = asked("每个城市的数量平均值", names).links
+    assert {link.label for link in links if link.score >= STRONG} == {"'数量'", "'城市'"}
+
+
 @pytest.mark.parametrize("unit", ["month", "Monat", "mes", "mois", "месяц", "mese"])
 def test_the_month_is_known_by_its_name_in_the_locale_data(unit: str) -> None:
     names = farm()
