@@ -31,7 +31,7 @@ def bases(
     some: Sequence[Link], units: Sequence[Period], state: LiveState, last: LastResult | None, used: Mapping[str, int]
 ) -> list[Base]:
     """The tables that a request may be about, best first: one where it is clear, two where it is not."""
-    tables = [table for table in state.tables if not table.owner]
+    tables = [table for table in state.tables if not table.owner and not _is_part_of_named(table, some, state)]
     ranked = sorted(
         (
             (
@@ -50,6 +50,15 @@ def bases(
     close = [one for one in ranked[:2] if one[0] >= first[0] - CLOSE]
     found = [_joined(table, score, some, units, state) for score, _, table in close]
     return found[:1] if len(found) > 1 and found[0].joins else found
+
+
+def _is_part_of_named(table: Table, some: Sequence[Link], state: LiveState) -> bool:
+    """Whether a table that the request does not name has only columns of one that it names: rows taken from that one."""
+    named_ones = {link.table for link in some if link.kind == "table" and link.score == 1.0}
+    own = {column.label for column in table.columns}
+    return table.name not in named_ones and any(
+        own <= {column.label for column in other.columns} for other in state.tables if other.name in named_ones
+    )
 
 
 def _score(
@@ -87,6 +96,7 @@ def _joined(table: Table, score: float, some: Sequence[Link], units: Sequence[Pe
             if link.table == other.name and link.kind in ("column", "value")
             and (link.score >= STRONG or link.phrase.casefold() not in meant)
             and link.phrase.casefold() not in covered and not _is_key(link, join)
+            and table.column(link.label) is None  # what it has itself, in a table it was made from, is no reason to join
         ]  # fmt: skip
         dated = bool(units) and not _dates(table) and date_column(other) is not None
         if more or dated:

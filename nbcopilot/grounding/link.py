@@ -22,6 +22,8 @@ GROUP = 4
 MAX_LINKS = 40
 # What a word that is the name of a calendar unit is worth as the name of a column.
 UNIT = 0.7
+# What a name is worth of which the request says nothing but its number: "week 6" may be `w6`, or a value.
+DIGITS = 0.9
 
 
 def links(request: str, state: LiveState) -> tuple[Link, ...]:
@@ -51,7 +53,13 @@ def _without_shadows(ranked: Sequence[Link]) -> tuple[Link, ...]:
     for link in ranked:
         key = (link.kind, link.phrase.casefold())
         best[key] = max(best.get(key, 0.0), link.score)
-    kept = [link for link in ranked if link.score >= best[link.kind, link.phrase.casefold()] - 0.12]
+    exact = {(link.kind, link.table, link.phrase.casefold()) for link in ranked if link.score == 1.0}
+    kept = [
+        link
+        for link in ranked
+        if link.score >= best[link.kind, link.phrase.casefold()] - 0.12
+        and (link.score == 1.0 or (link.kind, link.table, link.phrase.casefold()) not in exact)
+    ]
     return tuple(link for link in kept if not any(_covers(other, link) for other in kept))
 
 
@@ -134,6 +142,8 @@ def _best_group(
     if hit and score < 0.75:  # one rare part of several is a partial match, as "revenue" of net_revenue_eur
         strongest = max(hit, key=lambda part: hit[part][0] * len(part))
         score = max(score, (0.78 if len(strongest) > 3 else 0.72) * hit[strongest][0] if len(strongest) > 2 else 0.0)
+    if hit and all(part.isdigit() for part in hit):
+        score *= DIGITS
     phrase, by_initials = _by_initials(own, said, folded)
     if by_initials > score:
         return phrase, by_initials

@@ -97,4 +97,6 @@ def _unit(word: str) -> str:
         for form, unit in table.items()
         if len(form) >= 4 and word.startswith(form) and len(word) - len(form) <= max(4, len(form) + 1)
     ]
-    return max(near)[1] if near else ""
+    form, unit = max(near, default=(0, ""))
+    # "weekday" and "Wochentag" are made of two units and name neither.
+    return "" if any(word[form:].endswith(other) for other in table if len(other) >= 3) else unit

@@ -6,6 +6,7 @@ Every line runs as it stands. Nothing is written for what is not linked strongly
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Sequence
 
 from nbcopilot.grounding.choice import Base, date_column
@@ -53,11 +54,20 @@ def _by_period(base: Base, column: Column | None, units: Sequence[Period], made:
         return []
     period = next(NAMES[unit.unit] for unit in units if unit.count is None and unit.unit in _PERIODS)
     groups = _groups(base, column)
-    if len(groups) > 1:
+    if len(groups) > 1 or (not groups and _splits(base, column)):
         return []
     if groups:
         return [f"table = {made}.pivot_table(index={period!r}, columns={groups[0].label},"]
     return [f"by_{period} = {made}.groupby({period!r})['"]
+
+
+def _splits(base: Base, dates: Column | None) -> bool:
+    """Whether the request names a column that is no amount: it may be split by that as well."""
+    tables = {table.name: table for table in (base.table, *base.others)}
+    named = [
+        tables[link.table].column(link.label) for link in base.links if link.table in tables and link.score >= STRONG
+    ]
+    return any(c is not None and c is not dates and c.kind != "number" and c.disguise is None for c in named)
 
 
 def _groups(base: Base, dates: Column | None) -> list[Column]:
@@ -132,9 +142,20 @@ def _parses(table: Table, some: Sequence[Link], units: Sequence[Period], name: s
     for column in hidden:
         assert column.disguise is not None
         needed = column.label in linked or (column.disguise.kind == "date" and units and column is dates)
-        if needed or (column.disguise.kind == "number" and len(hidden) <= 3 and len(numbers) <= 3):
+        meant = column.disguise.kind == "number" and len(hidden) <= 3 and len(numbers) <= 3
+        if needed or (meant and not any(_is_twin(column, other) for other in table.columns)):
             found.append(f"{name}[{column.label}] = {column.disguise.parse.format(x=f'{name}[{column.label}]')}")
     return found[:MAX_PARSES]
+
+
+def _is_twin(text: Column, number: Column) -> bool:
+    """Whether the numbers that a text column holds stand in another column already."""
+    try:
+        ends = [(text.disguise.low, number.low), (text.disguise.high, number.high)] if text.disguise else []
+        known = bool(ends) and number.kind == "number"
+        return known and all(math.isclose(float(one), float(other), rel_tol=1e-4) for one, other in ends)
+    except ValueError:
+        return False
 
 
 def _periods(column: Column, units: Sequence[Period], name: str) -> list[str]:

@@ -188,3 +188,41 @@ def test_wide_tables_are_linked_in_time() -> None:
     wide = pd.DataFrame(np.zeros((5, 3000)), columns=[f"sensor_{n}_temp" for n in range(3000)])
     links = asked("plot sensor_1234_temp", {"wide": wide}).links
     assert links[0].label == "'sensor_1234_temp'" and links[0].score == 1.0
+
+
+def test_a_table_that_is_named_is_meant_rather_than_rows_taken_from_it() -> None:
+    names = clinic()
+    names["dear"] = names["visits"][names["visits"]["bp_sys"] > 130]
+    found = asked("mean bp_sys per patient, number of visits and the last seen_on", names)
+    assert found.tables == ("visits",) and found.joins == ()
+
+
+def test_a_table_is_not_joined_to_the_one_that_it_was_made_from() -> None:
+    plots = pd.DataFrame({"plot": [f"p{n}" for n in range(30)], "soil": ["clay", "sand", "loam"] * 10})
+    plots[["w1", "w2"]] = RNG.normal(9, 1, (30, 2))
+    long = plots.melt(["plot", "soil"], var_name="week", value_name="height")
+    found = asked("do the heights differ by soil in the 2 weeks?", {"pd": pd, "plots": plots, "long": long})
+    assert found.joins == ()
+
+
+@pytest.mark.parametrize("request_", ["visits per weekday", "Besuche je Wochentag"])
+def test_the_days_of_the_week_are_not_weeks(request_: str) -> None:
+    assert not any("to_period" in text for text in asked(request_, clinic()).openings)
+
+
+def test_a_column_that_was_parsed_into_another_one_is_not_parsed_again() -> None:
+    names = clinic()
+    names["visits"]["chf"] = names["visits"]["bill"].str.replace(r"[^\d.]", "", regex=True).astype(float)
+    assert not any("'bill'" in text for text in asked("total per patient", names).openings)
+
+
+def test_of_two_columns_that_differ_in_case_the_one_that_is_written_is_meant() -> None:
+    frame = pd.DataFrame({"FTE": ["80%", "100%", "50%"], "fte": [0.8, 1.0, 0.5], "dept": ["a", "b", "a"]})
+    labels = [link.label for link in asked("sum of fte per dept", {"pd": pd, "staff": frame}).links]
+    assert "'fte'" in labels and "'FTE'" not in labels
+
+
+def test_a_sum_by_period_alone_is_not_begun_where_another_column_is_named() -> None:
+    names = {"pd": pd, "shows": pd.DataFrame({"aired": pd.date_range("2020-01-01", periods=90), "hosts": [["A"]] * 90})}
+    openings = asked("shows per year and hosts", names).openings
+    assert openings and not any("groupby" in text for text in openings)
