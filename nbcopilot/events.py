@@ -2,7 +2,7 @@
 
 Order: Notice* ContextReady PromptReady Token* (CandidateReady CheckDone)* EditReady? Done.
 The first answer that the checks accept is told once more, as Accepted: better ones are looked for while time remains.
-A repair repeats from PromptReady. Of answers that are drawn to see whether they agree only those that differ are told,
+A conversation begins with Meant. A repair repeats from PromptReady. Of answers that are drawn to see whether they agree only those that differ are told,
 without their tokens. Closing the iterator cancels at the next token.
 """
 
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from nbcopilot.confidence import Confidence
 from nbcopilot.inference import Completion, Prompt, Usage
-from nbcopilot.types import Candidate, CellEdit, Context
+from nbcopilot.types import Candidate, CellEdit, Context, Task
 from nbcopilot.verdict import Verdict
 
 
@@ -94,6 +95,18 @@ class EditReady:
 
 
 @dataclass(frozen=True)
+class Meant:
+    """What a turn of a conversation was taken for, and the request as it is answered.
+
+    turn: for "undo", the id of the turn that is meant ("" when none is).
+    """
+
+    intent: Literal["code", "words", "undo"]
+    task: Task
+    turn: str = ""
+
+
+@dataclass(frozen=True)
 class Done:
     """The end. `finish` is "ok", "empty" (nothing usable came) or "cancelled"; `usage` is the total of all `answers`."""
 
@@ -102,4 +115,4 @@ class Done:
     answers: int = 0
 
 
-Event = Notice | ContextReady | PromptReady | Token | CandidateReady | CheckDone | Accepted | EditReady | Done
+Event = Notice | ContextReady | PromptReady | Token | CandidateReady | CheckDone | Accepted | EditReady | Meant | Done

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from nbcopilot.hashing import text_hash
 from nbcopilot.inference import AnswerFormat, Sampling
 from nbcopilot.live_state import Grounding, LiveState
+from nbcopilot.turns import Turn
 from nbcopilot.verdict import Verdict
 
 TaskKind = Literal["generate", "explain", "testgen", "fix", "document", "complete"]
@@ -40,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Task:
-    """One request, parsed and checked by a surface before anything runs."""
+    """One request, parsed and checked by a surface before anything runs. `turns`: what was asked and answered before it."""
 
     kind: TaskKind
     instruction: str = ""
@@ -54,6 +55,7 @@ class Task:
     think: bool = False
     check: bool = True
     grounding: Grounding = field(default_factory=Grounding)
+    turns: tuple[Turn, ...] = ()
 
 
 # --------------------------------------------------------------------------- what is there
@@ -152,7 +154,7 @@ class Notebook:
 class Snippet:
     """A piece of context: what it is, where it comes from, why it was picked, and what it costs.
 
-    `kind` orders the prompt: "project", "markdown", "request", "cell", "variable", "passage", "error", "target".
+    `kind` orders the prompt: "project", "markdown", "request", "cell", "variable", "passage", "error", "turn", "target".
     `priority` decides what goes first when the budget is short (higher stays).
     """
 
@@ -166,7 +168,10 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Context:
-    """What the model sees for one task: redacted snippets within the budget, and those left out."""
+    """What the model sees for one task: redacted snippets within the budget, and those left out.
+
+    turns: those of the conversation that had room, each with its text as the notebook has it now.
+    """
 
     task: Task
     language: str = "python"
@@ -175,6 +180,7 @@ class Context:
     redacted: int = 0
     budget: int = 0
     grounding: Grounding = field(default_factory=Grounding)
+    turns: tuple[Turn, ...] = ()
 
     @property
     def tokens(self) -> int:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
 class Scripted:
-    """`answer` is what it says, `pause` the seconds before each word, `cancelled` how many clients went away."""
+    """`answer` is what it says, or makes it of the texts of the messages; `pause` the seconds before each word.
+
+    cancelled: how many clients went away. asked: the texts of the messages of each request.
+    """
 
     def __init__(self) -> None:
-        self.answer, self.pause, self.cancelled, self.words = "ok", 0.0, 0, 0
+        self.pause, self.cancelled, self.words = 0.0, 0, 0
+        self.answer: str | Callable[[list[str]], str] = "ok"
+        self.asked: list[list[str]] = []
         script = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,15 +31,16 @@ class Scripted:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                script.asked.append([str(message["content"]) for message in body.get("messages", [])])
+                said = script.answer(script.asked[-1]) if callable(script.answer) else script.answer
                 if not body.get("stream"):
-                    text = script.answer
-                    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-                    return self._json({"id": "1", "object": "chat.completion", "choices": [{**choice, "text": text}]})
+                    choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+                    return self._json({"id": "1", "object": "chat.completion", "choices": [{**choice, "text": said}]})
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream")
                 self.end_headers()
                 try:
-                    for word in script.answer.split(" "):
+                    for word in said.split(" "):
                         time.sleep(script.pause)
                         script.words += 1
                         self._event({"delta": {"content": word + " "}, "text": word + " ", "finish_reason": None})

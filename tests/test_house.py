@@ -13,6 +13,7 @@ PACKAGE = ROOT / "nbcopilot"
 # From the bottom up: a part imports only parts of lower layers, so no part has an exception of its own.
 LAYERS = [
     {"preview"},
+    {"turns"},
     {"_version", "errors", "git", "hashing", "live_state", "printable", "verdict"},
     {"inference"},
     {"types"},
@@ -33,7 +34,7 @@ LAYERS = [
     {"proposed_edits"},
     {"repair"},
     {"pipeline"},
-    {"serve"},
+    {"conversation", "serve"},
     {"session"},
     {"batch"},
     {"evaluation"},

@@ -58,6 +58,20 @@ export interface IContextView {
 
 export interface IAnswer {
   key: string;
+  /** Its name in the conversation that is kept; "" until it is asked. */
+  id: string;
+  /** When it was asked (ISO 8601, UTC). */
+  created: string;
+  /** What it was taken for; null outside a conversation. */
+  intent: 'code' | 'words' | 'undo' | null;
+  /** Of "undo": the turn that is meant, "" when there is none. */
+  undoes: string;
+  /** What was known of it in one line, of a turn that was found again. */
+  truth: string;
+  /** Whether its cells were taken out again. */
+  undone: boolean;
+  /** Of the request that wrote its cells, by which they are taken out again. */
+  group: string;
   task: ITask;
   /** What the user asked, in words. */
   title: string;
@@ -85,6 +99,13 @@ export interface IAnswer {
 export function begin(task: ITask, title: string, path: string, sources: Record<string, string>): IAnswer {
   return {
     key: '',
+    id: '',
+    created: '',
+    intent: null,
+    undoes: '',
+    truth: '',
+    undone: false,
+    group: '',
     task,
     title,
     path,
@@ -112,6 +133,8 @@ export function next(answer: IAnswer, event: ServerEvent): IAnswer {
       return { ...answer, parts: true, partCells: event.cells, phase: 'checking' };
     case 'progress':
       return { ...answer, progress: event, phase: 'writing' };
+    case 'meant':
+      return { ...answer, intent: event.intent, undoes: event.turn };
     case 'notice':
       return { ...answer, notices: [...answer.notices, event] };
     case 'context':

@@ -1,6 +1,6 @@
 /** The only file that speaks HTTP. A failure becomes an `RequestError` with a sentence and a hint. */
 
-import type { ICompleteRequest, IFailure, IModel, IStatus, IStreamRequest, PullEvent, ServerEvent } from './wire';
+import type { ICompleteRequest, IConversation, IFailure, IModel, IStatus, IStreamRequest, ITurn, PullEvent, ServerEvent } from './wire';
 import { isObject, readEvent } from './wire';
 
 /** `ServerConnection.makeRequest` with the base URL and the settings filled in: it adds token and XSRF header. */
@@ -31,6 +31,21 @@ export class Client {
 
   async models(): Promise<IModel[]> {
     return (await this.json<{ models: IModel[] }>('models')).models;
+  }
+
+  /** The turns that are kept beside a notebook. */
+  conversation(path: string): Promise<IConversation> {
+    return this.json<IConversation>(`conversation?path=${encodeURIComponent(path)}`);
+  }
+
+  async keep(path: string, turn: ITurn): Promise<void> {
+    await this.send('conversation', { method: 'POST', body: JSON.stringify({ path, turn }) });
+  }
+
+  /** Remove one turn, or the whole conversation. */
+  async forget(path: string, turn?: string): Promise<void> {
+    const one = turn === undefined ? '' : `&turn=${encodeURIComponent(turn)}`;
+    await this.send(`conversation?path=${encodeURIComponent(path)}${one}`, { method: 'DELETE' });
   }
 
   /** The events of one request. Aborting closes the connection, and the server cancels at the next token. */

@@ -7,12 +7,13 @@ import * as answers from './answer';
 import type { IAnswer, ICandidate } from './answer';
 import type { Client } from './client';
 import { asFailure } from './client';
+import { Conversations } from './conversation';
 import type { IHost } from './notebooks';
 import { unfit } from './fitness';
 import { isInPlace, narrow, replacement } from './proposedEdits';
 import type { IPull } from './download';
 import { Puller } from './download';
-import type { IApplied, IFailure, IModel, IRefused, IStatus, ITask, TaskKind } from './wire';
+import type { IApplied, IFailure, IModel, IRefused, IStatus, ITask, Mode, TaskKind } from './wire';
 import { SCHEMA } from './wire';
 import type { Ask } from './writer';
 import { Writer } from './writer';
@@ -23,13 +24,16 @@ export interface IOptions {
   insertAtOnce: boolean;
 }
 
-const KEPT_ANSWERS = 20;
+const KEPT_ANSWERS = 200;
 const KEPT_INSTRUCTIONS = 50;
 const LOOK_AGAIN_MS = 2000;
 
 export class SidebarModel {
   /** True: a token came, drawing may wait for the next frame. False: draw now, the user did something. */
   readonly changed = new Signal<this, boolean>(this);
+
+  /** The box to write in wants the keyboard. */
+  readonly focus = new Signal<this, void>(this);
 
   /** Latest first. */
   answers: IAnswer[] = [];
@@ -40,6 +44,8 @@ export class SidebarModel {
   /** Instructions of earlier requests, latest last. */
   history: string[] = [];
   draft = '';
+  /** What kind of answer the next turn gets. */
+  mode: Mode = 'auto';
   options: IOptions = { candidates: 1, insertAtOnce: false };
 
   private readonly aborts = new Map<string, AbortController>();
@@ -53,11 +59,53 @@ export class SidebarModel {
     private readonly client: Client,
     private readonly askUser: Ask,
     private readonly trans: Pick<TranslationBundle, '__'>,
-    private readonly save: (history: string[]) => void = () => undefined
+    private readonly save: (history: string[]) => void = () => undefined,
+    describe: (candidate: ICandidate) => string = () => ''
   ) {
     this.writer = new Writer(host, askUser, trans);
     this.puller = new Puller(client, () => this.changed.emit(false));
-    host.changed.connect(() => this.changed.emit(true));
+    this.conversations = new Conversations(client, describe);
+    host.changed.connect(() => {
+      void this.recall();
+      this.changed.emit(true);
+    });
+  }
+
+  /** The answers about the notebook that is open, latest first. */
+  get shown(): IAnswer[] {
+    const path = this.host.subject()?.path;
+    return this.answers.filter(answer => answer.path === '' || answer.path === path);
+  }
+
+  /** What is to be said of the conversation that was found. */
+  get conversationNotice(): string {
+    const failure = this.conversations.failure;
+    return failure ? failure.message : (this.conversations.notices.get(this.host.subject()?.path ?? '') ?? '');
+  }
+
+  /** Find the conversation of the open notebook again. */
+  private async recall(): Promise<void> {
+    const found = await this.conversations.recall(this.host.subject()?.path ?? '');
+    if (found.length) {
+      const known = new Set(this.answers.map(answer => answer.id));
+      this.answers = [...this.answers, ...found.filter(answer => !known.has(answer.id))];
+      this.changed.emit(false);
+    }
+  }
+
+  /** Remove the conversation of the open notebook, and the file that it is kept in. */
+  async clear(): Promise<void> {
+    const path = this.host.subject()?.path ?? '';
+    this.shown.forEach(answer => this.stop(answer.key));
+    this.answers = this.answers.filter(answer => answer.path !== path && answer.path !== '');
+    this.changed.emit(false);
+    await this.conversations.forget(path);
+    this.changed.emit(false);
+  }
+
+  setMode(mode: Mode): void {
+    this.mode = mode;
+    this.changed.emit(false);
   }
 
   /** The download under way, or the one that failed. */
@@ -75,7 +123,8 @@ export class SidebarModel {
 
   /** Whether the latest answer has cells that wait for a decision. */
   hasOpenCells(): boolean {
-    return this.answers.length > 0 && !this.running && answers.openCells(this.answers[0]).length > 0;
+    const [latest] = this.shown;
+    return latest !== undefined && !this.running && answers.openCells(latest).length > 0;
   }
 
   async refresh(): Promise<void> {
@@ -135,16 +184,17 @@ export class SidebarModel {
   // ------------------------------------------------------------------ asking
 
   /** Ask, and follow the answer to its end. What is missing is said in a card, never in a dialog. */
-  async ask(kind: TaskKind, instruction = this.draft.trim()): Promise<void> {
+  async ask(kind: TaskKind, instruction = this.draft.trim(), more: ITask['options'] = {}): Promise<void> {
     const subject = this.host.subject();
     const title = instruction;
     const blank = { source: '', cell_id: null, names: [], position: null };
-    const task: ITask = { kind, instruction, target: blank, options: { candidates: this.options.candidates } };
+    const task: ITask = { kind, instruction, target: blank, options: { candidates: this.options.candidates, ...more } };
     if (kind === 'document') {
       delete task.options.candidates;
     }
     this.remember(instruction);
-    const key = this.add(answers.begin(task, title, subject?.path ?? '', {}));
+    const before = this.conversations.before(this.answers, subject?.path ?? '');
+    const key = this.add({ ...answers.begin(task, title, subject?.path ?? '', {}), ...stamp() });
     const reading = await this.host.read(kind).catch(() => null);
     if (!reading) {
       return this.failWith(key, 'no-notebook', this.trans.__('no notebook is open'), this.trans.__('open one, then ask again'));
@@ -164,7 +214,9 @@ export class SidebarModel {
     }
     const full = { ...task, target: asked };
     this.update(key, answer => answers.ask(answer, full, reading.notebook.path ?? '', reading.sources));
-    await this.follow(key, { schema: SCHEMA, task: full, notebook: reading.notebook });
+    const talk = kind === 'generate' ? { turns: before, mode: this.mode } : {};
+    await this.follow(key, { schema: SCHEMA, task: full, notebook: reading.notebook, ...talk });
+    this.keep(key);
     // What the checks reject is written only when somebody says so.
     if (this.options.insertAtOnce && this.find(key)?.phase === 'done' && this.isRight(key)) {
       await this.acceptAll(key);
@@ -177,6 +229,20 @@ export class SidebarModel {
     return answer !== undefined && answers.offered(answer).every(candidate => candidate.check?.ok !== false);
   }
 
+  /** Put the words of a request into the box, to be changed and sent. */
+  edit(key: string): void {
+    this.setDraft(this.find(key)?.title ?? '');
+    this.focus.emit();
+  }
+
+  /** Ask the same again, for another answer. */
+  async again(key: string): Promise<void> {
+    const answer = this.find(key);
+    if (answer) {
+      await this.ask(answer.task.kind, answer.title, { temperature: 0.8, seed: Math.floor(Math.random() * 2 ** 31) });
+    }
+  }
+
   stop(key?: string): void {
     for (const [id, abort] of this.aborts) {
       if (key === undefined || id === key) {
@@ -187,6 +253,10 @@ export class SidebarModel {
 
   dismiss(key: string): void {
     this.stop(key);
+    const answer = this.find(key);
+    if (answer?.id) {
+      void this.conversations.forget(answer.path, answer.id);
+    }
     this.answers = this.answers.filter(answer => answer.key !== key);
     this.changed.emit(false);
   }
@@ -215,6 +285,7 @@ export class SidebarModel {
 
   reject(key: string, candidate: ICandidate, at: number): void {
     this.update(key, answer => answers.decide(answer, candidate, at, 'rejected'));
+    this.keep(key);
   }
 
   /** Write every cell that waits, in one step. */
@@ -239,11 +310,26 @@ export class SidebarModel {
         .openCells(answer)
         .reduce((left, { candidate, at }) => answers.decide(left, candidate, at, 'rejected'), answer)
     );
+    this.keep(key);
+  }
+
+  /** Take out what a turn of the conversation has written. */
+  async takeBack(id: string): Promise<void> {
+    const answer = this.answers.find(one => one.id === id);
+    const group = answer?.candidates[answer.chosen]?.edit?.group ?? answer?.group;
+    if (answer && group && (await this.writer.undo(answer.path, group))) {
+      this.update(answer.key, one => ({ ...one, undone: true }));
+      this.keep(answer.key);
+    }
   }
 
   /** Take the cells of a request out of a notebook again; asks about those that the user edited. */
-  undo(path: string, group: string): Promise<void> {
-    return this.writer.undo(path, group);
+  async undo(path: string, group: string): Promise<void> {
+    const answer = this.answers.find(one => one.candidates.some(candidate => candidate.edit?.group === group));
+    if ((await this.writer.undo(path, group)) && answer) {
+      this.update(answer.key, one => ({ ...one, undone: true }));
+      this.keep(answer.key);
+    }
   }
 
   private settle(key: string, candidate: ICandidate, cells: number[], outcome: IApplied | IRefused): void {
@@ -259,6 +345,7 @@ export class SidebarModel {
         answer
       )
     );
+    this.keep(key);
     const path = this.find(key)?.path;
     if (path !== undefined && outcome.cells.length) {
       this.host.reveal(path, outcome.cells[0]);
@@ -315,6 +402,13 @@ export class SidebarModel {
     this.changed.emit(lazy);
   }
 
+  private keep(key: string): void {
+    const answer = this.find(key);
+    if (answer) {
+      void this.conversations.keep(answer).then(() => this.changed.emit(true));
+    }
+  }
+
   private find(key: string): IAnswer | undefined {
     return this.answers.find(answer => answer.key === key);
   }
@@ -331,6 +425,13 @@ export class SidebarModel {
     this.draft = '';
   }
 
+  private readonly conversations: Conversations;
   private counter = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** The name and the time of a new turn. */
+function stamp(): { id: string; created: string } {
+  const random = Array.from(crypto.getRandomValues(new Uint8Array(12)), byte => byte.toString(16).padStart(2, '0')).join('');
+  return { id: random, created: new Date().toISOString() };
 }

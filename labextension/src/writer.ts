@@ -21,16 +21,17 @@ export class Writer {
     return Promise.all(outcomes.map((outcome, i) => this.askAgain(path, edits[i], outcome)));
   }
 
-  /** Take the cells of a request out again; asks about those that the user edited. */
-  async undo(path: string, group: string): Promise<void> {
+  /** Take the cells of a request out again; asks about those that the user edited. Whether they are out. */
+  async undo(path: string, group: string): Promise<boolean> {
     const { trans } = this;
     const outcome = this.host.undo(path, group, false);
     if (outcome.type === 'refused' && outcome.reason === 'edited') {
       const body = trans.__('You have edited cell %1 since. Take it out all the same?', this.places(path, outcome));
       if (await this.askUser(trans.__('A generated cell has changed'), body, trans.__('Take it out'))) {
-        this.host.undo(path, group, true);
+        return this.host.undo(path, group, true).type === 'applied';
       }
     }
+    return outcome.type === 'applied';
   }
 
   /** What to do now that nothing was written; "" where the reason says it. */

@@ -5,7 +5,7 @@ import { Signal } from '@lumino/signaling';
 
 import { SidebarModel } from '../src/model';
 import { replacement } from '../src/proposedEdits';
-import type { IEdit, ServerEvent } from '../src/wire';
+import type { IEdit, ITurn, ServerEvent } from '../src/wire';
 import { applied, refused } from '../src/wire';
 
 const trans = { __: (text: string, ...args: any[]) => text.replace(/%(\d)/g, (_, n) => String(args[n - 1])) } as any;
@@ -41,9 +41,16 @@ function make(events: ServerEvent[] = ANSWER, yes = true) {
   const questions: string[] = [];
   const queues: number[] = [];
   const saved: string[][] = [];
+  const requests: any[] = [];
+  const kept: [string, ITurn][] = [];
+  const forgotten: string[] = [];
   const client = {
+    conversation: async () => ({ turns: [], notice: '' }),
+    keep: async (path: string, turn: ITurn) => void kept.push([path, turn]),
+    forget: async (path: string, turn?: string) => void forgotten.push(turn ?? path),
     status: async () => ({ version: '0', model: { ready: true }, engine: { queue: queues.shift() ?? 0 } }),
-    async *stream(_: unknown, signal: AbortSignal) {
+    async *stream(request: unknown, signal: AbortSignal) {
+      requests.push(request);
       for (const event of events) {
         if (signal.aborted) {
           throw new Error('aborted');
@@ -54,7 +61,7 @@ function make(events: ServerEvent[] = ANSWER, yes = true) {
     }
   };
   const model = new SidebarModel(host as any, client as any, async (_, body) => (questions.push(body), yes), trans, h => saved.push(h));
-  return { host, model, questions, saved, queues };
+  return { host, model, questions, saved, queues, kept, forgotten, requests };
 }
 
 describe('SidebarModel', () => {
@@ -101,6 +108,36 @@ describe('SidebarModel', () => {
     const other = replacement(answer, { ...candidate, edit }, 0);
     assert.deepEqual(other?.replaces, ['above']);
     assert.deepEqual(Object.keys(other?.expected ?? {}), ['above']);
+  });
+  it('a follow-up is sent with the turns before it, and what became of them', async () => {
+    const { model, requests, kept } = make();
+    await model.ask('generate', 'set x');
+    await model.acceptAll(model.answers[0].key);
+    model.setMode('words');
+    await model.ask('generate', 'why?');
+    assert.deepEqual(requests[0].turns, []);
+    assert.deepEqual(requests[1].turns.map((turn: ITurn) => [turn.asked, turn.state, turn.cells]), [['set x', 'taken', ['new-0']]]);
+    assert.deepEqual([requests[0].mode, requests[1].mode], ['auto', 'words']);
+    assert.deepEqual(kept.map(([path, turn]) => [path, turn.asked, turn.state]).slice(0, 2), [['a.ipynb', 'set x', 'offered'], ['a.ipynb', 'set x', 'taken']]);
+  });
+  it('only the conversation of the open notebook is shown, and one click clears it', async () => {
+    const { host, model, forgotten } = make();
+    await model.ask('generate', 'set x');
+    host.subject = () => ({ path: 'b.ipynb', cellId: 'c0', cellType: 'code', severalCode: false, hasFailed: false, locked: '' });
+    assert.equal(model.shown.length, 0);
+    host.subject = () => ({ path: 'a.ipynb', cellId: 'c0', cellType: 'code', severalCode: false, hasFailed: false, locked: '' });
+    assert.equal(model.shown.length, 1);
+    await model.clear();
+    assert.deepEqual([model.shown.length, forgotten], [0, ['a.ipynb']]);
+  });
+  it('asking again draws another answer, and editing puts the words into the box', async () => {
+    const { model, requests } = make();
+    await model.ask('generate', 'set x');
+    await model.again(model.answers[0].key);
+    assert.equal(requests[1].task.options.temperature, 0.8);
+    assert.equal(model.answers.length, 2);
+    model.edit(model.answers[0].key);
+    assert.equal(model.draft, 'set x');
   });
   it('stops', async () => {
     const { model } = make();

@@ -16,6 +16,9 @@ from nbcopilot.context import rank
 from nbcopilot.context.budget import Level, Piece, fit
 from nbcopilot.context.facts import database_pieces, variable_levels
 from nbcopilot.context.sanitize import Cleaner, may_show_values, sendable
+from nbcopilot.context.turns import latest
+from nbcopilot.context.turns import name as turn_name
+from nbcopilot.context.turns import pieces as turn_pieces
 from nbcopilot.errors import PromptTooLargeError
 from nbcopilot.live_state import Grounding
 from nbcopilot.notebook import conventions, dependencies
@@ -63,9 +66,12 @@ def gather(
         instruction=cleaner.clean(task.instruction),
         target=replace(task.target, source=cleaner.clean(_shown(task))),
     )
+    spoken = tuple(
+        replace(turn, asked=cleaner.clean(turn.asked), text=cleaner.clean(turn.text)) for turn in latest(task, notebook)
+    )
     target = _target(task, count, budget)
-    finder = _Finder(task, notebook, config)
-    pieces = [cleaner.piece(piece) for piece in finder.pieces()]
+    finder = _Finder(task, notebook, config, frozenset(cell for turn in spoken for cell in turn.cells))
+    pieces = [cleaner.piece(piece) for piece in (*finder.pieces(), *turn_pieces(spoken))]
     kept, dropped = _with_their_cells(*fit(pieces, budget - target.tokens, count))
     return Context(
         task=task,
@@ -75,6 +81,7 @@ def gather(
         redacted=cleaner.count,
         budget=budget,
         grounding=sendable(grounding, cleaner, config),
+        turns=tuple(turn for turn in spoken if any(s.kind == "turn" and s.source == turn_name(turn) for s in kept)),
     )
 
 
@@ -113,8 +120,9 @@ def _shown(task: Task) -> str:
 class _Finder:
     """The pieces for one task, in the order of the prompt."""
 
-    def __init__(self, task: Task, notebook: Notebook, config: Config) -> None:
+    def __init__(self, task: Task, notebook: Notebook, config: Config, spoken: frozenset[str] = frozenset()) -> None:
         self.task = task
+        self.spoken = spoken  # ids of cells that stand in a turn of the conversation
         self.notebook = notebook
         self.config = config
         self.needed = rank.needs(task, notebook)
@@ -198,6 +206,7 @@ class _Finder:
                 if not self._is_target(cell):
                     chosen.setdefault(cell.id, (cell, 0))
         order = {cell.id: i for i, cell in enumerate(self.notebook.cells)}
+        chosen = {one: pair for one, pair in chosen.items() if one not in self.spoken}
         ranked = sorted(chosen.values(), key=lambda pair: order.get(pair[0].id, -1))
         found = [self._imports(set(chosen))]
         for i, (cell, steps) in enumerate(ranked):

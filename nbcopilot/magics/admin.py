@@ -1,4 +1,4 @@
-"""`%nbcopilot status|config|trust|context|stop|undo|accept|reject|models|panel`."""
+"""`%nbcopilot ask|status|config|trust|context|stop|undo|accept|reject|models|panel`."""
 
 from __future__ import annotations
 
@@ -203,6 +203,13 @@ def _models(rest: str, shell: InteractiveShell) -> None:
     print("\n".join(listing()))
 
 
+def _ask(rest: str, shell: InteractiveShell) -> None:
+    """The next turn of the conversation about this notebook."""
+    from nbcopilot.magics import commands
+
+    commands.chat(shell, rest.strip().strip("\"'"), None)
+
+
 def _panel(rest: str, shell: InteractiveShell) -> Any:
     from nbcopilot.panel import panel
 
@@ -210,6 +217,7 @@ def _panel(rest: str, shell: InteractiveShell) -> Any:
 
 
 HELP = {
+    "ask TEXT": "the next turn of the conversation about this notebook (also %%chat)",
     "status": "which model answers, and how (also %nbcopilot alone)",
     "config": "every setting and where it comes from",
     "trust": "let all settings of this project count",
@@ -224,6 +232,7 @@ HELP = {
     "panel": "a panel of widgets, for front ends without the extension",
 }
 ACTIONS: dict[str, Callable[[str, InteractiveShell], Any]] = {
+    "ask": _ask,
     "status": _status,
     "config": _config,
     "trust": _trust,

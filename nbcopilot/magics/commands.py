@@ -12,6 +12,7 @@ from nbcopilot.errors import CellNotFoundError, NotebookError, UsageError
 from nbcopilot.magics import options
 from nbcopilot.magics.interpolate import interpolate
 from nbcopilot.magics.request import Request
+from nbcopilot.magics.talk import Talk
 from nbcopilot.notebook import dependencies, live, targets
 from nbcopilot.task import make_task
 from nbcopilot.types import Notebook, Target, TaskKind
@@ -62,6 +63,26 @@ def run(kind: TaskKind, shell: InteractiveShell, line: str, cell: str | None) ->
     if kind == "testgen" and "no_run" in opts.flags:
         task = replace(task, check=False)
     Request(shell, task, notebook, config, opts.flags).run()
+
+
+CHAT_FORMS = (
+    "%%chat [options]             the next turn of the conversation about this notebook: code, or an answer in words",
+    "%chat [options] TEXT         the same in one line, as does %nbcopilot ask TEXT",
+)
+
+
+def chat(shell: InteractiveShell, line: str, cell: str | None) -> None:
+    """Carry out one turn of the conversation: what was asked and answered before is known. Raises NbcopilotError."""
+    opts = options.parse(line, "%%chat")
+    if "help" in opts.flags:
+        print(options.help_text("%%chat", CHAT_FORMS))
+        return
+    notebook = live.snapshot(shell, cell or opts.text, running_cell(shell), session.current().config)
+    target, words = _asked("generate", opts, notebook, shell, cell)
+    config = opts.config(session.current().config)
+    Request(
+        shell, make_task("generate", config, words, target), notebook, config, opts.flags, talk=Talk(notebook)
+    ).run()
 
 
 def _run_first(shell: InteractiveShell, cell: str) -> None:

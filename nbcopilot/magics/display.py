@@ -133,6 +133,12 @@ def summary(
     return "\n".join(plain), "".join(rows)
 
 
+def words(text: str, told: tuple[str, str]) -> tuple[str, str]:
+    """An answer in words above what is known of it, as (plain text, HTML)."""
+    plain, rich = told
+    return f"{text}\n\n{plain}", f"<div style='white-space:pre-wrap'>{html.escape(text)}</div>{rich}"
+
+
 def answered_already(state: str) -> tuple[str, str]:
     """What stands below a request that has its answer, as (plain text, HTML); `state` is "untouched" or "edited"."""
     text = "Answered below (`--again` asks anew)"

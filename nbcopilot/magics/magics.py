@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
     from nbcopilot.types import TaskKind
 
-CELL_MAGICS = ("generate", "explain", "testgen", "fix", "document")
+CELL_MAGICS = ("generate", "explain", "testgen", "fix", "document", "chat")
 LINE_MAGICS = (*CELL_MAGICS, "nbcopilot")
 
 
 @magics_class
 class CopilotMagics(Magics):
-    """`%%generate %%explain %%testgen %%fix %%document` and `%nbcopilot`."""
+    """`%%generate %%explain %%testgen %%fix %%document %%chat` and `%nbcopilot`."""
 
     shell: InteractiveShell
 
@@ -46,9 +46,16 @@ class CopilotMagics(Magics):
         """%%fix [options] [hint]: mends the code below; %fix mends the cell that failed last."""
         self._run("fix", line, cell)
 
+    @line_cell_magic
+    def chat(self, line: str, cell: str | None = None) -> None:
+        """%%chat [options]: the next turn of the conversation about this notebook: code, or words. %chat TEXT."""
+        from nbcopilot.magics import commands
+
+        commands.chat(self.shell, line, cell)
+
     @line_magic
     def nbcopilot(self, line: str) -> Any:
-        """%nbcopilot status|config|trust|context|stop|undo|accept|reject|models|panel."""
+        """%nbcopilot ask|status|config|trust|context|stop|undo|accept|reject|models|panel."""
         from nbcopilot.magics import admin
 
         return admin.run(line, self.shell)

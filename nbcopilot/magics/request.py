@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from nbcopilot.events import (
     Done,
     EditReady,
     Event,
+    Meant,
     Notice,
     PromptReady,
     Token,
@@ -30,7 +31,9 @@ from nbcopilot.inference import Usage
 from nbcopilot.judge import Judge
 from nbcopilot.magics import background, context_view
 from nbcopilot.magics.delivering import deliver
-from nbcopilot.magics.display import Stream, answered_already, problem, summary
+from nbcopilot.magics.display import Stream, answered_already, problem, summary, words
+from nbcopilot.magics.talk import Talk
+from nbcopilot.pipeline import Copilot
 from nbcopilot.task import aim
 from nbcopilot.types import CellEdit, Notebook, Task
 from nbcopilot.write import clipboard, comm, diff
@@ -54,8 +57,15 @@ class Request:
     """Runs one Task from a magic. `flags` are those of options.Options."""
 
     def __init__(
-        self, shell: InteractiveShell, task: Task, notebook: Notebook, config: Config, flags: frozenset[str]
+        self,
+        shell: InteractiveShell,
+        task: Task,
+        notebook: Notebook,
+        config: Config,
+        flags: frozenset[str],
+        talk: Talk | None = None,
     ) -> None:
+        self.talk = talk
         self.shell, self.task, self.notebook, self.config, self.flags = shell, task, notebook, config, flags
         self.session = session.current()
         self.stream = Stream(rich=getattr(shell, "kernel", None) is not None)
@@ -166,7 +176,7 @@ class Request:
         model = copilot.engine.describe().id
         self.stream.status(f"{model} is reading …")
         judge = Judge(self.config, namespace=self._namespace)
-        events = cast("Generator[Event]", copilot.stream(self.task, self.notebook, judge=judge))
+        events = cast("Generator[Event]", self._events(copilot, judge))
         with closing(events):
             for event in events:
                 if self._take(event):
@@ -175,9 +185,19 @@ class Request:
                     return self._show_stopped()
         self._finish(model)
 
+    def _events(self, copilot: Copilot, judge: Judge) -> Iterator[Event]:
+        if self.talk is not None:
+            return self.talk.reply(copilot, self.task, self.notebook, judge)
+        return copilot.stream(self.task, self.notebook, judge=judge)
+
     def _take(self, event: Event) -> bool:
-        """Show one event; True when the request ends here (--show-context)."""
-        if isinstance(event, ContextReady):
+        """Show one event; True when the request ends here (--show-context, and "undo that")."""
+        if isinstance(event, Meant):
+            self.task = event.task
+            if event.intent == "undo" and self.talk is not None:
+                self.stream.finish(*self.talk.undo(event.turn))
+                return True
+        elif isinstance(event, ContextReady):
             self.session.last_context = event.context
         elif isinstance(event, PromptReady):
             if "show_context" in self.flags:
@@ -208,6 +228,11 @@ class Request:
             return self.stream.finish(*self._summary(model, ""))
         if not self.edit.candidate.complete:
             self.notices.append(self._cut())
+        if self.talk is not None:
+            self.notices += self.talk.keep(self.task, self.edit)
+            if self.edit.candidate.answer == "markdown":
+                self.session.pending = self.edit.edit
+                return self.stream.finish(*words(self.edit.candidate.text, self._summary(model, "")))
         if "dry_run" in self.flags:
             self.session.pending = self.edit.edit
             text = "Not written: %nbcopilot accept writes it, %nbcopilot reject drops it."

@@ -29,6 +29,7 @@ _CELL_MAGICS = {
     "writefile": "text", "file": "text",
     # nbcopilot's own prompt cells: text, unless they carry code
     "generate": "text",
+    "chat": "text",
 }  # fmt: skip
 _MAGIC = re.compile(r"\s*%%(\w+|!)(.*)")
 # Databricks: a line magic at the top that says what the rest of the cell is; nothing else may follow a bare one.

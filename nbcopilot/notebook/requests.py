@@ -7,7 +7,7 @@ import re
 from nbcopilot.types import Cell, Notebook
 
 _REQUEST = re.compile(
-    r"\s*%%?(?:generate|explain|document|fix|nbcopilot)\b|\s*%testgen\b|(?:\s*%(?:re)?load_ext\s+nbcopilot)+\s*\Z"
+    r"\s*%%?(?:generate|explain|document|fix|chat|nbcopilot)\b|\s*%testgen\b|(?:\s*%(?:re)?load_ext\s+nbcopilot)+\s*\Z"
 )
 
 
@@ -17,6 +17,6 @@ def is_request(cell: Cell) -> bool:
 
 
 def request_above(notebook: Notebook, place: int) -> str:
-    """What the `%%generate` cell right above the cell at index `place` asks for; "" when there is none."""
+    """What the `%%generate` or `%%chat` cell right above the cell at index `place` asks for; "" when there is none."""
     first, _, rest = notebook.cells[place - 1].source.strip().partition("\n") if place > 0 else ("", "", "")
-    return rest.strip() if re.match(r"%%generate\b", first) else ""
+    return rest.strip() if re.match(r"%%(?:generate|chat)\b", first) else ""

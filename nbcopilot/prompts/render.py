@@ -53,6 +53,7 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
     for asked, answer in EXAMPLES[task.kind][: task.few_shot]:
         messages.append(Message("user", f"{_ask(task, language)}\n\n{asked}"))
         messages.append(Message("assistant", f"{_lead(task, language)}{_fence(answer, 'python')}"))
+    messages += _turns(context)
     messages.append(Message("user", "\n\n".join(part for part in (_background(context), _request(context)) if part)))
     if failed:
         candidate, verdict = failed[-1]
@@ -76,12 +77,22 @@ def render_plainly(context: Context) -> Prompt:
     """
     messages = [Message("user", context.task.instruction.strip("\n"))]
     background = _background(context)
-    if background:
+    if background or context.turns:
         messages = [
             Message("system", SYSTEM),
+            *_turns(context),
             Message("user", f"{background}\n\n## The request\n\n{messages[0].content}"),
         ]
     return Prompt(messages=tuple(messages), stop=("\n```\n",), answer="code", language=context.language)
+
+
+def _turns(context: Context) -> list[Message]:
+    """The conversation so far: what was asked, and what was answered as the notebook has it now."""
+    found = []
+    for turn in context.turns:
+        text = _fence(turn.text, context.language) if turn.answer == "code" else turn.text
+        found += [Message("user", turn.asked), Message("assistant", text)]
+    return found
 
 
 def complaint(verdict: Verdict) -> str:
@@ -108,7 +119,7 @@ def _background(context: Context) -> str:
     sections: list[str] = []
     previous = ""
     for snippet in context.snippets:
-        if snippet.kind == "target":
+        if snippet.kind in ("target", "turn"):
             continue
         kind = "cell" if snippet.kind == "request" else snippet.kind
         if kind != previous:
@@ -125,6 +136,8 @@ def _request(context: Context) -> str:
     if task.kind == "generate":
         if context.grounding.plan:
             parts.append("What the request refers to:\n" + "\n".join(f"- {x}" for x in context.grounding.plan))
+        if context.turns:
+            parts.append(_FOLLOWS[context.turns[-1].state == "taken"])
         parts.append(_instruction(task.instruction, language))
     else:
         parts.append(_fence(source, language))
@@ -133,6 +146,13 @@ def _request(context: Context) -> str:
     if task.think:
         parts.append("First think in a few short sentences about the steps and the edge cases, then answer.")
     return "\n\n".join(parts)
+
+
+# What stands above a request that follows up on an answer, by whether that answer is in the notebook.
+_FOLLOWS = {
+    True: "This follows up on your last answer, which is in the notebook and has run.",
+    False: "This follows up on your last answer, which is not in the notebook: the names that it defines are not there.",
+}
 
 
 def _instruction(text: str, language: str) -> str:
@@ -168,6 +188,8 @@ def _inside(context: Context) -> bool:
 def _ask(task: Task, language: str, *, inside: bool = False) -> str:
     names = ", ".join(f"`{name}`" for name in task.target.names) or "the functions and classes"
     kind = KINDS[task.kind]
+    if task.instruction.strip() and kind.question:
+        return kind.question.format(language=language.capitalize())
     return ((inside and kind.next_ask) or kind.ask).format(language=language.capitalize(), names=names)
 
 

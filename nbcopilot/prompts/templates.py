@@ -22,7 +22,8 @@ SYSTEM = (
 class Kind:
     """The wording of one task kind. `ask` and `lead` may hold {language}, `ask` also {names}; `lead` is the prefill before the fence.
 
-    `next_ask` and `next_lead` take their place where there is a notebook around the request.
+    `next_ask` and `next_lead` take their place where there is a notebook around the request, `question` where the user asks
+    something of the code.
     """
 
     answer: AnswerFormat
@@ -30,6 +31,7 @@ class Kind:
     lead: str = ""
     next_ask: str = ""
     next_lead: str = ""
+    question: str = ""
 
 
 KINDS: dict[TaskKind, Kind] = {
@@ -49,6 +51,8 @@ KINDS: dict[TaskKind, Kind] = {
         "markdown",
         "Explain what this {language} code does and why, for a colleague who reads the notebook. "
         "Start with one sentence that says its purpose, then a short list of the steps. "
+        "Name only identifiers and numbers that stand in the code. No code blocks, no headings.",
+        question="Answer the question that stands below this {language} code, in one to three sentences. "
         "Name only identifiers and numbers that stand in the code. No code blocks, no headings.",
     ),
     "testgen": Kind(

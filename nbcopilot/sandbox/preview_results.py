@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from nbcopilot.preview import Change, FigureView, Preview, TableView, ValueView
@@ -27,6 +28,20 @@ def read_preview(raw: Any) -> Preview | None:
         changes=tuple(_change(item) for item in _dicts(raw.get("changes"), 40)),
         unchanged=_texts(raw.get("unchanged"), 12),
         uses=_texts(raw.get("uses"), 12),
+    )
+
+
+def with_rest(seen: Preview | None, raw: Any) -> Preview | None:
+    """The preview with what our own side has added to it: printed text, files, group, the call that shows a function."""
+    if seen is None or not isinstance(raw, dict):
+        return seen
+    value, added = seen.value, raw.get("value")
+    if value is not None and isinstance(added, dict):
+        value = replace(value, call=_text(added.get("call"), 200))
+    pairs = [pair for pair in _items(raw.get("files"))[:20] if isinstance(pair, list | tuple) and len(pair) == 2]
+    files = tuple((_text(path, 300), _count(size)) for path, size in pairs)
+    return replace(
+        seen, value=value, printed=_text(raw.get("printed"), 4000), files=files, group=_text(raw.get("group"), 64)
     )
 
 

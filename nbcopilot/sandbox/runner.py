@@ -28,7 +28,7 @@ HEAVY = frozenset({"numpy", "pandas", "scipy", "sklearn", "matplotlib", "seaborn
 
 # Cell magics that show something and define nothing, ours that ask the model among them.
 _DEFINE_NOTHING = frozenset(
-    {"html", "markdown", "latex", "javascript", "js", "svg", "generate", "explain", "document", "fix"}
+    {"html", "markdown", "latex", "javascript", "js", "svg", "generate", "explain", "document", "fix", "chat"}
 )
 
 

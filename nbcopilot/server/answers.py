@@ -11,31 +11,46 @@ from contextlib import closing
 from typing import Any, cast
 
 from nbcopilot.batch.open_notebook import Progress, document_open
-from nbcopilot.events import Accepted, CheckDone, Done, EditReady, Notice, PromptReady
+from nbcopilot.conversation.talk import Mode, reply
+from nbcopilot.events import Accepted, CheckDone, Done, EditReady, Event, Meant, Notice, PromptReady
 from nbcopilot.inference import Prompt
 from nbcopilot.notebook.labels import unlabelled
 from nbcopilot.pipeline import Copilot
 from nbcopilot.server.wire import Json, write_edit, write_event
 from nbcopilot.task import aim
+from nbcopilot.turns import Turn
 from nbcopilot.types import Candidate, Judged, Notebook, Task
 from nbcopilot.verdict import Verdict
 
 
-def answer(copilot: Copilot, task: Task, notebook: Notebook, stopped: threading.Event) -> Iterator[Json]:
-    """The lines of one answer; `stopped` cancels also between them. Raises what `Copilot.stream` raises."""
+def answer(
+    copilot: Copilot,
+    task: Task,
+    notebook: Notebook,
+    stopped: threading.Event,
+    conversation: tuple[tuple[Turn, ...], Mode] | None = None,
+) -> Iterator[Json]:
+    """The lines of one answer; `stopped` cancels also between them. Raises what `Copilot.stream` raises.
+
+    conversation: the turns before it and what kind of answer is wanted, of a request that belongs to one.
+    """
     if task.kind == "document" and not task.target.source.strip():
         return _whole(copilot, notebook, stopped)
-    return _alternatives(copilot, task, notebook)
+    if conversation is not None and task.kind == "generate":
+        turns, mode = conversation
+        return _alternatives(copilot, task, notebook, reply(copilot, task, notebook, turns, mode))
+    return _alternatives(copilot, task, notebook, copilot.stream(task, notebook))
 
 
-def _alternatives(copilot: Copilot, task: Task, notebook: Notebook) -> Iterator[Json]:
+def _alternatives(copilot: Copilot, task: Task, notebook: Notebook, events: Iterator[Event]) -> Iterator[Json]:
     attempt = 0
     prompts: list[Prompt] = []
     judged: list[tuple[int, Judged]] = []
-    events = copilot.stream(task, notebook)
     with closing(cast("Any", events)):
         for event in events:
             match event:
+                case Meant():
+                    task = event.task
                 case PromptReady():
                     attempt = event.attempt
                     prompts.append(event.prompt)

@@ -21,7 +21,7 @@ from nbcopilot.inference import Usage
 from nbcopilot.server.answers import answer
 from nbcopilot.server.completion import complete
 from nbcopilot.server.state import State
-from nbcopilot.server.wire import Json, read_completion, read_request, write_error
+from nbcopilot.server.wire import Json, read_completion, read_conversation, read_request, write_error
 from nbcopilot.server.worker import Feed
 
 log = logging.getLogger("nbcopilot.server")
@@ -138,7 +138,9 @@ class StreamHandler(LinesHandler):
         try:
             if state.running >= MAX_RUNNING:
                 raise EngineUnavailableError(f"{state.running} requests are running already", hint="stop some of them")
-            task, notebook, config = read_request(self.body(), state.load())
+            body = self.body()
+            task, notebook, config = read_request(body, state.load())
+            conversation = read_conversation(body)
             notebook = state.below_root(notebook)
         except NbcopilotError as exc:
             return self.fail(exc)
@@ -150,7 +152,7 @@ class StreamHandler(LinesHandler):
                 yield {"type": "started", "id": uuid.uuid4().hex}
                 for text in state.notices():
                     yield {"type": "notice", "message": text, "hint": "", "severity": "info"}
-                with closing(cast("Any", answer(copilot, task, notebook, stopped))) as lines:
+                with closing(cast("Any", answer(copilot, task, notebook, stopped, conversation))) as lines:
                     for line in lines:
                         if line["type"] == "done":
                             state.measure(Usage(**line["usage"]))

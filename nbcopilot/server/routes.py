@@ -10,6 +10,7 @@ from jupyter_server.utils import url_path_join
 
 from nbcopilot._version import __version__
 from nbcopilot.server import handlers, settings
+from nbcopilot.server.conversation import ConversationHandler
 from nbcopilot.server.state import State
 from nbcopilot.write.comm import FRONTEND_VARIABLE
 
@@ -20,6 +21,7 @@ ROUTES = {
     "complete": handlers.CompleteHandler,
     "pull": handlers.PullHandler,
     "trust": handlers.TrustHandler,
+    "conversation": ConversationHandler,
 }
 
 

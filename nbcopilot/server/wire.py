@@ -15,6 +15,8 @@ from nbcopilot.checks.registry import as_json
 from nbcopilot.checks.wording import evidence_json
 from nbcopilot.confidence import Confidence
 from nbcopilot.config import Config
+from nbcopilot.conversation.reading import read_turns
+from nbcopilot.conversation.talk import Mode
 from nbcopilot.errors import InternalError, NbcopilotError, UsageError, sentence
 from nbcopilot.events import (
     CandidateReady,
@@ -23,6 +25,7 @@ from nbcopilot.events import (
     Done,
     EditReady,
     Event,
+    Meant,
     Notice,
     PromptReady,
     Token,
@@ -30,6 +33,7 @@ from nbcopilot.events import (
 from nbcopilot.notebook.profile.transfer import from_json
 from nbcopilot.serve.complete import Gap
 from nbcopilot.task import make_task
+from nbcopilot.turns import Turn
 from nbcopilot.types import (
     Cell,
     CellEdit,
@@ -46,6 +50,8 @@ from nbcopilot.types import (
 from nbcopilot.write.wire import edit_message
 
 SCHEMA = 1
+# Turns that a page sends with a request; fewer of them reach the model.
+MOST_TURNS = 10
 # What a page may set for one request; where text goes and which engine runs is the user's own configuration.
 OPTIONS = frozenset(
     """model temperature top_p top_k min_p repetition_penalty beams candidates max_tokens answer_seconds seed few_shot think
@@ -71,6 +77,14 @@ def read_request(message: Any, config: Config) -> tuple[Task, Notebook, Config]:
         raise UsageError(f"a page cannot set `{not_allowed[0]}`", hint="set it in nbcopilot.toml")
     changed = settings.with_changes(config, **options)
     return make_task(kind, changed, instruction, target), notebook, changed
+
+
+def read_conversation(message: Mapping[str, Any]) -> tuple[tuple[Turn, ...], Mode] | None:
+    """The turns before a request and what kind of answer is wanted; None for a request outside a conversation."""
+    if "turns" not in message:
+        return None
+    mode: Mode = next((one for one in get_args(Mode) if one == message.get("mode")), "auto")
+    return read_turns(message["turns"], MOST_TURNS), mode
 
 
 def read_target(data: Mapping[str, Any]) -> Target:
@@ -136,6 +150,8 @@ def write_event(event: Event, *, attempt: int = 0, index: int | None = None) -> 
             }
         case EditReady(edit, candidate):
             return write_edit(edit, candidate.index if index is None else index, attempt, best=True)
+        case Meant():
+            return {"type": "meant", "intent": event.intent, "turn": event.turn}
         case Done(finish, usage):
             return {"type": "done", "finish": finish, "usage": asdict(usage)}
     raise InternalError(f"no message for {type(event).__name__}")

@@ -21,7 +21,7 @@ from nbcopilot.types import CellEdit, CellKind, NewCell
 from nbcopilot.write.cells import with_cells
 from nbcopilot.write.provenance import KEY, identity, is_edited, ours
 
-MAGICS = ("generate", "explain", "testgen", "fix", "document", "nbcopilot")
+MAGICS = ("generate", "explain", "testgen", "fix", "document", "chat", "nbcopilot")
 _LINE = re.compile(rf"\s*%(?:{'|'.join(MAGICS)})\b|\s*%(?:re|un)?load_ext\s+nbcopilot\b")
 _ASSIGNED = re.compile(rf"(?P<to>\s*[\w.\[\]'\"]+\s*=\s*)%(?:{'|'.join(MAGICS)})\b")
 

@@ -31,7 +31,7 @@ ROLES: dict[TaskKind, Role] = {
     "document": "summary",
 }
 # A cell that asks for the answer, as opposed to one that the answer is about.
-_PROMPT_CELL = re.compile(r"^\s*%%?(generate|explain|testgen|fix|document|nbcopilot)\b", re.M)
+_PROMPT_CELL = re.compile(r"^\s*%%?(generate|explain|testgen|fix|document|chat|nbcopilot)\b", re.M)
 
 
 def plan(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -18,7 +19,7 @@ import nbcopilot
 ROOT = Path(__file__).resolve().parents[2]
 EXTENSION = ROOT / "labextension"
 BUILT = ROOT / "nbcopilot" / "labextension"
-LIMIT_BYTES = 100_000
+LIMIT_BYTES = 60_000  # compressed, as a server sends them
 
 
 def need(there: bool, reason: str) -> None:
@@ -61,7 +62,7 @@ def test_the_style_uses_only_the_variables_of_jupyterlab() -> None:
 
 def test_the_bundle_is_small() -> None:
     need((BUILT / "package.json").is_file(), "the extension is not built (make install, with Node.js)")
-    size = sum(path.stat().st_size for path in (BUILT / "static").glob("*.js"))
+    size = sum(len(gzip.compress(path.read_bytes())) for path in (BUILT / "static").glob("*.js"))
     assert size <= LIMIT_BYTES, f"{size} bytes"
 
 

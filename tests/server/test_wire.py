@@ -9,7 +9,7 @@ import pytest
 
 from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, UsageError
-from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Notice, PromptReady, Token
+from nbcopilot.events import CandidateReady, CheckDone, ContextReady, Done, EditReady, Meant, Notice, PromptReady, Token
 from nbcopilot.hashing import text_hash
 from nbcopilot.inference import Completion, Prompt, Usage
 from nbcopilot.preview import Change, FigureView, Preview, TableView, ValueView
@@ -89,6 +89,7 @@ def test_events_are_written_as_the_file_says(wire: Read) -> None:
     cell = NewCell("code", "# nbcopilot: fake\nprint(1)")
     edit = CellEdit("0b1f6c3e-6a54-4a7e-9c55-3d6f6f3f9a01", (cell,), after="b", expected={"b": text_hash("prnt(1)")})
     events = [
+        Meant("code", Task("fix")),
         Notice("1 secret(s) were replaced before anything was sent to the model"),
         ContextReady(Context(Task("fix"), snippets=(snippet,), redacted=1, budget=3072)),
         PromptReady(Prompt(), 0),
@@ -101,6 +102,16 @@ def test_events_are_written_as_the_file_says(wire: Read) -> None:
     ]
     written = [messages.write_event(event) for event in events]
     assert written == [line for line in wire("events") if line["type"] not in ("started", "parts", "progress", "error")]
+
+
+def test_the_turns_of_a_conversation_are_read_and_a_request_outside_one_has_none(wire: Read) -> None:
+    message = wire("stream_request")
+    assert messages.read_conversation(message) is None
+    turns = [{"id": "t1", "asked": "mean by customer", "text": "x", "state": "taken", "cells": ["c"]}, {"id": 3}]
+    found = messages.read_conversation({**message, "turns": turns, "mode": "words"})
+    assert found is not None and found[1] == "words"
+    assert [(turn.asked, turn.state, turn.cells) for turn in found[0]] == [("mean by customer", "taken", ("c",))]
+    assert messages.read_conversation({**message, "turns": "x", "mode": "odd"}) == ((), "auto")
 
 
 def test_a_place_for_ghost_text_is_read_and_bounded(wire: Read) -> None:

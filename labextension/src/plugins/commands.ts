@@ -88,7 +88,7 @@ function addActions(app: JupyterFrontEnd, { model, host }: ICopilot, trans: Tran
 }
 
 function addDecisions(app: JupyterFrontEnd, { model, host }: ICopilot, trans: TranslationBundle): string[] {
-  const latest = (): string | undefined => model.answers[0]?.key;
+  const latest = (): string | undefined => model.shown[0]?.key;
   app.commands.addCommand(CommandIDs.stop, {
     label: trans.__('Stop Answering'),
     isEnabled: () => model.answers.some(isRunning),

@@ -12,6 +12,7 @@ import { Client } from '../client';
 import { Host } from '../notebooks';
 import { SidebarModel } from '../model';
 import { ICopilot, PLUGIN_ID } from '../tokens';
+import { truth } from '../views/outcome';
 
 const HISTORY_KEY = 'nbcopilot:history';
 
@@ -39,9 +40,8 @@ export const copilot: JupyterFrontEndPlugin<ICopilot> = {
       const buttons = [Dialog.cancelButton(), Dialog.warnButton({ label: yes })];
       return (await showDialog({ title, body, buttons, defaultButton: 0 })).button.accept;
     };
-    const model = new SidebarModel(host, client, ask, trans, history =>
-      localStorage.setItem(HISTORY_KEY, JSON.stringify(history))
-    );
+    const save = (history: string[]): void => localStorage.setItem(HISTORY_KEY, JSON.stringify(history));
+    const model = new SidebarModel(host, client, ask, trans, save, candidate => truth(candidate, trans));
     model.history = readHistory();
     void registry?.load(PLUGIN_ID).then(loaded => {
       const read = (): void => {

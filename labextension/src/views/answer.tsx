@@ -11,6 +11,7 @@ import type { TaskKind } from '../wire';
 import { Code, Diff } from './code';
 import { Checks, Sent } from './evidence';
 import { partWords, phaseWords, usageWords } from './format';
+import { isWords } from '../turns';
 import { Markdown } from './markdown';
 import { PreviewView, Shown } from './preview';
 
@@ -49,18 +50,12 @@ export function AnswerView(props: IProps): JSX.Element {
             {trans.__('Stop')}
           </button>
         ) : (
-          <button
-            className="jp-mod-styled jp-mod-minimal nbc-small"
-            aria-label={trans.__('Remove this answer')}
-            title={trans.__('Remove this answer')}
-            onClick={() => model.dismiss(answer.key)}
-          >
-            ×
-          </button>
+          <Tools {...props} />
         )}
       </header>
       {running && <PhaseLine {...props} />}
       {several && <Alternatives {...props} />}
+      {answer.intent === 'undo' && !running && <TakeBack {...props} />}
       {offered(answer).map(candidate => (
         <CandidateView key={`${candidate.attempt}:${candidate.index}`} {...props} candidate={candidate} />
       ))}
@@ -90,6 +85,40 @@ export function AnswerView(props: IProps): JSX.Element {
       {unasked ? <p className="nbc-quiet">{trans.__('No model was asked.')}</p> : <Sent answer={answer} trans={trans} />}
       {answer.usage !== null && answer.usage.completion_tokens > 0 && <p className="nbc-quiet nbc-Answer-usage">{usageWords(answer.usage, trans)}</p>}
     </article>
+  );
+}
+
+/** What can be done with a turn that has ended. */
+function Tools({ answer, model, trans }: IProps): JSX.Element {
+  const tool = (label: string, text: string, act: () => void): JSX.Element => (
+    <button className="jp-mod-styled jp-mod-minimal nbc-small nbc-Tool" aria-label={label} title={label} onClick={act}>
+      {text}
+    </button>
+  );
+  return (
+    <span className="nbc-Tools">
+      {answer.title && tool(trans.__('Edit this request and send it again'), '✎', () => model.edit(answer.key))}
+      {answer.task.kind !== 'document' && tool(trans.__('Ask for another answer'), '↻', () => void model.again(answer.key))}
+      {tool(trans.__('Remove this answer'), '×', () => model.dismiss(answer.key))}
+    </span>
+  );
+}
+
+/** What "undo that" was taken for: named, and done with a click. */
+function TakeBack({ answer, model, trans }: IProps): JSX.Element {
+  const meant = model.answers.find(one => one.id === answer.undoes);
+  if (!meant) {
+    return <p className="nbc-quiet">{trans.__('Nothing of this conversation is in the notebook.')}</p>;
+  }
+  return meant.undone ? (
+    <p className="nbc-quiet">{trans.__('“%1” was taken out of the notebook.', meant.title)}</p>
+  ) : (
+    <div className="nbc-row">
+      <span>{trans.__('Take “%1” out of the notebook?', meant.title)}</span>
+      <button className="jp-mod-styled jp-mod-accept nbc-small" onClick={() => void model.takeBack(answer.undoes)}>
+        {trans.__('Take it out')}
+      </button>
+    </div>
   );
 }
 
@@ -142,13 +171,16 @@ function CandidateView(props: IProps & { candidate: ICandidate }): JSX.Element {
   const { answer, candidate, trans } = props;
   return (
     <div className="nbc-Candidate">
-      {!candidate.edit && (
+      {!candidate.edit && isWords(answer, candidate) && candidate.text !== null ? (
+        <Markdown text={candidate.text} />
+      ) : !candidate.edit ? (
         <pre className="nbc-Code nbc-mod-streaming" tabIndex={0} aria-label={trans.__('Answer so far')}>
           {candidate.text ?? candidate.streamed}
         </pre>
-      )}
+      ) : null}
+      {!candidate.edit && !isRunning(answer) && <Fate {...props} />}
       {candidate.edit?.cells.map((_, at) => <CellView key={at} {...props} at={at} />)}
-      <Checks candidate={candidate} trans={trans} />
+      <Checks candidate={candidate} earlier={answer.truth} trans={trans} />
       {candidate.check?.preview && <PreviewView preview={candidate.check.preview} trans={trans} />}
       {candidate.prose && !answer.parts && (
         <details className="nbc-Details">
@@ -157,6 +189,25 @@ function CandidateView(props: IProps & { candidate: ICandidate }): JSX.Element {
         </details>
       )}
     </div>
+  );
+}
+
+/** What became of a turn that was found again. */
+function Fate({ answer, candidate, model, trans }: IProps & { candidate: ICandidate }): JSX.Element | null {
+  const [id] = candidate.written;
+  const [decision] = candidate.decisions;
+  if (answer.undone || decision === undefined) {
+    return answer.undone ? <span className="nbc-quiet">{trans.__('taken out again')}</span> : null;
+  }
+  if (decision === 'rejected') {
+    return <span className="nbc-quiet">{trans.__('rejected')}</span>;
+  }
+  return typeof id === 'string' && model.host.label(answer.path, id) ? (
+    <button className="nbc-Link" onClick={() => model.host.reveal(answer.path, id)} title={trans.__('Go to the cell')}>
+      {trans.__('✓ in the notebook')}
+    </button>
+  ) : (
+    <span className="nbc-quiet">{trans.__('not in the notebook any more')}</span>
   );
 }
 
@@ -197,6 +248,8 @@ function CellView(props: IProps & { candidate: ICandidate; at: number }): JSX.El
               {trans.__('Reject')}
             </button>
           </span>
+        ) : answer.undone ? (
+          <span className="nbc-quiet">{trans.__('taken out again')}</span>
         ) : decision === 'accepted' && written !== null ? (
           <button
             className="nbc-Link"

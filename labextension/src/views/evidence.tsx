@@ -8,9 +8,11 @@ import { chips, evidenceWords } from './format';
 import { truth } from './outcome';
 
 /** The line of truth, the findings that are problems, and the rest on request. */
-export function Checks({ candidate, trans }: { candidate: ICandidate; trans: TranslationBundle }): JSX.Element | null {
+export function Checks(props: { candidate: ICandidate; earlier: string; trans: TranslationBundle }): JSX.Element | null {
+  const { candidate, trans } = props;
   const [shown, show] = React.useState(false);
-  const line = truth(candidate, trans);
+  const isKnown = Object.keys(candidate.check?.checks ?? {}).length > 0;
+  const line = truth(candidate, trans) || props.earlier;
   const findings = candidate.check?.findings ?? [];
   if (!line && !findings.length) {
     return null;
@@ -20,9 +22,11 @@ export function Checks({ candidate, trans }: { candidate: ICandidate; trans: Tra
     <div className="nbc-Checks">
       <p className={`nbc-Truth${candidate.check?.ok === false ? ' nbc-mod-bad' : ''}`}>
         {line}{' '}
-        <button className="nbc-Link" aria-expanded={shown} onClick={() => show(!shown)}>
-          {shown ? trans.__('less') : trans.__('details')}
-        </button>
+        {isKnown && (
+          <button className="nbc-Link" aria-expanded={shown} onClick={() => show(!shown)}>
+            {shown ? trans.__('less') : trans.__('details')}
+          </button>
+        )}
       </p>
       {shown && <Details candidate={candidate} trans={trans} />}
       {listed.length > 0 && (

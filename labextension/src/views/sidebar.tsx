@@ -7,7 +7,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import { unfit } from '../fitness';
 import type { ISubject } from '../notebooks';
 import type { SidebarModel } from '../model';
-import type { IStatus, TaskKind } from '../wire';
+import type { IStatus, Mode, TaskKind } from '../wire';
 import { AnswerView, kindLabel } from './answer';
 import type { Highlight } from './code';
 import { HighlightContext } from './code';
@@ -27,6 +27,7 @@ export class Sidebar extends ReactWidget {
   ) {
     super();
     this.addClass('nbc-Sidebar');
+    model.focus.connect(() => this.focus());
   }
 
   protected override render(): JSX.Element {
@@ -53,7 +54,7 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
   const subject = model.host.subject();
   return (
     <div className="nbc-View">
-      <About status={model.status} subject={subject} trans={trans} />
+      <About model={model} status={model.status} subject={subject} trans={trans} />
       {model.trouble && (
         <p className="nbc-Problem" role="alert">
           {model.trouble.message}
@@ -71,13 +72,8 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
       )}
       {model.status?.untrusted && <p className="nbc-quiet">{model.status.untrusted.message}</p>}
       <Guide {...props} />
+      <Turns {...props} />
       <Composer {...props} subject={subject} />
-      <div className="nbc-Answers" role="feed" aria-label={trans.__('Answers')} aria-busy={model.running}>
-        {model.answers.map(answer => (
-          <AnswerView key={answer.key} answer={answer} model={model} trans={trans} />
-        ))}
-      </div>
-      {!model.answers.length && <Hints trans={trans} />}
       <footer className="nbc-Footer">
         <button className="nbc-Link" onClick={openSettings}>
           {trans.__('Settings')}
@@ -85,6 +81,45 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
         <span className="nbc-quiet">nbcopilot {model.status?.version ?? ''}</span>
       </footer>
     </div>
+  );
+}
+
+/** The conversation, oldest first; the latest turn is brought into view when it begins. */
+function Turns({ model, trans }: IProps): JSX.Element {
+  const list = React.useRef<HTMLDivElement>(null);
+  const turns = [...model.shown].reverse();
+  const latest = turns[turns.length - 1]?.key;
+  React.useEffect(() => {
+    list.current?.lastElementChild?.scrollIntoView({ block: 'nearest' });
+  }, [latest]);
+  return (
+    <div className="nbc-Turns">
+      <div className="nbc-Answers" ref={list} role="feed" aria-label={trans.__('Conversation')} aria-busy={model.running}>
+        {turns.map(answer => (
+          <AnswerView key={answer.key} answer={answer} model={model} trans={trans} />
+        ))}
+      </div>
+      {!turns.length && <Hints trans={trans} />}
+      {model.conversationNotice && (
+        <p className="nbc-Notice nbc-mod-warning" role="status">
+          {model.conversationNotice}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** How much of what may be sent the latest request took. */
+function Gauge({ model, trans }: IProps): JSX.Element | null {
+  const context = model.shown.find(answer => answer.context)?.context;
+  if (!context?.budget) {
+    return null;
+  }
+  const words = trans.__('sent %1 of %2 tokens', context.tokens, context.budget);
+  return (
+    <span className="nbc-quiet nbc-Gauge" title={trans.__('What the latest request told the model, of what it may be told')}>
+      {words} <meter min={0} max={context.budget} value={context.tokens} aria-label={words} />
+    </span>
   );
 }
 
@@ -110,8 +145,8 @@ function useChanges(model: SidebarModel): void {
   }, [model]);
 }
 
-function About(props: { status: IStatus | null; subject: ISubject | null; trans: TranslationBundle }): JSX.Element {
-  const { status, subject, trans } = props;
+function About(props: IProps & { status: IStatus | null; subject: ISubject | null }): JSX.Element {
+  const { model, status, subject, trans } = props;
   return (
     <section className="nbc-About" aria-label={trans.__('Current notebook')}>
       <div className="nbc-About-line">
@@ -143,6 +178,11 @@ function About(props: { status: IStatus | null; subject: ISubject | null; trans:
           >
             {status.local ? trans.__('offline') : trans.__('sends to %1', status.engine.where)}
           </span>
+        )}
+        {model.shown.length > 0 && (
+          <button className="nbc-Link" onClick={() => void model.clear()}>
+            {trans.__('Clear conversation')}
+          </button>
         )}
         {subject?.readOnly && <span className="nbc-Chip nbc-mod-warn">{trans.__('read-only')}</span>}
       </div>
@@ -216,7 +256,7 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
         className="jp-mod-styled"
         rows={3}
         value={model.draft}
-        placeholder={trans.__('What should the next cell do? Enter sends, Shift+Enter is a new line, ↑ for history')}
+        placeholder={trans.__('What should the next cell do, or what else? Enter sends, ↑ brings earlier requests')}
         aria-label={trans.__('Instruction')}
         onChange={event => model.setDraft(event.currentTarget.value)}
         onKeyDown={onKey}
@@ -229,6 +269,16 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
         >
           {trans.__('Generate')}
         </button>
+        <select
+          className="jp-mod-styled nbc-Composer-mode"
+          value={model.mode}
+          aria-label={trans.__('Kind of answer')}
+          onChange={event => model.setMode(event.currentTarget.value as Mode)}
+        >
+          <option value="auto">{trans.__('Auto')}</option>
+          <option value="code">{trans.__('Code')}</option>
+          <option value="words">{trans.__('Words')}</option>
+        </select>
         <label className="nbc-quiet nbc-Composer-count">
           {trans.__('Answers')}
           <select
@@ -255,6 +305,7 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
           </button>
         ))}
       </div>
+      <Gauge model={model} trans={trans} />
     </section>
   );
 }

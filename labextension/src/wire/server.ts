@@ -64,10 +64,39 @@ export interface ITask {
   options: Record<string, string | number | boolean>;
 }
 
+/** What kind of answer a turn of a conversation gets; "auto": the model says. */
+export type Mode = 'auto' | 'code' | 'words';
+
+export type TurnState = 'offered' | 'taken' | 'rejected' | 'undone' | 'stopped' | 'failed';
+
+/** One thing that was asked, and what came of it: the twin of `Turn` in nbcopilot/turns.py. */
+export interface ITurn {
+  id: string;
+  kind: string;
+  asked: string;
+  text: string;
+  answer: 'code' | 'markdown';
+  state: TurnState;
+  cells: string[];
+  truth: string;
+  preview: IPreview | null;
+  created: string;
+  group: string;
+}
+
+export interface IConversation {
+  turns: ITurn[];
+  /** What is to be said of the file that they were in; "" as a rule. */
+  notice: string;
+}
+
 export interface IStreamRequest {
   schema: 1;
   task: ITask;
   notebook: INotebookData;
+  /** The turns before this one, of a request that belongs to a conversation. */
+  turns?: ITurn[];
+  mode?: Mode;
 }
 
 export interface ICompleteRequest {
@@ -177,6 +206,8 @@ export type ServerEvent =
   | { type: 'parts'; cells: string[] }
   /** So many texts of so many are there. */
   | { type: 'progress'; done: number; total: number }
+  /** What a turn was taken for; of "undo", the turn that is meant ("" when there is none). */
+  | { type: 'meant'; intent: 'code' | 'words' | 'undo'; turn: string }
   | { type: 'notice'; message: string; hint: string; severity: string }
   | { type: 'context'; snippets: ISnippet[]; dropped: ISnippet[]; redacted: number; tokens: number; budget: number }
   | { type: 'prompt'; attempt: number }
@@ -213,6 +244,7 @@ const EVENT_FIELDS: Record<ServerEvent['type'], readonly string[]> = {
   started: ['id'],
   parts: ['cells'],
   progress: ['done', 'total'],
+  meant: ['intent', 'turn'],
   notice: ['message'],
   context: ['snippets', 'dropped', 'tokens'],
   prompt: ['attempt'],

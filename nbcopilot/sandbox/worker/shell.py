@@ -18,7 +18,7 @@ _QUIET = frozenset({
     "matplotlib", "config", "load_ext", "reload_ext", "autoreload", "pylab", "precision", "pprint", "xmode", "colors", "alias",
     "autocall", "automagic", "reset_selective", "store", "who", "whos", "who_ls", "history", "hist", "notebook", "unload_ext",
     "pinfo", "pinfo2", "psource", "pdoc", "pfile", "lsmagic", "quickref", "watermark", "logstop", "gui", "tb", "pdb", "memit",
-    "nbcopilot", "fix", "explain", "testgen", "document",
+    "nbcopilot", "fix", "explain", "testgen", "document", "chat",
 })  # fmt: skip
 _INSTALL = ("pip", "conda", "mamba", "uv", "apt", "apt-get", "brew", "npm")
 
@@ -65,7 +65,19 @@ class Shell:
     def run_cell_magic(self, name: str, line: str, cell: str) -> Any:
         if name in ("time", "timeit", "capture", "prun"):
             return self._timed(cell)
-        if name in ("html", "markdown", "latex", "svg", "javascript", "js", "generate", "explain", "document", "fix"):
+        if name in (
+            "html",
+            "markdown",
+            "latex",
+            "svg",
+            "javascript",
+            "js",
+            "generate",
+            "explain",
+            "document",
+            "fix",
+            "chat",
+        ):
             return None
         if name in ("writefile", "file"):
             with open(shlex.split(line)[-1], "a" if "-a" in line.split() else "w", encoding="utf-8") as file:
