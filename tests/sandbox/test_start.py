@@ -333,3 +333,10 @@ print(folder)
     there, folder = done.stdout.split()[:2]
     assert there == "True" and not os.path.exists(folder), done
     assert "Warning" not in done.stderr and done.returncode == 0, done.stderr
+
+
+def test_cells_may_together_take_longer_than_the_setup_may() -> None:
+    limits = Limits(seconds=20, setup_seconds=1)
+    with Sandbox() as sandbox:
+        reports = sandbox.run(Job(codes=("import time; time.sleep(0.8)",) * 3, setup=("pass",), limits=limits))
+    assert all(report.ok for report in reports), reports

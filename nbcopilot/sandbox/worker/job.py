@@ -44,6 +44,7 @@ def work(
     ready = _prepare(session, job, blobs, clock)
     if ready["error"]:
         return {"level": level, "setup": ready, "runs": []}
+    clock.allow(1e9)  # each cell has a clock of its own; the job's limit stands behind
     tape.clear()
     examples = job.get("examples") or [[] for _ in job["codes"]]
     alone = len(job["codes"]) == 1
@@ -130,8 +131,6 @@ def run_cell(
     if here:
         return whole()
     session.tape.clear()
-    if alone is not None:
-        alone.allow(1e9)  # the job's own limit stands behind
     try:
         whole_seconds = seconds + GRACE + 2 * AROUND + DRAWING
         if examples:
