@@ -8,6 +8,7 @@ known to succeed: the statement in sandbox/start.py, held to be true in both dir
 from __future__ import annotations
 
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -44,8 +45,8 @@ def attempt(name: str, code: str, *open_at: str) -> Attempt:
     return Attempt(name, code, open_at)
 
 
-# The owner of a file may set them; the hook of the weakest level sees no ioctl on a file that may be read.
-INODE_FLAGS = (WEAKEST,)
+# Where no filter of system calls can be had, the hook of the weakest level sees nothing of these.
+NO_FILTER = () if sys.platform == "linux" and platform.machine() in ("x86_64", "aarch64") else (WEAKEST,)
 
 ATTEMPTS = [
     # ------------------------------------------------------------------ network
@@ -77,24 +78,24 @@ ATTEMPTS = [
     attempt("write through a hard link", "import os\nos.link(CANARY, 'hard')\nopen('hard', 'w').write('x')\nprint('ESCAPED')"),
     attempt("write by a shell", "import os\nos.system(f'echo x > {OUT}/new.txt')"),
     attempt("write by low-level open", "import os\nfd = os.open(OUT + '/new.txt', os.O_CREAT | os.O_WRONLY)\nprint('ESCAPED')"),
-    attempt("sqlite outside", "import sqlite3\nc = sqlite3.connect(OUT + '/new.db')\nc.execute('create table t (x)')\nc.commit()\nprint('ESCAPED')", WEAKEST),
+    attempt("sqlite outside", "import sqlite3\nc = sqlite3.connect(OUT + '/new.db')\nc.execute('create table t (x)')\nc.commit()\nprint('ESCAPED')"),
     attempt("private key", "if 'PRIVATE' in open(HOME + '/.ssh/id_ed25519').read(): print('ESCAPED')"),
     attempt("password file by a symlink", "import os\nos.symlink(HOME + '/.netrc', 'n')\nif 'hunter2' in open('n').read(): print('ESCAPED')"),
     attempt("secrets by a program", "import subprocess\nif 'hunter2' in subprocess.run(['cat', HOME + '/.netrc'], capture_output=True, text=True).stdout: print('ESCAPED')"),
     attempt("list of the home folder", "import os\nif '.ssh' in os.listdir(HOME): print('ESCAPED')", WEAKEST),
-    attempt("secrets of the notebook's folder", "if 'hunter2' in open(DATA + '/.env').read(): print('ESCAPED')", WEAKEST),
+    attempt("secrets of the notebook's folder", "if 'hunter2' in open(DATA + '/.env').read(): print('ESCAPED')"),
     attempt("write into the notebook's folder", "open(DATA + '/new.csv', 'w').write('x')\nprint('ESCAPED')"),
     attempt("delete the notebook's data", "import os\nos.remove(DATA + '/big.bin')\nprint('ESCAPED')"),
     attempt("change data through the scratch folder", "open('big.bin', 'r+b').write(b'x')\nprint('ESCAPED')"),
     attempt("write into the interpreter", "import sys, os\nopen(os.path.join(sys.prefix, 'nbcopilot-escape'), 'w')\nprint('ESCAPED')"),
     attempt("password hashes", "if 'root:' in open('/etc/shadow').read(): print('ESCAPED')", WEAKEST),
-    attempt("environment of the parent", "import os\nfor p in os.listdir('/proc'):\n    if p.isdigit():\n        try:\n            if b'hunter2' in open(f'/proc/{p}/environ', 'rb').read(): print('ESCAPED')\n        except OSError: pass", WEAKEST),
+    attempt("environment of the parent", "import os\nfor p in os.listdir('/proc'):\n    if p.isdigit():\n        try:\n            if b'hunter2' in open(f'/proc/{p}/environ', 'rb').read(): print('ESCAPED')\n        except OSError: pass"),
     attempt("file system of process 1", "import os\nif os.path.exists('/proc/1/root' + CANARY): print('ESCAPED')\nopen('/proc/1/root' + CANARY, 'a').write('x')\nprint('ESCAPED')"),
     attempt("memory of the parent", "import os\nopen(f'/proc/{os.getppid()}/mem', 'r+b')\nprint('ESCAPED')"),
     attempt("file handles left open", "import os\nfor fd in range(3, 256):\n    try:\n        t = os.readlink(f'/proc/self/fd/{fd}')\n    except OSError: continue\n    if t.startswith('socket') or CANARY in t: print('ESCAPED')"),
     attempt("mount", CTYPES + "if libc.mount(b'none', b'/tmp', b'tmpfs', 0, None) == 0: print('ESCAPED')"),
     attempt("new namespaces", CTYPES + "if libc.unshare(0x10020000) == 0: print('ESCAPED')"),
-    attempt("chroot", "import os\nos.chroot('.')\nprint('ESCAPED')", *([WEAKEST] if os.geteuid() == 0 else [])),
+    attempt("chroot", "import os\nos.chroot('.')\nprint('ESCAPED')"),
     attempt("deleting the working folder", "import os, shutil\nshutil.rmtree(os.getcwd(), ignore_errors=True)\nos.chdir('/')"),
     attempt("locking the working folder", "import os\nos.makedirs('a/b')\nopen('a/b/c', 'w').close()\nos.chmod('a/b', 0)\nos.chmod('a', 0)"),
     attempt("deep folders", "import os\nfor i in range(400):\n    os.mkdir('d' * 100)\n    os.chdir('d' * 100)"),
@@ -117,7 +118,7 @@ ATTEMPTS = [
     attempt("kernel keys", CTYPES + "if syscall(248, b'user', b'x', b'y', 1, -3) >= 0: print('ESCAPED')"),
     attempt("typing into the terminal", "import fcntl, os\nfd = os.open('/dev/tty', os.O_RDWR)\nfcntl.ioctl(fd, 0x5412, b'x')\nprint('ESCAPED')"),
     attempt("native code", CTYPES + "if libc.open((OUT + '/new.txt').encode(), 65, 0o600) >= 0: print('ESCAPED')"),
-    attempt("switching off the audit hook", "import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('worker.audit'): module.PAUSED.append(1)\nopen(OUT + '/new.txt', 'w').write('x')\nprint('ESCAPED')", WEAKEST),
+    attempt("switching off the audit hook", "import sys\nfor name, module in list(sys.modules.items()):\n    if name.endswith('worker.audit'): module.PAUSED.append(1)\nopen(OUT + '/new.txt', 'w').write('x')\nprint('ESCAPED')"),
     # ------------------------------------------------------------------ resources
     attempt("memory", "x = []\nwhile True: x.append(bytearray(10_000_000))"),
     attempt("memory of many processes", "import os, time\nfor _ in range(12):\n    if os.fork() == 0:\n        x = bytearray(os.urandom(1) * 90_000_000)\n        time.sleep(30)\ntime.sleep(30)"),
@@ -146,12 +147,12 @@ ATTEMPTS = [
     attempt("a datagram by message", CTYPES + "import socket\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\na.sendmsg([b'x'], [], 0, DGRAM)\nprint('ESCAPED')"),
     attempt("handles handed over", "import socket, os\na, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)\nsocket.send_fds(a, [b'x'], [0], 0, DGRAM)\nprint('ESCAPED')"),
     attempt("priority of another process", CTYPES + "if libc.setpriority(0, PID, 15) == 0: print('ESCAPED')"),
-    attempt("scheduling of another process", "import os\nos.sched_setscheduler(PID, os.SCHED_IDLE, os.sched_param(0))\nprint('ESCAPED')", WEAKEST),
-    attempt("processors of another process", "import os\nos.sched_setaffinity(PID, {0})\nprint('ESCAPED')", WEAKEST),
+    attempt("scheduling of another process", "import os\nos.sched_setscheduler(PID, os.SCHED_IDLE, os.sched_param(0))\nprint('ESCAPED')", *NO_FILTER),
+    attempt("processors of another process", "import os\nos.sched_setaffinity(PID, {0})\nprint('ESCAPED')", *NO_FILTER),
     attempt("input and output of another process", CTYPES + "if syscall(251, 1, PID, (3 << 13)) == 0: print('ESCAPED')"),
     attempt("watching files outside", CTYPES + "fd = libc.inotify_init()\nif fd >= 0 and libc.inotify_add_watch(fd, OUT.encode(), 0xfff) >= 0: print('ESCAPED')"),
     attempt("attributes of a file by a new call", CTYPES + "if syscall(469, -100, CANARY.encode(), ctypes.create_string_buffer(32), 24, 0) == 0 or ctypes.get_errno() not in (1, 2, 38, 13): print('ESCAPED')"),
-    attempt("inode flags", "import fcntl, os\nfd = os.open(CANARY, os.O_RDONLY)\nfcntl.ioctl(fd, 0x40086602, (0x40).to_bytes(8, 'little'))\nprint('ESCAPED')", *INODE_FLAGS),
+    attempt("inode flags", "import fcntl, os\nfd = os.open(CANARY, os.O_RDONLY)\nfcntl.ioctl(fd, 0x40086602, (0x40).to_bytes(8, 'little'))\nprint('ESCAPED')", *NO_FILTER),
     attempt("moving pages of another process", CTYPES + "if syscall(279, PID, 0, 0, 0, 0, 0) == 0: print('ESCAPED')"),
     attempt("a program started by hand", "import _posixsubprocess, os\nr, w = os.pipe()\n_posixsubprocess.fork_exec([b'/bin/sh', b'-c', f'echo x > {OUT}/new.txt'.encode()], [b'/bin/sh'], True, (w,), None, None, -1, -1, -1, -1, -1, -1, r, w, False, False, -1, None, None, None, -1, None, True)\nimport time\ntime.sleep(0.5)"),
     attempt("a program started by a second copy", "import sys\nsys.modules.pop('_posixsubprocess', None)\nimport _posixsubprocess as p, os\nr, w = os.pipe()\np.fork_exec([b'/bin/sh', b'-c', f'echo x > {OUT}/new.txt'.encode()], [b'/bin/sh'], True, (w,), None, None, -1, -1, -1, -1, -1, -1, r, w, False, False, -1, None, None, None, -1, None, True)\nimport time\ntime.sleep(0.5)"),

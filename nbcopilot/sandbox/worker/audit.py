@@ -1,8 +1,8 @@
 """An audit hook: records what code tried to reach and, at the weakest level, refuses it.
 
 At the better levels the kernel refuses; the record tells why a run failed ("needs the network"). At the weakest
-level the hook is the barrier for sockets, processes, signals, writing outside the scratch folder and reading the
-home folder's hidden files. It sees what goes through the interpreter only: native code and code that tampers
+level the hook is the barrier for sockets, processes, signals, writing outside the scratch folder and reading hidden
+files (`reach`). It sees what goes through the interpreter only: native code and code that tampers
 with the interpreter's own objects get past it.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
+
+from nbcopilot.sandbox.worker.reach import Reach
 
 _NETWORK = frozenset({
     "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.bind", "socket.sendto",
@@ -43,10 +45,12 @@ _FOLDERS = {
 _NATIVE = frozenset(
     {"ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.cdata", "ctypes.call_function", "ctypes.string_at"}
 )
+_NATIVE_MODULES = frozenset({"cffi", "_cffi_backend", "_ctypes"})
 _LIMITS = frozenset({"resource.setrlimit", "resource.prlimit"})
 
 
-PAUSED: list[int] = []  # not empty while our own code forks or ends a child
+PAUSED: list[int] = []  # not empty while our own code forks or ends a child, which alone it lets pass
+_OURS = frozenset({"os.fork", "os.kill"})
 
 
 class Watch:
@@ -64,16 +68,9 @@ class Watch:
             seen.clear()
 
 
-def watch(*, refuse: bool, write: Sequence[str] = (), hidden: str = "", trusted: Sequence[str] = ()) -> Watch:
-    """Install the hook and return its record.
-
-    refuse: raise PermissionError instead of only recording. write: folders that may be written. hidden: the home
-    folder, whose dot files may not be read (those below `trusted` excepted).
-    """
+def watch(reach: Reach, *, refuse: bool) -> Watch:
+    """Install the hook and return its record. refuse: raise PermissionError instead of only recording."""
     seen = Watch()
-    roots = tuple(os.path.realpath(path) for path in write)
-    free = tuple(os.path.realpath(path) for path in trusted)
-    home = os.path.realpath(hidden) if hidden else ""
 
     def note(kept: list[str], text: str) -> None:
         if len(kept) < 20 and text not in kept:
@@ -85,10 +82,10 @@ def watch(*, refuse: bool, write: Sequence[str] = (), hidden: str = "", trusted:
             raise PermissionError(f"the sandbox does not allow this: {text}")
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
-        if PAUSED:
+        if PAUSED and event in _OURS:
             return
         if event == "open":
-            _opened(args, seen, deny, note, roots, home, free)
+            _opened(args, seen, deny, note, reach)
         elif event in _NETWORK:
             note(seen.network, _target(args))
             if refuse:
@@ -108,17 +105,22 @@ def watch(*, refuse: bool, write: Sequence[str] = (), hidden: str = "", trusted:
         elif event == "import":
             if args and args[0] in _CLOSED:
                 deny(f"another process (import {args[0]})")
+            elif args and args[0] in _NATIVE_MODULES and _asked_by_the_code():
+                deny("native code")
+        elif event == "sqlite3.connect":
+            if args and not reach.may_hold_a_database(args[0]):
+                deny(f"the database {_text(args[0])}")
         elif event in _CHANGES:
             if any(len(args) > at and args[at] not in (-1, None) for at in _FOLDERS.get(event, ())):
                 deny("a change by an open folder")
             for path in args[: _CHANGES[event]]:
-                if not _below(path, roots):
+                if not reach.may_write(path):
                     deny(f"a change of {_text(path)}")
         elif event in _LIMITS:
             deny("new resource limits")
         elif event in _NATIVE and _asked_by_the_code():
             deny("native code")
-        elif event == "os.listdir" and home and args and _is_hidden(args[0], home, free):
+        elif event in ("os.listdir", "os.scandir") and args and not reach.may_read(args[0]):
             deny(f"reading {_text(args[0])}")
 
     if refuse:
@@ -156,7 +158,7 @@ def _close_what_raises_no_event(deny: Callable[[str], None]) -> None:
 
 def _opened(
     args: tuple[Any, ...], seen: Watch, deny: Callable[[str], None], note: Callable[[list[str], str], None],
-    roots: tuple[str, ...], home: str, free: tuple[str, ...],
+    reach: Reach,
 ) -> None:  # fmt: skip
     path, mode, flags = (*args, None, None, 0)[:3]
     if isinstance(path, int) or path is None:
@@ -165,12 +167,12 @@ def _opened(
         isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
     )
     if writes:
-        if not (_below(path, roots) or _text(path) in ("/dev/null", os.devnull)):
+        if not reach.may_write(path):
             deny(f"writing {_text(path)}")
     else:
         if isinstance(path, (str, bytes)) and not _text(path).endswith((".py", ".pyc", ".so")):
             note(seen.opened, _text(path))
-        if home and _is_hidden(path, home, free):
+        if not reach.may_read(path):
             deny(f"reading {_text(path)}")
 
 
@@ -183,25 +185,6 @@ def _asked_by_the_code() -> bool:
             return not ("site-packages" in name or "dist-packages" in name or "/lib/python" in name or "frozen" in name)
         frame = frame.f_back  # type: ignore[assignment]  # the loop ends on None
     return True
-
-
-def _below(path: Any, roots: tuple[str, ...]) -> bool:
-    if isinstance(path, int):
-        return True
-    try:
-        real = os.path.realpath(os.fsdecode(path))
-    except (TypeError, ValueError, OSError):
-        return False
-    return any(real == root or real.startswith(root + os.sep) for root in roots)
-
-
-def _is_hidden(path: Any, home: str, free: tuple[str, ...]) -> bool:
-    try:
-        real = os.path.realpath(os.fsdecode(path))
-    except (TypeError, ValueError, OSError):
-        return False
-    inside = real.startswith(home + os.sep) and real[len(home) + 1 :].startswith(".")
-    return inside and not any(real == root or real.startswith(root + os.sep) for root in free)
 
 
 def _target(args: tuple[Any, ...]) -> str:

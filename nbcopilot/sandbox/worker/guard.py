@@ -2,7 +2,7 @@
 
 bubblewrap  namespaces around us already; rlimits, seccomp, a record of what was tried
 landlock    rlimits, Landlock for files, seccomp for the network, signals and the rest, the same record
-rlimits     rlimits and an audit hook that refuses; a determined author gets past it
+rlimits     rlimits and an audit hook that refuses, on Linux seccomp, too; a determined author gets past it
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from nbcopilot.sandbox.worker import audit, landlock, seccomp
+from nbcopilot.sandbox.worker import audit, landlock, libraries, seccomp
+from nbcopilot.sandbox.worker.reach import Reach, real_paths
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/opt", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf",
            "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime", "/etc/timezone", "/etc/fonts", "/etc/mime.types",
            "/etc/ssl/certs", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/dev/urandom", "/dev/random",
            "/dev/zero", "/sys/devices/system/cpu")  # fmt: skip
+# Of the job's own process; forks of it have another number, and nothing can be allowed later.
+_OWN = ("/proc/self/cgroup", "/proc/self/maps", "/proc/self/stat", "/proc/self/statm", "/proc/self/status")
 
 
 def apply(place: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[audit.Watch, str]:
@@ -36,16 +39,22 @@ def apply(place: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[audit.Wa
         seccomp.install()
     elif level == "landlock":
         _drop_capabilities()
-        read = [*_SYSTEM, *place["read"]]
+        read = [*_SYSTEM, *_OWN, *_limits_of_containers(), *place["read"]]
         shown = place["shown"]
         if not landlock.restrict(read, [*writable, "/dev/null", "/dev/full"], shown["list"], shown["files"]):
             raise OSError("Landlock could not be put in force")
         alone = os.getpid() if landlock.version() < 6 else None
         if not seccomp.install(signals_to=alone, freeze_modes=True, keep_session=True):
             raise OSError("seccomp could not be put in force")
-    watch = audit.watch(
-        refuse=level == "rlimits", write=writable, hidden=str(place.get("home", "")), trusted=place.get("trusted", ())
+        libraries.offer_maps()
+    else:
+        seccomp.install(freeze_modes=True, keep_session=True)
+    reach = Reach(
+        write=real_paths(writable),
+        free=real_paths(place.get("trusted", ())),
+        private=real_paths([place.get("home"), place.get("data"), *place.get("local", ())]),
     )
+    watch = audit.watch(reach, refuse=level == "rlimits")
     return watch, level
 
 
@@ -99,6 +108,17 @@ def _threads_of_user() -> int:
             except OSError:
                 continue
     return total
+
+
+def _limits_of_containers() -> list[str]:
+    """The files that say how many processors and how much memory this process's container may use."""
+    files = ("cpu.max", "memory.max", "memory.high", "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.limit_in_bytes")
+    with contextlib.suppress(OSError, ValueError), open("/proc/self/cgroup", encoding="utf-8") as lines:
+        own = [line.rstrip("\n").split(":", 2)[1:] for line in lines]
+        roots = [os.path.join("/sys/fs/cgroup", group) for group, _ in own] + ["/sys/fs/cgroup/cpu"]
+        folders = {*roots, *(root + path.rstrip("/") for root, (_, path) in zip(roots, own, strict=False))}
+        return [os.path.join(folder, name) for folder in sorted(folders) for name in files]
+    return []
 
 
 def _drop_capabilities() -> None:
