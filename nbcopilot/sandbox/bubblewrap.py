@@ -54,7 +54,21 @@ def command(place: Surroundings, disk_mb: int) -> list[str]:
         line += ["--symlink", os.readlink(path), path] if os.path.islink(path) else ["--ro-bind-try", path, path]
     for name in _ETC:
         line += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    line += ["--proc", "/proc", "--dev", "/dev", "--size", size, "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
+    # Read-only, for root owns the kernel's settings in there inside as outside.
+    line += [
+        "--proc",
+        "/proc",
+        "--remount-ro",
+        "/proc",
+        "--dev",
+        "/dev",
+        "--size",
+        size,
+        "--tmpfs",
+        "/dev/shm",
+        "--remount-ro",
+        "/dev",
+    ]
     line += ["--size", size, "--tmpfs", "/tmp", "--size", size, "--tmpfs", HOME, "--size", size, "--tmpfs", SCRATCH]
     line += [*_interpreter(place), *_font_cache()]
     for option in shown(place):
