@@ -66,7 +66,20 @@ def missing(error: Mapping[str, Any], watch: Watch, *, files_known: bool) -> dic
         and ("Read-only" in message or "sandbox" in message or "ermission" in message)
     ):
         return _need("outside", str(watch.refused[-1]))
-    return None
+    hidden = _hidden_file(message)
+    return _need("outside", hidden) if hidden else None
+
+
+def _hidden_file(message: str) -> str:
+    """A file that the message says was refused, that is there, and that nobody here may read; "" when there is none."""
+    for path in re.findall(r"""['"](/[^'"\n]+)['"]""", message) if "ermission denied" in message else ():
+        try:
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+        except PermissionError:
+            return str(path)
+        except OSError:
+            continue
+    return ""
 
 
 def _need(reason: str, detail: str = "") -> dict[str, str]:
