@@ -93,6 +93,14 @@ class EditReady:
     confidence: Confidence = field(default_factory=Confidence)
     outcomes: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def held_back(self) -> Literal["", "rejected", "ungrounded"]:
+        """Why it is shown and not written: code that the checks reject (written, it would stop a run of the whole
+        notebook), or a text of which the notebook bears out nothing; "" when it may be written."""
+        if self.candidate.answer == "code":
+            return "" if self.verdict.ok else "rejected"
+        return "ungrounded" if self.verdict.checks.get("grounding") == "failed" else ""
+
 
 @dataclass(frozen=True)
 class Meant:

@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
         return 1
     written = ""
     try:
-        if not ready.verdict.ok and config.check and ready.candidate.answer == "code" and (args.write or new_file):
+        if ready.held_back and config.check and (args.write or new_file):
             screen.notice(f"nothing was written: {_UNWRITTEN[args.command]}")
         elif new_file is not None:
             written = _write_tests(new_file, path, ready.edit)
@@ -129,6 +129,7 @@ def run(args: argparse.Namespace) -> int:
 _UNWRITTEN = {
     "testgen": "tests that fail are not offered",
     "generate": "the checks found a problem; --no-check writes it all the same",
+    "explain": "nothing in the text is borne out by the notebook; --no-check writes it all the same",
 }
 
 

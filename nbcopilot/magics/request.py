@@ -43,7 +43,10 @@ from nbcopilot.write.wire import Asks
 
 # Options with which a request is put to the model though its answer is there.
 ASKS_ANEW = frozenset({"again", "dry_run", "show_context"})
-NOT_WRITTEN = "Not written, because the checks found a problem: %nbcopilot accept writes it all the same"
+NOT_WRITTEN = {
+    "rejected": "Not written, because the checks found a problem: %nbcopilot accept writes it all the same",
+    "ungrounded": "Not written, because nothing in it is borne out by the notebook: %nbcopilot accept writes it all the same",
+}
 
 
 class Stopped(KeyboardInterrupt):
@@ -239,9 +242,10 @@ class Request:
             code = diff.diff(self.edit.edit, self.notebook)
             return self.stream.finish(*self._summary(model, text, code))
 
-        if self._must_not_run(self.edit):
+        held_back = self.edit.held_back if self.task.check else ""
+        if held_back:
             self.session.pending = self.edit.edit
-            plain, rich = self._summary(model, NOT_WRITTEN)
+            plain, rich = self._summary(model, NOT_WRITTEN[held_back])
             shown = clipboard.bundle(self.edit.edit)
             return self.stream.finish(f"{plain}\n{shown['text/plain']}", rich + shown["text/html"])
 
@@ -273,10 +277,6 @@ class Request:
             return Notice(f"the answer was cut at its limit of {limit} tokens", "--max-tokens allows more", "warning")
         seconds = f"the answer was cut: {self.config.answer_seconds:g} s were over"
         return Notice(seconds, "--think-longer gives it more time", "warning")
-
-    def _must_not_run(self, ready: EditReady) -> bool:
-        """Whether the answer is code that the checks reject: written, it would stop a run of the whole notebook."""
-        return ready.candidate.answer == "code" and not ready.verdict.ok and self.task.check
 
     def _mended(self, ready: EditReady) -> str:
         """The edit of a fix as a diff against the cell at fault; "" for every other request."""

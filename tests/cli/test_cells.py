@@ -12,6 +12,8 @@ import nbformat
 import pytest
 
 from nbcopilot.cli.main import main
+from nbcopilot.engine.fake import FakeEngine
+from nbcopilot.session import Session
 from nbcopilot.types import CellEdit
 from nbcopilot.write import files
 
@@ -81,6 +83,30 @@ def test_explain_is_text_and_runs_nothing(tmp_path: Path, capsys: pytest.Capture
     path.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
     assert main(["explain", str(path)]) == 0
     assert capsys.readouterr().out.strip() and not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "written"),
+    [
+        ("It calls `train_network` 99 times.", 0, False),
+        ("It calls `train_network` 99 times. It splits the `text`.", 0, True),
+    ],
+)
+def test_an_explanation_that_the_notebook_does_not_bear_out_is_shown_and_not_written(
+    book: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    code: int,
+    written: bool,
+) -> None:
+    monkeypatch.setattr(Session, "engine", lambda self, config=None: FakeEngine(lambda prompt: answer))
+    before = book.read_bytes()
+    assert main(["explain", f"{book}::parse_date", "--write"]) == code
+    said = capsys.readouterr()
+    assert said.out.strip()
+    assert (book.read_bytes() != before) is written
+    assert ("nothing in the text is borne out by the notebook" in said.err) is not written
 
 
 def test_fix_takes_the_cell_that_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
