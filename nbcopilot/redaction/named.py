@@ -51,6 +51,8 @@ _COMMAND = re.compile(
     r"[ \t!%#$-]*(?:export|setx?|ENV|ARG|%env|%set_env|wandb|aws|requirepass|masterauth)\b|.{0,200}--[\w-]*\Z|.{0,200}(?:IDENTIFIED BY|\bWITH)[ \t]+[\w-]*\Z|.{0,200}\b(?:login|machine|user)[ \t]",
     re.S,
 )
+# `--name=value`, and an option whose own value is one: `--build-arg NAME=value`, `--from-literal=name=value`.
+_OPTION = re.compile(r"(?:\A|[ \t])--?(?:[A-Za-z][\w-]{0,40}[= \t])?\Z")
 _SECTION = re.compile(r"^\[[\w .:/-]{1,60}\][ \t]*$", re.MULTILINE)
 _READERS = re.compile(r"(?i)(?:\A|[._])(?:get|load|read|fetch|from|find|has|is|check|verify|validate|make|create|gen|generate|new|count|prompt|ask|input|parse|test|hash|the|getpass|require[ds]?)(?=[_A-Z]|pass|\Z)")  # fmt: skip
 _SENTENCE = re.compile(
@@ -182,7 +184,7 @@ def _place(text: str, start: int, line: str, sign: str, assign: re.Match[str], s
         return _Place("query")
     if before == ";" or (text[start - 1 : start] == "{" and tight):
         return _Place("connection")
-    if line.endswith("--"):
+    if tight and _OPTION.search(line):
         return _Place("env")
     leads = bool(_LEAD.match(line))
     if sign == "=" and tight:

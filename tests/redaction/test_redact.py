@@ -23,6 +23,7 @@ KEY = "-----BEGIN RSA " + "PRIVATE KEY-----\nMIIEowIBAAKCAQEA\nabc123\n-----END 
 
 # text, what it becomes
 CASES = [
+    ("kubectl create secret generic db --from-literal=password=" + RANDOM[:15], "kubectl create secret generic db --from-literal=password=<redacted:secret>"),
     (f'aws_access_key_id = "{AWS}"', 'aws_access_key_id = "<redacted:aws-key>"'),
     ("aws_secret_access_key = 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'", "aws_secret_access_key = '<redacted:secret>'"),
     (f'token = "{GITHUB}"', 'token = "<redacted:github-token>"'),
