@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from nbcopilot.engine.protocol import Engine
-from nbcopilot.inference import Prompt, Sampling, Usage
+from nbcopilot.inference import Prompt, Sampling, TokenScore, Usage
 
 
 class Cancelled(Exception):
@@ -32,17 +32,29 @@ class Asker:
         found: list[str] = []
         for start in range(0, len(prompts), self.at_once):
             self.on_progress(start, len(prompts))
-            found += self._batch(prompts[start : start + self.at_once], sampling)
+            some = prompts[start : start + self.at_once]
+            texts, _ = self._batch(some, sampling)
+            found += [_continued(prompt.prefill, text) for prompt, text in zip(some, texts, strict=True)]
         return found
 
-    def _batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[str]:
+    def first_tokens(self, prompts: Sequence[Prompt], alternatives: int) -> list[list[TokenScore]]:
+        """The first token of each answer with its likeliest alternatives, in order; [] where the engine gives none."""
+        sampling = Sampling(temperature=0.0, seed=0, max_tokens=1, logprobs=alternatives)
+        found: list[list[TokenScore]] = []
+        for start in range(0, len(prompts), self.at_once):
+            found += self._batch(prompts[start : start + self.at_once], sampling)[1]
+        return found
+
+    def _batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> tuple[list[str], list[list[TokenScore]]]:
         texts = [""] * len(prompts)
+        scores: list[list[TokenScore]] = [[] for _ in prompts]
         chunks = self.engine.generate_batch(prompts, sampling)
         try:
             for at, chunk in chunks:
                 if self.stop.is_set():
                     raise Cancelled
                 texts[at] += chunk.text
+                scores[at] += chunk.scores
                 if chunk.usage:
                     self.usage = replace(
                         self.usage,
@@ -53,7 +65,7 @@ class Asker:
             close = getattr(chunks, "close", None)
             if close is not None:
                 close()
-        return [_continued(prompt.prefill, text) for prompt, text in zip(prompts, texts, strict=True)]
+        return texts, scores
 
 
 def _continued(prefill: str, text: str) -> str:

@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from nbcopilot.batch import overview
 from nbcopilot.batch.assemble import Assembly, moved, reusable
-from nbcopilot.batch.survey import Survey, group_hash, survey
+from nbcopilot.batch.survey import Group, Survey, group_hash, survey
 from nbcopilot.batch.texts import Options, Text, Writer
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.inference import Usage
@@ -69,12 +70,15 @@ def document(
     said |= writer.summaries(
         [group for group in found.todo if group not in said and group_hash(items, group.cells) not in known]
     )
+    silent = [g for g in found.todo if g not in said and group_hash(items, g.cells) not in known]
+    said = overview.with_headings(writer, said)
     # A summary that is taken over brings its title along.
-    wanted = found.overview in ("missing", "outdated") and not (found.combined and not said)
-    top = writer.top(said) if wanted else None
-    assembled, written = Assembly(file, found, engine.describe(), options, known).items(said, top)
+    wanted = found.overview in ("missing", "outdated") and (bool(said or silent) or not found.combined)
+    top = overview.top(writer, said) if wanted else None
+    assembled, written = Assembly(file, found, engine.describe(), options, known).items(said, top, silent)
     skipped = len(found.groups) - len(found.todo)
-    return DocumentResult(with_cells(file, assembled), written, skipped, (*notes, *writer.notes), writer.asker.usage)
+    notes = (*notes, *writer.notes, *_untold(silent))
+    return DocumentResult(with_cells(file, assembled), written, skipped, notes, writer.asker.usage)
 
 
 def summaries(
@@ -109,6 +113,12 @@ def lacks(file: NotebookFile) -> list[Lack]:
         problems.append(Lack(found.overview_at + 1, f"title and overview {found.overview}"))
     problems += [Lack(at + 1, "summary without code below") for at in found.orphans]
     return sorted(problems, key=lambda lack: lack.cell)
+
+
+def _untold(silent: Sequence[Group]) -> list[str]:
+    """The sentence about groups that stay without a text."""
+    places = ", ".join(f"#{group.cells[0] + 1}" for group in silent[:8]) + (" …" if len(silent) > 8 else "")
+    return [f"no text for cell {places}: nothing could be said that the code does not say"] if silent else []
 
 
 def _notes(file: NotebookFile, found: Survey) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from nbcopilot._version import __version__
 from nbcopilot.batch.texts import Options, Text
 from nbcopilot.config import Config
 from nbcopilot.errors import ConfigError, NbcopilotError
+from nbcopilot.hashing import text_hash
 from nbcopilot.inference import Usage
 from nbcopilot.types import Role
 
@@ -61,6 +62,8 @@ class Job:
         if self.command in NEEDS_MODEL:
             names = ("model", "precision", "label", "redact", "redact_personal")
             found |= {name: getattr(self.config, name) for name in names} | {"budget": self.options.budget}
+            found |= {"style": self.options.style, "glossary": self.options.glossary}
+            found["examples"] = text_hash("".join(one.text for one in self.options.examples))
         if self.roles:
             found["roles"] = sorted(self.roles)
         if self.metadata:

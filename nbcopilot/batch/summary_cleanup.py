@@ -1,4 +1,4 @@
-"""A model's answer -> the prose of a summary: no chatter, no fences, no headings, no HTML, no filler, bounded.
+"""A model's answer -> the prose of a summary: no chatter, no fences, no headings, no HTML, bounded.
 
 Form only. Whether it is true is the work of write/grounding.py; whether anything is left, of document.py.
 """
@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from nbcopilot.notebook.patterns import word_set
 from nbcopilot.write.grounding import code_words
 from nbcopilot.write.markdown import blocks, joined, sentences
 
 MAX_SENTENCES = 3
-MAX_CHARS = 480
+MAX_CHARS = 700
 MAX_TITLE_WORDS = 10
 MAX_TITLE_CHARS = 72
 
@@ -45,47 +44,8 @@ _SUBJECT = re.compile(
     r"is an? (?:(?:python|r|jupyter|simple|short) )*(?:notebook|script|program|function|example|cell) (?:that|which) )*(?=[a-z`]+)",
     re.I,
 )
-# Sentences that are true of any cell: they say nothing about this one.
-_FILLER = re.compile(
-    r"^imports? (?:\w+ )?(?:libraries|modules|packages)\b[^`]*$|\b(?:necessary (?:libraries|modules|packages|imports)|(?:libraries|modules|packages) (?:are )?(?:needed|required|necessary)"
-    r"|for (?:further|later|subsequent|future) (?:analysis|use|processing|calculations?|operations?)"
-    r"|(?:easy|easier|simple) (?:to|and) (?:read|understand|use)|well[- ](?:structured|documented|commented)"
-    r"|(?:useful|helpful|essential|important|crucial) (?:for|in|when|to|step|part)|(?:can|could|may|might) be (?:useful|used|helpful)"
-    r"|common(?:ly)? (?:task|practice|used)|good practice|best practice|various (?:purposes|operations|tasks|functions)"
-    r"|the (?:code|cell|output|result|purpose) is (?:straightforward|simple|clear|self-explanatory|as follows)"
-    r"|function(?: then| also)? returns? (?:the|a|its|this) (?:results?|values?|outputs?)$|(?:comprehensive|brief|detailed) (?:overview|understanding|guide)"
-    r"|(?:in|by) the (?:first|second|third|last|next|previous|following) (?:cell|step)|written in (?:python|r|javascript|julia)\b"
-    r"|should (?:always |not )?be (?:kept|replaced|noted|careful|secure)"
-    r"|no (?:further|additional) (?:explanation|context|information)|(?:in (?:summary|conclusion)|overall),"
-    r"|does not (?:contain|have|include|provide|require|return|use|perform)|helps? (?:to )?(?:in )?(?:understand|visuali[sz]|organi[sz])"
-    r"|(?:ensur|allow|enabl|mak)(?:es?|ing) (?:that )?(?:the|it|us|you|users?|for|easy) [^`]*$)",
-    re.I,
-)
 # One word in two alphabets ("\u05e1erie"); Chinese, Japanese and Korean write Latin words without blanks.
 _MIXED_SCRIPT = re.compile(r"[a-zA-Z][\u0370-\u0e7f]|[\u0370-\u0e7f][a-zA-Z]")
-# "imports the necessary libraries, reads a file" -> "reads a file"
-_IMPORTING = re.compile(
-    r"^(?:imports?|loads?) (?:the |some |several |various )?(?:necessary |required |needed )?(?:\w+ )?(?:libraries|modules|packages)"
-    r"(?: (?:for|to)[^,`]*)?,(?: and)?(?: then)?(?: it)? (?=[a-z])",
-    re.I,
-)
-_DANGLING = re.compile(
-    r"(?:the (?:function|output|result|code|loop|method|class|values?|array|list|model|dataset|data|rest|other)s?\b|these|those|they|"
-    r"then|finally|also|in this|the (?:first|second|last)\b)",
-    re.I,
-)
-_WITH_E = word_set(
-    "creat us defin sav comput generat visualiz calculat initializ evaluat updat merg remov stor writ normaliz declar "
-    "prepar compar configur describ produc replac combin shuffl iterat aggregat concatenat serializ simulat estimat "
-    "determin invok execut clos pars scal resiz chang handl provid includ divid slic minimiz maximiz optimiz analyz tak "
-    "mak giv releas rais rescal encod decod standardiz tokeniz vectoriz"
-)
-_CLAUSE = re.compile(
-    r",? (?:which|that) (?:are|is|can be|will be) (?:then |also |commonly |often |typically |later )?(?:used|useful|needed|required|necessary|essential)\b[^`]*$"
-    r"|,? for (?:further|later|subsequent|future) (?:analysis|use|processing|calculations?|operations?)\b[^`]*$"
-    r"|,? (?:making|allowing|enabling|ensuring|providing|helping)\b[^`]*$",
-    re.I,
-)
 
 
 def prose(answer: str) -> list[str]:
@@ -93,12 +53,7 @@ def prose(answer: str) -> list[str]:
     found: list[str] = []
     for sentence in _sentences(_plain(answer)):
         sentence = _tidy(sentence)
-        if (
-            sentence
-            and len(sentence) <= MAX_CHARS
-            and not _FILLER.search(sentence.rstrip(".!"))
-            and not _repeats(sentence, found)
-        ):
+        if sentence and len(sentence) <= MAX_CHARS and not _repeats(sentence, found):
             found.append(sentence)
     return found
 
@@ -110,19 +65,6 @@ def bounded(sentences: Sequence[str], limit: int = MAX_SENTENCES) -> str:
         kept.pop()
     # Chinese and Japanese have no blank after a full stop.
     return "".join(s if s.endswith(("。", "！", "？")) else f"{s} " for s in kept).rstrip()
-
-
-def standing(sentences: Sequence[str], first: str) -> list[str]:
-    """`sentences` without those at the start that speak of something said in a sentence that is gone.
-
-    first: the first sentence of the answer, which stands on its own.
-    """
-    kept = list(sentences)
-    if kept and kept[0] != first and not first.isascii() and not kept[0].isascii():
-        return []  # what leans on what cannot be told in other languages
-    while kept and kept[0] != first and _DANGLING.match(kept[0]):
-        del kept[0]
-    return kept
 
 
 def heading(answer: str) -> str:
@@ -187,27 +129,12 @@ def _sentences(text: str) -> list[str]:
         if block.kind in ("paragraph", "item"):
             # Never a half sentence, but a list item needs no full stop.
             pieces = sentences(re.sub(r"\s+", " ", block.text))
-            if block.kind == "item":
-                pieces = [_finite(piece) for piece in pieces]
             found += [piece for piece in pieces if block.kind == "item" or _is_whole(piece)]
     return found
 
 
-def _finite(item: str) -> str:
-    """A list item that begins with a gerund as a sentence: "Sorting the rows" is "Sorts the rows"."""
-    match = re.match(r"([A-Z][a-z]+)ing (?!.*\b(?:is|are|was|were)\b)", item)
-    if not match:
-        return item
-    stem = match[1]
-    if stem.lower() in _WITH_E:
-        stem += "e"
-    elif re.search(r"([bdgmnprt])\1$", stem):
-        stem = stem[:-1]
-    return f"{stem}{'es' if re.search(r'(?:sh|ch|ss|x)$', stem) else 's'} {item[match.end() :]}"
-
-
 def _is_whole(sentence: str) -> bool:
-    return bool(re.search(r"[.!?…。！？][\"'”’)\]*_`]*$", sentence))
+    return bool(re.search(r"[.!?…。！？؟][\"'”’)\]*_`]*$", sentence))
 
 
 def _tidy(sentence: str) -> str:
@@ -219,10 +146,7 @@ def _tidy(sentence: str) -> str:
     if _TALK.search(_SPAN.sub("`", text)) or text.endswith(":"):
         return ""
     text = _SUBJECT.sub("", text, count=1)
-    text = _IMPORTING.sub("", re.sub(r"^is (?=an? )", "", text))
-    text = re.sub(r"\b(?:the )?(?:necessary|required|needed) (?=(?:\w+ )?(?:librar|modul|packag|import))", "", text)
-    trimmed = _CLAUSE.sub("", text.rstrip(".")).rstrip(" ,;")
-    text = trimmed if len(trimmed.split()) >= 4 else text.rstrip(".")
+    text = text.rstrip(".")
     if _MIXED_SCRIPT.search(_SPAN.sub("`", text)):
         return ""  # a small model that stumbles in a language it hardly knows
     if text.count("`") % 2:
@@ -231,7 +155,7 @@ def _tidy(sentence: str) -> str:
         r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{4}", text
     ):
         return ""
-    text = text if re.search(r"[!?…。！？]$", text) else f"{text}."
+    text = text if re.search(r"[!?…。！？؟]$", text) else f"{text}."
     return escaped(text[0].upper() + text[1:])
 
 
@@ -243,6 +167,6 @@ def _repeats(sentence: str, earlier: list[str]) -> bool:
 
 def _escape(text: str) -> str:
     text = re.sub(r"&(?=#|\w+;)", "&amp;", text)
-    text = text.replace("<", "&lt;").replace(">", "&gt;")
+    text = text.replace("<", "&lt;")
     text = re.sub(r"(?<!\\)\$", r"\\$", text)
     return re.sub(r"(?<!\\)([\[\]])", r"\\\1", text)

@@ -10,6 +10,8 @@ The rules, in one place:
   (notebook/conventions.py). What must stay at the top (front matter, a licence, a badge) stays there.
 * Small glue cells (one or two plain statements) share the summary of their neighbour: the one above, at the start
   of a run the one below.
+* A group that only imports or sets constants needs no text; neither does one of which an earlier run could say nothing
+  (its form is noted in the metadata of a cell of ours).
 * Our summary is fresh while the hash of the cells that it describes is the one in its metadata, outdated when it is
   not, and an orphan when no code follows. One that the user edited is an explanation like any other.
 * A notebook has a title when its top has a heading of level 1, or one whose level does not come again; it has an
@@ -21,9 +23,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from nbcopilot.batch.structure import is_trivial
 from nbcopilot.hashing import text_hash
 from nbcopilot.notebook import conventions
 from nbcopilot.notebook.document import NotebookFile, source_text
@@ -33,7 +36,7 @@ from nbcopilot.notebook.syntax import PYTHON_CELL_MAGICS, cell_magic, is_ipython
 from nbcopilot.write.markdown import headings, prose_words
 from nbcopilot.write.provenance import is_edited, ours
 
-State = Literal["missing", "fresh", "outdated", "users"]
+State = Literal["missing", "fresh", "outdated", "users", "needless"]
 OverviewState = Literal["fresh", "outdated", "missing", "users", "needless"]
 _Kind = Literal["code", "skip", "text", "heading", "summary", "overview", "other"]
 
@@ -68,6 +71,8 @@ class Survey:
     has_title: bool
     orphans: tuple[int, ...] = ()
     title: str = ""  # as the front matter has it
+    has_sections: bool = False
+    section_level: int = 2  # of headings below its title
 
     @property
     def combined(self) -> bool:
@@ -110,6 +115,10 @@ def survey(file: NotebookFile) -> Survey:
             elif header is not None and kinds[header] == "summary":
                 orphans.append(header)
             header, run = at, []
+    silent = _silent(items)
+    groups = [
+        replace(one, state="needless") if _is_needless(items, one, file.language, silent) else one for one in groups
+    ]
     return _with_overview(items, kinds, groups, orphans)
 
 
@@ -166,6 +175,21 @@ def is_glue(source: str, language: str) -> bool:
 
 
 # --------------------------------------------------------------------------- cells
+
+
+def _is_needless(items: Sequence[Any], group: Group, language: str, silent: frozenset[str]) -> bool:
+    """Whether a group without a text may stay so."""
+    if group.state != "missing" or group_form(items, group.cells) in silent:
+        return group.state == "missing"
+    cells = [(items[at], source_text(items[at])) for at in group.cells]
+    spoken = {cell_language(source, language, item.get("metadata")) for item, source in cells}
+    return spoken == {"python"} and all(is_trivial(source) and not item.get("outputs") for item, source in cells)
+
+
+def _silent(items: Sequence[Any]) -> frozenset[str]:
+    """The forms of the groups of which an earlier run could say nothing, as our cells have noted them."""
+    noted = [(ours(metadata_of(item)) or {}).get("silent") for item in items]
+    return frozenset(form for forms in noted if isinstance(forms, list) for form in forms if isinstance(form, str))
 
 
 def _kind(item: Any, language: str) -> _Kind:
@@ -258,14 +282,16 @@ def _with_overview(items: Sequence[Any], kinds: Sequence[_Kind], groups: list[Gr
         for level, _ in headings(source_text(items[at]))
     ]
     title = _front_title(items)
+    has_sections = len(titles) + len(later) > 1
     has_title = bool(title) or (bool(titles) and (titles[0][1] == 1 or all(level > titles[0][1] for level in later)))
+    level = min(titles[0][1] + 1, 6) if titles and has_title else 2
     if written is not None:
         notes = metadata_of(items[written])
         if is_edited(notes, source_text(items[written])) or conventions.locked(notes):
             state: OverviewState = "users"
         else:
             state = "outdated" if _outgrown(items, groups, written) else "fresh"
-        return Survey(tuple(groups), state, written, has_title, tuple(orphans), title)
+        return Survey(tuple(groups), state, written, has_title, tuple(orphans), title, has_sections, level)
     # A summary with the title on top of it is the overview too (`Survey.combined`).
     texts = [source_text(items[at]) for at in top]
     words = sum(
@@ -282,7 +308,7 @@ def _with_overview(items: Sequence[Any], kinds: Sequence[_Kind], groups: list[Gr
     else:
         state = "missing"
     place = max(titles[0][0] + 1 if has_title and titles else 0, _pinned(items))
-    return Survey(tuple(groups), state, place, has_title, tuple(orphans), title)
+    return Survey(tuple(groups), state, place, has_title, tuple(orphans), title, has_sections, level)
 
 
 def metadata_of(item: Any) -> Mapping[str, Any]:

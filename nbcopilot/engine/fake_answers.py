@@ -26,7 +26,7 @@ WORDING: dict[TaskKind, re.Pattern[str]] = {
     "testgen": re.compile(r"\bpytest\b|\bunit[ -]?tests?\b|\bwrite tests?\b|\btest cases\b", re.I),
     "fix": re.compile(r"\bfails?\b|\bfix\b|\bcorrect it\b|\bcorrected\b|\bmend\b|\brepair\b", re.I),
     "explain": re.compile(r"\bexplain\b", re.I),
-    "document": re.compile(r"\bdescribe\b|\bdocument\b|\bsummar|\boverview\b|\btitle\b", re.I),
+    "document": re.compile(r"\bdescribe\b|\bdocument\b|\bsummar|\boverview\b|\btitle\b|\bgives back\b|\bheading\b|\bquestion\b", re.I),
 }  # fmt: skip
 # What small programs do: words that ask for it, the head, the value; {a} and {b} are the parameters.
 PROGRAMS: tuple[tuple[str, str, str], ...] = (
@@ -231,7 +231,11 @@ def describe(request: Request) -> str:
     if request.kind == "explain":
         steps = "\n".join(f"- {sentence}" for sentence in sentences)
         return f"This code prepares one step of the notebook.\n\n{steps}"
-    return " ".join(sentences[:3])
+    words = dict.fromkeys(
+        name for name in NAME.findall(request.code) if re.search(rf"(?<!\w){name}(?!\w)", request.code)
+    )
+    known = [f"`{name}`" for name in words if name not in ("def", "class", "import", "return", "for")][:3]
+    return f"Needed before the later steps of this notebook can go on with {_list(known) if known else 'their work'}."
 
 
 def _sentences(code: str) -> Iterator[str]:

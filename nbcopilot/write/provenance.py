@@ -130,7 +130,7 @@ def _origin(seen: Evidence) -> Iterator[str]:
 
 def _rest(verdict: Verdict) -> Iterator[str]:
     if verdict.checks.get("source") == "syntax":
-        yield "read from the syntax"
+        yield "read from the code and its outputs"
     elif verdict.checks.get("grounding") == "ok":
         yield "names and numbers checked"
     for verb, names in (("creates", verdict.evidence.creates), ("changes", verdict.evidence.changes)):

@@ -176,7 +176,7 @@ def test_what_the_user_edited_in_the_output_stays_when_the_source_changes(tmp_pa
     place = tmp_path / "out.ipynb"
     places = {found[0]: str(place)}
     run(found, documenting(), places=places)
-    place.write_text(place.read_text().replace("Defines `g`", "MINE"))
+    place.write_text(place.read_text().replace("go on with `g`", "MINE"))
     assert "MINE" in place.read_text()
     source.write_bytes(raw(code("class New:\n    a = 1\n    b = 2"), code(other)))
     run(found, documenting(), places=places)

@@ -84,7 +84,7 @@ def test_groups_of_glue_are_bounded() -> None:
 
 
 def test_text_between_cells_separates_groups() -> None:
-    found = groups(code("a = 1"), markdown("## Next"), code("b = 2"))
+    found = groups(code("a = f(1)"), markdown("## Next"), code("b = f(2)"))
     assert found == [((0,), "missing"), ((2,), "missing")]
 
 

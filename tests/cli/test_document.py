@@ -93,7 +93,7 @@ def test_dry_run_shows_a_diff_and_writes_nothing(book: Path, capsys: pytest.Capt
     before = book.read_bytes()
     assert command("document", str(book), "--dry-run") == 0
     out = capsys.readouterr().out
-    assert "+++ book.ipynb cell" in out and "\n+It defines" not in out and "\n+Defines `f`" in out
+    assert "+++ book.ipynb cell" in out and "\n+Needed before the later steps" in out
     assert book.read_bytes() == before and os.listdir(book.parent) == ["book.ipynb"]
 
 
