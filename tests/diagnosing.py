@@ -30,9 +30,9 @@ def static(
     return list(registry.detect(subject, "static"))
 
 
-def after(report: RunReport, code: str = "", request: str = "") -> list[Diagnostic]:
+def after(report: RunReport, code: str = "", request: str = "", notebook: Notebook = NO_NOTEBOOK) -> list[Diagnostic]:
     """What the rules say of a run of `code`."""
-    return list(registry.detect(Subject(code, Task("generate", request), report=report), "run"))
+    return list(registry.detect(Subject(code, Task("generate", request), notebook, report=report), "run"))
 
 
 def codes(found: list[Diagnostic]) -> list[str]:

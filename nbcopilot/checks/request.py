@@ -1,97 +1,81 @@
-"""What the sentence of a request says of the value it wants: its kind ("a list of", "as a tuple") and its name.
+"""What a request says of the value it wants, read from names and types alone: the words around them may be of any language.
 
-English, and guesses: what is read here never rejects an answer (rules NB208, NB210). It claims little: what is not
-understood says nothing, and a value of a class that is not known here fits everything.
+A type counts where it stands as Python spells it; whose type it is follows from what the notebook holds and what the
+answer made. Guesses all the same: what is read here never rejects an answer (rules NB208, NB210).
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from nbcopilot.execution import Shown
 from nbcopilot.notebook.source_edit import Code
 
-_NUMBER = r"(?:u?int|float|complex)\d*|Decimal|Fraction"
-# What a request calls a kind of value, and the classes that are of it.
-_KINDS = {
-    "DataFrame": (r"data ?frames?", r"\w*DataFrame|LazyFrame"),
-    "Series": (r"(?-i:Series)|pandas series", r"\w*Series"),  # a series of numbers may be anything
-    "NumPy array": (r"(?:numpy|np) (?:nd)?arrays?|ndarrays?", r"ndarray|matrix"),
-    "array": (r"arrays?", r"ndarray|matrix|list|\w*Series|\w*Array"),
-    "list": (r"lists?", r"list"),
-    "tuple": (r"tuples?", r"tuple"),
-    "dict": (r"dict(?:ionar(?:y|ies)|s)?", r"\w*dict|Counter|OrderedDict"),
-    "number": (r"(?:single |one )?(?:number|scalar|integer|float)|single value", _NUMBER),
-    "string": (r"strings?", r"str_?"),
+# Types by their names in Python, and the classes that are of each. The value of any other class is of no known type.
+_TYPES = {
+    "DataFrame": r"\w*DataFrame|LazyFrame",
+    "Series": r"\w*Series",
+    "ndarray": r"ndarray|matrix",
+    "tuple": r"tuple",
+    "dict": r"\w*dict|Counter|OrderedDict",
+    "list": r"list",
+    "set": r"set|frozenset",
 }
-# Kinds of values that can be told from the ones above; of others it is not said that they are wrong.
 _KNOWN = re.compile(
-    "|".join([of for _, of in _KINDS.values()])
-    + r"|bool_?|set|frozenset|\w*Index|\w*GroupBy|range|map|filter|zip|dict_\w+"
+    "|".join(_TYPES.values()) + r"|u?int\d*|float\d*|bool_?|str_?|\w*Index|\w*GroupBy|range|map|filter|zip|dict_\w+"
 )
-_WORD = "|".join(f"(?P<k{i}>{word})" for i, (word, _) in enumerate(_KINDS.values()))
-# "a boolean array", "a list column": the kind is that of the word that follows; "a number for each row" are many.
-_KIND = (
-    rf"(?:{_WORD})\b(?!\s+(?:mask|arrays?|series|columns?|rows?|index|vector|matrix|list|dtype|type|comprehension)\b)"
-    r"(?!\s+(?:(?:for|in|of|at)\s+(?:each|every)|per)\b)"
-)
-_THING = rf"(?:an?|one|the|new)\s+(?:(?!(?:and|of|from|with|in|to|for|or)\b)[\w-]+\s+){{0,3}}?{_KIND}"
-_NAME = r"(?:called|named)\s+[`\"']?(?P<name>[A-Za-z_]\w*)[`\"']?"
+_WORDLIKE = frozenset({"list", "set"})  # words of English, too: types where they stand as code
+_CLAUSE = re.compile(r"[.,;:!?()\n]+")
+_TOKEN = re.compile(r"(?P<code>`)?(?P<word>[^\W\d]\w*)(?(code)`)")
+_NAME_AS_CODE = re.compile(r"`(?P<a>[^\W\d]\w*)`")
+_BETWEEN = 3  # words at most between a type and the name of its value: "a DataFrame with the name x"
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text, re.IGNORECASE)
+class WantedType(NamedTuple):
+    """A type that is asked for; `name` is the variable, "" for the value that the cell shows."""
 
-
-_FUNCTION = _pattern(r"\b(?:functions?|class|method|def|lambda)\b")
-# "a DataFrame called vol"; "return a list of ..."; "show the answers as a tuple".
-_CALLED = _pattern(rf"\b{_THING}\s+{_NAME}")
-_RETURNED = _pattern(rf"\breturn\s+(?:only\s+)?{_THING}")
-_AS = _pattern(rf"\b(?:return|give|show|present|get|output)\b[^.\n]{{0,60}}?\bas\s+{_THING}")
-_VARIABLE = r"(?:variable|data ?frame|frame|series|list|array|dict(?:ionary)?|table|function|class)s?"
-_NAMED = _pattern(
-    rf"\b{_VARIABLE}\s+(?:called|named)\s+(?P<a>[`\"']?[A-Za-z_]\w*)"
-    r"|\b(?:call|name)\s+(?:it|them|this|that|the result)\s+(?P<b>[`\"']?[A-Za-z_]\w*)"
-    r"|\b(?:assign|store|save|keep|put)\b[^.\n]{0,60}?\b(?:as|in|into|to)\s+(?P<c>`[A-Za-z_]\w*)`"
-)
-_NO_NAME = _pattern(r"the|an?|as|by|after|before|with|in|on|of|it|that|this|from|to|and")
-
-
-class WantedKind(NamedTuple):
-    """A kind of value that is asked for; `name` is the variable, "" for the value that the cell shows."""
-
-    kind: str
+    type: str
     name: str
 
 
-def kinds(instruction: str) -> tuple[WantedKind, ...]:
-    """The kinds that the instruction names for its values; () for one that asks for a function."""
-    if _FUNCTION.search(instruction):
-        return ()
-    return tuple(dict.fromkeys(_found(instruction)))
+def types(instruction: str, made: Collection[str], present: Sequence[str] | None) -> Iterator[WantedType]:
+    """The types that the instruction asks for.
+
+    made: names that the answer created. A type just before one of them, in one clause, is that name's. present: the types of the
+    variables that there are, None when they are not known; any other type that is named must be the result's.
+    """
+    free: dict[str, None] = {}
+    for clause in _CLAUSE.split(instruction):
+        kind, since = "", 0
+        for token in _TOKEN.finditer(clause):
+            word, since = token["word"], since + 1
+            if word in _TYPES and (token["code"] or word not in _WORDLIKE):
+                kind, since = word, 0
+                free[word] = None
+            elif kind and word in made and since <= _BETWEEN + 1:
+                free.pop(kind, None)
+                yield WantedType(kind, word)
+                kind = ""
+    if present is not None:
+        yield from (WantedType(kind, "") for kind in free if not any(is_of(kind, one) for one in present))
 
 
-def _found(text: str) -> Iterator[WantedKind]:
-    for pattern in (_CALLED, _RETURNED, _AS):
-        for match in pattern.finditer(text):
-            said = match.groupdict()
-            kind = next(kind for i, kind in enumerate(_KINDS) if said.get(f"k{i}") is not None)
-            yield WantedKind(kind, said.get("name") or "")
-
-
-def named(instruction: str) -> list[str]:
-    """The names that an instruction gives to what shall be made: "a variable called total", "store it in `total`"."""
-    found = [(m["a"] or m["b"] or m["c"]).strip("`\"'") for m in _NAMED.finditer(instruction)]
-    return [name for name in dict.fromkeys(found) if not _NO_NAME.fullmatch(name)]
+def is_of(kind: str, type_name: str) -> bool:
+    """Whether a class, by its name with or without its module, is of a type."""
+    return re.fullmatch(_TYPES[kind], type_name.rpartition(".")[2]) is not None
 
 
 def fits(kind: str, value: Shown) -> bool:
-    """False where the value is for certain of another kind."""
-    own = value.type.rpartition(".")[2]
-    return re.fullmatch(_KINDS[kind][1], own) is not None or _KNOWN.fullmatch(own) is None
+    """False where the value is for certain of another type."""
+    return is_of(kind, value.type) or _KNOWN.fullmatch(value.type.rpartition(".")[2]) is None
+
+
+def names_as_code(instruction: str) -> list[str]:
+    """The plain names that an instruction sets in backticks, each once."""
+    return list(dict.fromkeys(match["a"] for match in _NAME_AS_CODE.finditer(instruction)))
 
 
 # (what is asked for, what the value is) -> how the one is made of the other.
@@ -100,7 +84,7 @@ CONVERSIONS = (
     ("list", r"\w*Index|Series|ndarray|\w*Array", "{}.tolist()"),
     ("list", r"tuple|set|frozenset|range|map|filter|zip|dict_\w+", "list({})"),
     ("tuple", r"list|ndarray|Series|\w*Index|range|map|filter|zip|dict_\w+", "tuple({})"),
-    ("NumPy array", r"Series|DataFrame|\w*Index", "{}.to_numpy()"),
+    ("ndarray", r"Series|DataFrame|\w*Index", "{}.to_numpy()"),
     ("dict", r"Series", "{}.to_dict()"),
 )
 

@@ -1,4 +1,4 @@
-"""Examples in the words of a text: `f(x) == y`, arrows, "f(x) returns y", `Input: … Output: …`, "for x = 1 the result is 2".
+"""Examples in the words of a text: `f(x) == y`, arrows, "f(x) returns y", and `Input: … Output: …`.
 
 Gives (call, expected value, whether it is certain) as source; `examples` makes Examples of them.
 """
@@ -26,11 +26,6 @@ _INPUT = re.compile(
     r"^[ \t]*(?:\**input\**(?:\s*\d+)?)\s*[:=]\s*(?P<given>.+?)\n\s*\**(?:expected\s+)?output\**(?:\s*\d+)?\s*[:=]\s*(?P<then>.+?)"
     r"(?=\n\s*\n|\n\s*\**(?:explanation|input|example|note|constraints?)\b|\Z)",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
-)
-_FOR = re.compile(r"\b(?:for|if|given|when)\s+(?=\w+\s*=\s*\S)(?P<rest>[^\n]+)", re.IGNORECASE)
-_THE_OUTPUT = re.compile(
-    r"\b(?:result|output|answer|it|function|value)\s+(?:should|must|would|will)?\s*(?:be|is|returns?|gives?)\s*:?\s*",
-    re.IGNORECASE,
 )
 
 
@@ -67,24 +62,12 @@ def inputs(text: str, functions: Functions) -> Iterator[Spoken]:
         return
     name = next((n for n in functions if re.search(rf"\b{re.escape(n)}\b", text)), next(iter(functions)))
     pairs = [(m["given"], m["then"]) for m in _INPUT.finditer(text)]
-    pairs += [pair for m in _FOR.finditer(text) for pair in _for_pair(m["rest"], functions[name])]
     for given, then in pairs:
         arguments = _arguments(given.strip().rstrip(".;,").strip("`"), functions[name])
         expected = literal(then)
         if arguments is not None and expected:
             call = f"{name}({arguments})"
             yield call, expected, False
-
-
-def _for_pair(rest: str, parameters: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """("s = 'ab', n = 2", "the rest behind it") of "s = 'ab', n = 2, the result should be 3"."""
-    outputs = list(_THE_OUTPUT.finditer(rest))
-    if not outputs:
-        return
-    for end in reversed([m.start() for m in re.finditer(r"[,;\s]", rest[: outputs[-1].start()])]):
-        if _arguments(rest[:end].rstrip(" ,;"), parameters) is not None:
-            yield rest[:end].rstrip(" ,;"), rest[outputs[-1].end() :]
-            return
 
 
 def _arguments(given: str, parameters: tuple[str, ...]) -> str | None:

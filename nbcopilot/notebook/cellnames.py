@@ -236,3 +236,28 @@ class _CellReader(ScopeReader):
                 self.bind(word)
         else:
             self.interpolated(line)
+
+
+def mentioned(tree: ast.Module) -> set[str]:
+    """Everything in the code that can name a variable or a column: identifiers, numbers, texts and words in them.
+
+    Docstrings and comments do not count.
+    """
+    texts = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant):
+            if id(node) not in texts:
+                found.add(str(node.value))
+                found.update(re.findall(r"\w+", node.value) if isinstance(node.value, str) else ())
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, (ast.arg, ast.keyword)) and node.arg:
+            found.add(node.arg)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.update((node.asname or node.name).split("."))
+    return found

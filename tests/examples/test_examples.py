@@ -85,11 +85,6 @@ def test_input_and_output_lines_become_calls() -> None:
     assert [(e.call, e.expected) for e in examples] == [("g(a=[1, 2], b='x')", "3"), ("g(b='y', a=[])", "0")]
 
 
-def test_for_sentences_become_calls() -> None:
-    text = 'For x = 150, the sum of digits will be 6 the output should be "110".'
-    assert found(text.replace("For", "for"))[0][1:] == ("f(x=150)", '"110"')
-
-
 def test_docstrings_are_read_with_their_escapes() -> None:
     source = 'def f(x):\n    """Lines.\n\n    >>> f("a\\\\nb")\n    2\n    """\n'
     (example,) = find_examples(source, F)

@@ -33,10 +33,8 @@ def test_no_right_answer_is_rejected_but_where_its_request_is_wrong(rates: dict[
     assert set(rejected) <= set(KNOWN), rejected
 
 
-def test_no_rule_that_rejects_speaks_on_the_items_of_one_suite_alone(rates: dict[str, Any]) -> None:
-    for code, rule in registry.rules().items():
-        found = rates["rules"].get(code)
-        if found is None or rule.severity != "error":
-            continue
-        suites = {suite for suite, count in found["right"].items() if count >= FEW}
-        assert len(suites) != 1, f"{code} speaks on right answers of {suites} alone"
+def test_no_rule_speaks_on_the_items_of_one_suite_alone(rates: dict[str, Any]) -> None:
+    """Of whatever severity: a guess that fits one benchmark is fitted, too."""
+    for code, found in rates["rules"].items():
+        spoken = {suite: count for suite, count in found["right"].items() if count}
+        assert len(spoken) != 1 or sum(spoken.values()) < FEW, f"{code} speaks on right answers of {spoken} alone"

@@ -1,6 +1,6 @@
 """Every rule against cells of its own: what it must find (`bad`) and near misses that it must leave alone (`good`).
 
-A case is a text file: `# request:`, `# kind:`, `# policy:` and `# sandbox:` lines, then the cells of the notebook below
+A case is a text file: `# request:`, `# kind:`, `# variables:` (name=type, of a live kernel), `# policy:` and `# sandbox:` lines, then the cells of the notebook below
 `# %% notebook` (one more below each `# %% cell`), then the answer below `# %% answer`. It goes through the real checks
 and the real sandbox.
 """
@@ -19,7 +19,7 @@ from nbcopilot.engine.fake import FakeEngine
 from nbcopilot.judge import Judge
 from nbcopilot.pipeline import Copilot
 from nbcopilot.sandbox.runner import Runner
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task
+from nbcopilot.types import Candidate, Cell, ErrorInfo, Notebook, Target, Task, Variable
 from nbcopilot.verdict import NotRun, Verdict
 
 HERE = Path(__file__).parent
@@ -52,7 +52,9 @@ def read(path: Path) -> Case:
 
 def judged(case: Case, folder: Path) -> Verdict:
     cells = tuple(Cell(f"c{i}", "code", source, executed=i + 1) for i, source in enumerate(case.cells))
-    notebook = Notebook(cells, path=folder / "n.ipynb")
+    typed = [word.split("=") for word in case.heads.get("variables", "").split()]
+    there = tuple(Variable(name, kind, "object", "") for name, kind in typed) or None
+    notebook = Notebook(cells, path=folder / "n.ipynb", namespace=there)
     policy = folder / "policy.toml"
     policy.write_text(case.heads.get("policy", ""), encoding="utf-8")
     config = Config(policy=str(policy) if "policy" in case.heads else "", check_seconds=60, check_total_seconds=120)

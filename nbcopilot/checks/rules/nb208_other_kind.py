@@ -13,25 +13,25 @@ from nbcopilot.verdict import Diagnostic
 
 
 class OtherKind(Rule):
-    """The value is of another kind than the request names.
+    """The value is of another type than the request names.
 
     ## What it does
-    Reads the kind that a request names for what it wants back ("return a list of", "as a tuple", "a DataFrame called vol") and holds the value's class against it.
+    Takes types that a request names as Python spells them (DataFrame, Series, tuple, dict, `list`), in whatever language it is. A type just before the name of a variable that the answer makes is that variable's; one that no variable of the notebook has is the result's.
 
     ## Why is this bad?
     Code that goes on with the value may not work with it.
 
     ## Example
     ```python
-    # Return a list of the largest values
+    # the largest values as a `list`
     df['x'].nlargest(3)  # a Series
     ```
 
     ## Known limits
-    English only; it claims little and is a guess, so it never rejects.
+    Where the variables are not known (a file without a kernel), only types beside names count. It is a guess and never rejects.
 
     ## Origin
-    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168); the fault is general, and the cases in tests/rules are its own.
+    Written after reading wrong answers on the development sessions of DSEval Exercise (arXiv:2402.17168), then reduced to types and names; the cases in tests/rules are its own.
     """
 
     code = "NB208"
@@ -44,12 +44,13 @@ class OtherKind(Rule):
         report = subject.report
         if report is None or not report.ok or not subject.is_generated:
             return
-        there = {**report.created, **report.changed}
-        for wanted in request.kinds(subject.task.instruction):
-            shown = there.get(wanted.name) if wanted.name else report.result
-            if shown is not None and not request.fits(wanted.kind, shown):
+        there = subject.notebook.namespace
+        present = None if there is None else [variable.type for variable in there]
+        for wanted in request.types(subject.task.instruction, report.created, present):
+            shown = report.created[wanted.name] if wanted.name else report.result
+            if shown is not None and not request.fits(wanted.type, shown):
                 kind = shown.type.rpartition(".")[2]
-                yield self.found(wanted=wanted.kind, name=wanted.name, kind=kind, told=wording.value(shown))
+                yield self.found(wanted=wanted.type, name=wanted.name, kind=kind, told=wording.value(shown))
 
     def message(self, data: Mapping[str, Any]) -> str:
         whose = f"`{data['name']}`" if data["name"] else "the result"

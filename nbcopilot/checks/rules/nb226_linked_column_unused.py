@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nbcopilot.checks.rule import Rule, Subject
 from nbcopilot.live_state import Link
-from nbcopilot.notebook import syntax
+from nbcopilot.notebook import cellnames, syntax
 from nbcopilot.verdict import Diagnostic
 
 STRONG = 0.75
@@ -49,7 +47,7 @@ class LinkedColumnUnused(Rule):
         for link in subject.task.grounding.links:
             if link.kind in ("column", "value") and link.score >= STRONG:
                 meant.setdefault(link.phrase, set()).update(_names(link))
-        used = _used(subject.tree)
+        used = cellnames.mentioned(subject.tree)
         for phrase, names in meant.items():
             if not names & used:
                 yield self.found(phrase=phrase, columns=sorted(names)[:3])
@@ -63,19 +61,3 @@ def _names(link: Link) -> set[str]:
     """A column's label and, of a value, also the value: either in the code will do."""
     labels = [syntax.literal(link.label), syntax.literal(link.value) if link.value else None]
     return {str(label) for label in labels if label is not None}
-
-
-def _used(tree: ast.Module) -> set[str]:
-    """Everything in the code that can name a column: texts and words in them, attributes, names, numbers."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant):
-            found.add(str(node.value))
-            found.update(re.findall(r"\w+", node.value) if isinstance(node.value, str) else ())
-        elif isinstance(node, ast.Attribute):
-            found.add(node.attr)
-        elif isinstance(node, ast.Name):
-            found.add(node.id)
-        elif isinstance(node, (ast.arg, ast.keyword)) and node.arg:
-            found.add(node.arg)
-    return found
