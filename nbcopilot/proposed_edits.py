@@ -5,7 +5,6 @@ Values only: `repair` has them checked and decides.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,13 +15,13 @@ from nbcopilot.fixes import quickfixes
 from nbcopilot.fixes.quickfixes import QuickFix
 from nbcopilot.fixes.small_edits import edits
 from nbcopilot.judge import Judge
-from nbcopilot.notebook import cellnames, syntax
+from nbcopilot.notebook import cellnames, syntax, tracebacks
 from nbcopilot.notebook.fault import at_fault, line_in
 from nbcopilot.notebook.names import nearest_name, same_but_for_digits
 from nbcopilot.notebook.packages import USUAL_IMPORTS
 from nbcopilot.sandbox.runner import preload
 from nbcopilot.task import upstream
-from nbcopilot.types import Candidate, Cell, ErrorInfo, Judged, Notebook, Task
+from nbcopilot.types import Candidate, Cell, Judged, Notebook, Task
 from nbcopilot.verdict import Diagnostic
 
 # Errors for which a run shows what may have been meant: columns, files, attributes.
@@ -51,30 +50,31 @@ def of_answer(judged: Judged, judge: Judge, notebook: Notebook) -> tuple[Edited,
 def of_cell(judge: Judge, task: Task, notebook: Notebook) -> tuple[Edited, ...]:
     """The cell to be mended with the quick fixes that its error asks for: as it fails here, else as the notebook has it.
 
-    The cell is run only where that can tell more: the model is not to wait for it.
+    The cell is run only where that can tell more (no error is recorded, as in every text notebook, or it leaves out
+    what was meant): the model is not to wait for it.
     """
     source, failed = task.target.source, notebook.error
-    python = syntax.is_python(notebook.language) and source.strip()
-    if not python or failed is None:
+    if not syntax.is_python(notebook.language) or not source.strip():
         return ()
+    sources = [cell.source for cell in notebook.cells if cell.kind == "code" and cell.id != task.target.cell_id]
+    known = known_names(notebook, sources, judge.namespace)
+    if failed is None:
+        return _edited(_quick_fixes((Candidate(source), judge.verdict_before(task, notebook)), judge, notebook, known))
     elsewhere = failed.cell_id not in (None, task.target.cell_id)
     if elsewhere and (guilty := at_fault(notebook)) is not None and guilty.id != task.target.cell_id:
         return ()
-    sources = [cell.source for cell in notebook.cells if cell.kind == "code" and cell.id != task.target.cell_id]
-    near = _misspelled(failed, known_names(notebook, sources, judge.namespace), notebook)
+    near = _slip(tracebacks.missing_name(failed.name, failed.message), known, notebook)
     meant = (Suggestion("name", (near,)),) if near else ()
-    line = line_in(failed, notebook, task.target.cell_id) if elsewhere else _arrow(failed)
+    line = line_in(failed, notebook, task.target.cell_id) if elsewhere else tracebacks.read(failed.traceback).arrow
     found = quickfixes.for_error(source, RunError(failed.name, failed.message, line, suggestions=meant))
     if found or failed.name in _HINTED:
         before = (Candidate(source), judge.verdict_before(task, notebook))
         found = _quick_fixes(before, judge, notebook) or found
+    return _edited(found)
+
+
+def _edited(found: Sequence[QuickFix]) -> tuple[Edited, ...]:
     return tuple(Edited(Candidate(fix.source, notes=(fix.change,)), fix.sure) for fix in found)
-
-
-def _arrow(failed: ErrorInfo) -> int | None:
-    """The line of the failed cell that its traceback points at."""
-    found = re.search(r"^-{2,}> ?(\d+)", failed.traceback, re.MULTILINE)
-    return int(found[1]) if found else None
 
 
 def by_search(judge: Judge, task: Task, notebook: Notebook) -> tuple[list[Candidate], int]:
@@ -113,13 +113,18 @@ def by_search(judge: Judge, task: Task, notebook: Notebook) -> tuple[list[Candid
     return found, int(answer["tried"])
 
 
-def _quick_fixes(judged: Judged, judge: Judge, notebook: Notebook) -> tuple[QuickFix, ...]:
-    """Those of the first diagnostic that has any, errors first; () when half of the request's time for checks is gone."""
+def _quick_fixes(
+    judged: Judged, judge: Judge, notebook: Notebook, known: frozenset[str] = frozenset()
+) -> tuple[QuickFix, ...]:
+    """Those of the first diagnostic that has any, errors first; () when half of the request's time for checks is gone.
+
+    known: names of the whole notebook that an undefined one may be a slip for.
+    """
     candidate, verdict = judged
     if not judge.budget.has_spare():
         return ()
     for diagnostic in sorted(verdict.diagnostics, key=lambda one: one.severity != "error"):
-        found = quickfixes.for_diagnostic(candidate.text, _meant(diagnostic, notebook))
+        found = quickfixes.for_diagnostic(candidate.text, _meant(diagnostic, notebook, known))
         if not found and diagnostic.code == "NB201" and (error := judge.error_of(candidate)) is not None:
             found = quickfixes.for_error(candidate.text, error)
         if found:
@@ -127,21 +132,24 @@ def _quick_fixes(judged: Judged, judge: Judge, notebook: Notebook) -> tuple[Quic
     return ()
 
 
-def _meant(diagnostic: Diagnostic, notebook: Notebook) -> Diagnostic:
-    """An undefined name that people use for the one table that there is stands for that table."""
-    if diagnostic.code != "NB101" or str(diagnostic.data["name"]).lower() not in _TABLES:
+def _meant(diagnostic: Diagnostic, notebook: Notebook, known: frozenset[str]) -> Diagnostic:
+    """An undefined name with what it may stand for: the one table that there is, or a name that it is a slip for."""
+    if diagnostic.code != "NB101":
         return diagnostic
-    tables = [variable.name for variable in notebook.namespace or () if variable.kind == "frame"]
-    return replace(diagnostic, data={**diagnostic.data, "near": tables[0]}) if len(tables) == 1 else diagnostic
+    name = str(diagnostic.data["name"])
+    near = "" if diagnostic.data.get("near") else _slip(name, known, notebook)
+    if name.lower() in _TABLES:
+        tables = [variable.name for variable in notebook.namespace or () if variable.kind == "frame"]
+        near = tables[0] if len(tables) == 1 else near
+    return replace(diagnostic, data={**diagnostic.data, "near": near}) if near else diagnostic
 
 
-def _misspelled(failed: ErrorInfo, known: frozenset[str], notebook: Notebook) -> str:
+def _slip(missing: str, known: frozenset[str], notebook: Notebook) -> str:
     """For a name that no cell of the notebook makes, the one that it may be a slip for; "" for all else."""
-    missing = re.fullmatch(r"name '(\w+)' is not defined.*", failed.message) if failed.name == "NameError" else None
-    if missing is None or missing[1] in USUAL_IMPORTS or any(_makes(cell, missing[1]) for cell in notebook.cells):
+    if not missing or missing in USUAL_IMPORTS or any(_makes(cell, missing) for cell in notebook.cells):
         return ""
-    near = nearest_name(missing[1], known)
-    return near if near and not same_but_for_digits(near, missing[1]) else ""
+    near = nearest_name(missing, known)
+    return near if near and not same_but_for_digits(near, missing) else ""
 
 
 def _makes(cell: Cell, name: str) -> bool:

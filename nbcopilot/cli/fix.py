@@ -11,8 +11,8 @@ import ast
 import difflib
 import hashlib
 import json
-import re
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from nbcopilot.cli import cells, screen
 from nbcopilot.config import Config
 from nbcopilot.errors import NotebookNotFoundError, UsageError
 from nbcopilot.events import EditReady
-from nbcopilot.notebook import conventions, dependencies, document, syntax
+from nbcopilot.notebook import conventions, dependencies, document, syntax, tracebacks
 from nbcopilot.notebook.fault import at_fault
 from nbcopilot.notebook.marks import directives
 from nbcopilot.notebook.outputs import strip_ansi
@@ -141,6 +141,8 @@ def _failure(args: argparse.Namespace, path: Path, name: str, config: Config) ->
     if error is None and config.check:
         runner = Runner(config, data_dir=path.resolve().parent)
         error = _from_module(args.test, path, notebook, runner) if is_module else _from_cells(notebook, runner)
+        if error is None and not is_module and not name:
+            is_test, error = False, _from_run(notebook, runner, config)
     if error is None:
         return notebook, target
     if error.cell_id == _TEST:  # a test of a .py file stands below what it tests
@@ -181,8 +183,8 @@ def _shown(notebook: Notebook, target: Target, name: str) -> ErrorInfo | None:
 
 
 def _error(shown: str, cell_id: str | None, source: str) -> ErrorInfo:
-    name, _, message = shown.strip().splitlines()[-1].partition(":")
-    return ErrorInfo(name.strip().rpartition(".")[2], message.strip(), shown, cell_id, source)
+    told = tracebacks.read(shown)
+    return ErrorInfo(told.name, told.message, shown, cell_id, source)
 
 
 def _told(where: str, notebook: Notebook) -> ErrorInfo:
@@ -203,7 +205,7 @@ def _told(where: str, notebook: Notebook) -> ErrorInfo:
 def _frames(shown: str, notebook: Notebook) -> list[Cell]:
     """The statements of a .py file that a plain traceback goes through, outermost first; those run as a script are none."""
     here = notebook.path.name if notebook.path else ""
-    lines = [int(n) for file, n in re.findall(r'File "([^"]+)", line (\d+)', shown) if Path(file).name == here]
+    lines = [frame.line or 0 for frame in tracebacks.read(shown).frames if frame.file and Path(frame.file).name == here]
     found = (next((c for c in notebook.cells if (c.executed or 0) >= line), None) for line in lines)
     return [cell for cell in found if cell is not None]
 
@@ -218,6 +220,21 @@ def _from_cells(notebook: Notebook, runner: Runner) -> ErrorInfo | None:
             found = first_failing(cell.source, (), runner=runner, setup=setup, cell_id=cell.id)
             if found is not None:
                 return found
+    return None
+
+
+def _from_run(notebook: Notebook, runner: Runner, config: Config) -> ErrorInfo | None:
+    """The error of the first cell that fails when it is run: for notebooks that record none, as text notebooks do."""
+    until = time.monotonic() + config.check_total_seconds
+    for position, cell in enumerate(notebook.cells):
+        python = cell.kind == "code" and cell.source.strip() and syntax.tree(cell.source) is not None
+        if not python or conventions.expects_error(cell.source, cell.metadata) or time.monotonic() > until:
+            continue
+        setup = [above.source for above in dependencies.upstream(notebook, cell.source, position)]
+        report = runner.run(cell.source, setup=setup)
+        if report.error is not None and not (report.ok or report.needs or report.setup_error or report.timed_out):
+            told = report.error
+            return ErrorInfo(told.name, told.message, told.traceback or str(told), cell.id, cell.source)
     return None
 
 

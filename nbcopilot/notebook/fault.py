@@ -6,20 +6,12 @@ Reads the traceback and the sources only; whether mending that cell helps is fou
 from __future__ import annotations
 
 import ast
-import re
 
-from nbcopilot.notebook import conventions, dependencies
+from nbcopilot.notebook import conventions, dependencies, tracebacks
 from nbcopilot.notebook.syntax import tree
+from nbcopilot.notebook.tracebacks import Frame
 from nbcopilot.types import Cell, ErrorInfo, Notebook
 
-# A frame in a cell, by IPython's version: 9 and 8, 8.0 to 8.4, 7 and older, ipykernel's temporary files, plain Python.
-_FRAMES = (
-    re.compile(r"^\s*(?:Cell )?In ?\[(?P<count>\d+)\],? line (?P<line>\d+)(?:, in (?P<function>[\w.]+)\()?"),
-    re.compile(r"^\s*Input In \[(?P<count>\d+)\], in (?:<cell line: (?P<line>\d+)>|(?P<function>[\w.]+))\("),
-    re.compile(r"^\s*<ipython-input-(?P<count>\d+)-\w+> in (?P<function>[\w.<>]+)"),
-    re.compile(r"^\s*(?:File )?\S*ipykernel_\d+[/\\]\d+\.py in (?P<function>[\w.<>]+)"),
-    re.compile(r'^\s*File "<ipython-input-(?P<count>\d+)-\w+>", line (?P<line>\d+), in (?P<function>[\w.<>]+)'),
-)
 # Errors that say: what was computed is wrong, or never ends. The cell that shows it is seldom the one to mend.
 _SHOWN_ELSEWHERE = ("AssertionError", "KeyboardInterrupt", "TimeoutError", "RecursionError")
 
@@ -52,13 +44,9 @@ def line_in(error: ErrorInfo, notebook: Notebook, cell_id: str | None) -> int | 
     """The line of the cell `cell_id` in which the error's traceback was deepest; None when it does not say so."""
     failed = notebook.cell(error.cell_id)
     found = None
-    for row in error.traceback.splitlines():
-        groups = next((m.groupdict() for pattern in _FRAMES if (m := pattern.match(row))), None)
-        if groups is None or failed is None:
-            continue
-        cell = _cell(groups.get("count"), groups.get("function"), notebook, failed)
-        if cell.id == cell_id and groups.get("line"):
-            found = int(groups["line"])
+    for frame in tracebacks.read(error.traceback).in_cells if failed is not None else ():
+        if frame.line and _cell(frame, notebook, failed).id == cell_id:
+            found = frame.line
     return found
 
 
@@ -85,22 +73,18 @@ def leading_up(notebook: Notebook, mended: str | None) -> tuple[tuple[Cell, ...]
 def _deepest(error: ErrorInfo, notebook: Notebook, failed: Cell) -> tuple[Cell, int | None]:
     """The cell of the last frame that lies in a cell, and the line of the last frame in the failed one."""
     cell, line = failed, None
-    for row in error.traceback.splitlines():
-        match = next((m for pattern in _FRAMES if (m := pattern.match(row))), None)
-        if match is None:
-            continue
-        groups = match.groupdict()
-        cell = _cell(groups.get("count"), groups.get("function"), notebook, failed)
-        if cell.id == failed.id and groups.get("line"):
-            line = int(groups["line"])
+    for frame in tracebacks.read(error.traceback).in_cells:
+        cell = _cell(frame, notebook, failed)
+        line = frame.line if cell.id == failed.id and frame.line else line
     return cell, line
 
 
-def _cell(count: str | None, function: str | None, notebook: Notebook, failed: Cell) -> Cell:
+def _cell(frame: Frame, notebook: Notebook, failed: Cell) -> Cell:
     """The cell of a frame: by its number among the executions, else by the function that it is in."""
-    if count is not None:
-        return next((c for c in notebook.cells if c.executed == int(count)), failed)
-    definition = dependencies.find_definition(notebook, function) if function and "<" not in function else None
+    if frame.count is not None:
+        return next((c for c in notebook.cells if c.executed == frame.count), failed)
+    known = frame.function and "<" not in frame.function
+    definition = dependencies.find_definition(notebook, frame.function) if known else None
     cell = notebook.cell(definition.cell_id) if definition is not None else None
     return cell or failed
 

@@ -206,3 +206,19 @@ def test_a_rule_mends_the_cell_that_holds_the_cause_not_only_the_one_that_fails(
     assert main(["fix", str(path), "--in-place", "--model", "fake", "--engine", "in-process"]) == 0
     assert cure in nbformat.read(path, 4).cells[0].source
     assert "mended by rule" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("suffix", "fence"), [(".md", "python"), (".qmd", "{python}")])
+def test_a_text_notebook_is_run_to_find_what_fails_and_that_cell_alone_is_mended(
+    suffix: str, fence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NBCOPILOT_ANSWER_SECONDS", "0")
+    head = "---\njupyter:\n  kernelspec:\n    display_name: Python 3\n    language: python\n    name: python3\n---\n\n"
+    cells = ["values = [1, 2]", "total = sum(value)   ", "shown = total"]
+    text = f"{head}# Sums  \n\n" + "\n\n".join(f"```{fence}\n{cell}\n```" for cell in cells) + "\n"
+    path = tmp_path / f"sums{suffix}"
+    path.write_text(text)
+    assert main(["fix", str(path), "--in-place"]) == 0, capsys.readouterr()
+    assert path.read_text() == text.replace("sum(value)   ", "sum(values)   ") or path.read_text() == text.replace(
+        "sum(value)   ", "sum(values)"
+    )
