@@ -43,8 +43,10 @@ def at_fault(notebook: Notebook) -> Cell | None:
 def line_in(error: ErrorInfo, notebook: Notebook, cell_id: str | None) -> int | None:
     """The line of the cell `cell_id` in which the error's traceback was deepest; None when it does not say so."""
     failed = notebook.cell(error.cell_id)
+    if failed is None:
+        return None
     found = None
-    for frame in tracebacks.read(error.traceback).in_cells if failed is not None else ():
+    for frame in tracebacks.read(error.traceback).in_cells:
         if frame.line and _cell(frame, notebook, failed).id == cell_id:
             found = frame.line
     return found
