@@ -108,7 +108,7 @@ class OneCheck:
 
     def _subject(self) -> Subject:
         folders = (self.notebook.path.resolve().parent,) if self.notebook.path else ()
-        rules = self.runner.policy if self.runner is not None else policy.load(self.config.policy)
+        rules = self.runner.policy if self.runner is not None else policy.load(self.config.policy, self.config.sandbox)
         return Subject(
             self.candidate.text,
             self.task,

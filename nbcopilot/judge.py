@@ -45,7 +45,7 @@ class Judge:
         self.config = config
         self.namespace = namespace
         self.budget = CheckBudget(config.check_total_seconds)
-        self._policy = policy.load(config.policy)
+        self._policy = policy.load(config.policy, config.sandbox)
         self._checks: dict[str, OneCheck] = {}  # those that ran, by the text
         self._before: dict[str, Verdict] = {}
         self._voted: dict[tuple[str, ...], dict[str, float]] = {}

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from nbcopilot import confidence
+from nbcopilot import confidence, features
 from nbcopilot._version import __version__
 from nbcopilot.confidence import Confidence
 from nbcopilot.config import Config
@@ -69,6 +69,7 @@ class Copilot:
         `judge` decides on candidates; a surface with a live kernel passes one that knows its namespace.
         Raises EmptyPromptError, PromptTooLargeError and EngineError; a rejected answer is an event, not an error.
         """
+        features.require(self.config, task.kind)
         if not (task.instruction.strip() or task.target.source.strip()):
             raise EmptyPromptError(f"there is nothing to {task.kind}", hint=_HINTS[task.kind])
         deadline = Deadline(self.config.answer_seconds)

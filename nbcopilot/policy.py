@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nbcopilot import paths
+from nbcopilot.config_schema import LEVELS as LEVELS
 from nbcopilot.errors import ConfigError, UnsafePathError
 
 if sys.version_info >= (3, 11):
@@ -39,7 +40,6 @@ KINDS: dict[str, str] = {
     "signals": "sends signals or ends the process",
 }
 
-LEVELS = ("rlimits", "landlock", "bubblewrap")  # weakest first
 _KEYS = ("forbid", "warn", "forbid_imports", "run_at")
 
 
@@ -57,10 +57,10 @@ class Policy:
         return level in LEVELS and LEVELS.index(level) >= LEVELS.index(self.run_at)
 
 
-def load(path: str | Path) -> Policy:
+def load(path: str | Path, at_least: str = LEVELS[0]) -> Policy:
     """The Policy of a file, or of several (parted as in PATH) together: what any of them forbids is forbidden.
 
-    An empty path is the empty policy. Raises ConfigError for anything that is not one.
+    An empty path is the empty policy. at_least: the level that code needs whatever the files say. Raises ConfigError for anything that is not one.
     """
     names = [str(path)] if Path(path).is_file() else str(path).split(os.pathsep)
     found = [_load(name) for name in names if name]
@@ -68,7 +68,7 @@ def load(path: str | Path) -> Policy:
         forbid=frozenset().union(*(one.forbid for one in found)),
         warn=frozenset().union(*(one.warn for one in found)),
         forbid_imports=frozenset().union(*(one.forbid_imports for one in found)),
-        run_at=max((one.run_at for one in found), key=LEVELS.index, default=LEVELS[0]),
+        run_at=max((at_least, *(one.run_at for one in found)), key=LEVELS.index),
     )
 
 

@@ -28,6 +28,8 @@ def clean_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("run")
     folder.chmod(0o700)
     monkeypatch.setenv("NBCOPILOT_RUNTIME_DIR", str(folder))
+    if "JUPYTER_RUNTIME_DIR" not in os.environ:  # else servers of the user would be asked whether they have a file open
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(folder / "jupyter"))
     yield
     module = sys.modules.get("nbcopilot.session")
     if module is not None:

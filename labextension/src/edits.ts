@@ -3,7 +3,9 @@
  * model only; who asks the user, and which notebook it is, is the caller's.
  */
 
-import type { ISharedCell, ISharedNotebook, SharedCell, YNotebook } from '@jupyter/ydoc';
+import type { ISharedCell, ISharedCodeCell, ISharedNotebook, SharedCell, YNotebook } from '@jupyter/ydoc';
+
+import type { ICodeCell } from '@jupyterlab/nbformat';
 
 import { textHash } from './hash';
 import { lockOf } from './snapshot';
@@ -102,7 +104,7 @@ export function undo(shared: ISharedNotebook, group: string, force: boolean, rea
     for (const id of gone) {
       const old = kept.find(item => item.by === id);
       if (old) {
-        place.swap(id, old.cell);
+        place.become(id, old.cell);
       } else {
         place.remove(id);
       }
@@ -128,6 +130,19 @@ export function answerOf(shared: ISharedNotebook, group: string, asks: IAsks): I
   });
   const changed = answers.filter(isEdited);
   return known(group, changed.length ? 'edited' : answers.length ? 'untouched' : 'none', ids(changed.length ? changed : answers));
+}
+
+/**
+ * What was said when `edit` was written, where its cells are in the notebook already: another page that has the
+ * notebook open with this one may have done it. null: they are not.
+ */
+export function writtenBefore(shared: ISharedNotebook, edit: IEdit): IApplied | null {
+  const there = shared.cells.filter(cell => record(cell)?.group === edit.group);
+  const found = edit.cells.map(cell => {
+    const ours = cell.metadata.nbcopilot as IRecord | undefined;
+    return there.find(old => ours !== undefined && record(old)?.cell_hash === ours.cell_hash && record(old)?.role === ours.role);
+  });
+  return edit.cells.length && found.every(cell => cell) ? applied(edit.group, ids(found as ISharedCell[]), []) : null;
 }
 
 /** Groups of requests that have cells in the notebook, or replaced some, latest last. */
@@ -159,14 +174,12 @@ function replace(shared: ISharedNotebook, place: Placement, edit: IEdit, replace
     }
     written.push(id);
     const isOurs = record(cell) !== null;
-    if (edit.keeps) {
-      place.swap(id, { ...old, source: fresh.source, metadata: metadataOf(fresh) } as SharedCell.Cell);
-    } else if (fresh.source === cell.getSource() && isOurs) {
-      cell.setMetadata(metadataOf(fresh) as never); // the same text again: its outputs are still right
+    const isSame = isOurs && fresh.source === cell.getSource(); // its outputs are still right
+    if (edit.keeps || isSame) {
+      place.become(id, { ...old, source: fresh.source, metadata: metadataOf(fresh) } as SharedCell.Cell);
     } else {
-      // Not setSource: cell text has an undo history of its own, and one step must take the whole edit back.
-      // A cell of the user's own keeps its outputs and its metadata; one of ours is a new one.
-      place.swap(id, isOurs ? { ...sharedCell(fresh), id } : { ...withoutErrors(old), source: fresh.source });
+      // A cell of the user's own keeps its outputs and its metadata; one of ours is as good as new.
+      place.become(id, isOurs ? sharedCell(fresh) : { ...withoutErrors(old), source: fresh.source });
     }
   });
   const map = memory.get(shared) ?? new Map<string, IReplaced[]>();
@@ -207,12 +220,56 @@ class Placement {
     this.order.splice(index, 1);
   }
 
-  /** Another cell in the place of this one, under its id. */
-  swap(id: string, cell: SharedCell.Cell): void {
-    const index = this.order.indexOf(id);
-    this.shared.deleteCell(index);
-    this.shared.insertCell(index, { ...cell, id });
+  /**
+   * Give the cell with this id the content of another. The cell itself stays, so that what somebody else types into it
+   * at this moment is kept; one of another type is put in its place. Inside `oneStep` all of it belongs to the
+   * notebook's undo history, the text as well.
+   */
+  become(id: string, target: SharedCell.Cell): void {
+    const cell = find(this.shared, id);
+    if (!cell || cell.cell_type !== target.cell_type) {
+      const index = this.order.indexOf(id);
+      this.shared.deleteCell(index);
+      this.shared.insertCell(index, { ...target, id });
+      return;
+    }
+    const source = target.source ?? '';
+    setText(cell, Array.isArray(source) ? source.join('') : source);
+    if (!isEqual(cell.getMetadata(), target.metadata ?? {})) {
+      cell.setMetadata((target.metadata ?? {}) as never);
+    }
+    if (cell.cell_type === 'code') {
+      const { outputs = [], execution_count = null } = target as Partial<ICodeCell>;
+      const code = cell as ISharedCodeCell;
+      if (!isEqual(code.getOutputs(), outputs)) {
+        code.setOutputs(outputs);
+      }
+      code.execution_count = execution_count;
+    }
   }
+}
+
+/** Change only what differs between the text of a cell and `text`, never half of a surrogate pair. */
+function setText(cell: ISharedCell, text: string): void {
+  const old = cell.getSource();
+  const most = Math.min(old.length, text.length);
+  let start = 0;
+  while (start < most && old[start] === text[start]) {
+    start++;
+  }
+  let same = 0;
+  while (same < most - start && old[old.length - 1 - same] === text[text.length - 1 - same]) {
+    same++;
+  }
+  start -= /[\uD800-\uDBFF]/.test(old.charAt(start - 1)) ? 1 : 0;
+  same -= /[\uDC00-\uDFFF]/.test(old.charAt(old.length - same)) ? 1 : 0;
+  if (old !== text) {
+    cell.updateSource(start, old.length - same, text.slice(start, text.length - same));
+  }
+}
+
+function isEqual(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function sharedCell(cell: INewCell): SharedCell.Cell {

@@ -3,10 +3,19 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type { ISubject } from './notebooks';
-import type { TaskKind } from './wire';
+import type { IStatus, TaskKind } from './wire';
 
 /** Why `kind` cannot be asked for now; null when it can. */
-export function unfit(kind: TaskKind, subject: ISubject | null, trans: Pick<TranslationBundle, '__'>): string | null {
+export function unfit(
+  kind: TaskKind,
+  subject: ISubject | null,
+  trans: Pick<TranslationBundle, '__'>,
+  status: Pick<IStatus, 'off' | 'locked'> | null = null
+): string | null {
+  if (status?.off?.some(name => name === kind || name === 'sidebar')) {
+    const lock = status.locked.find(setting => setting.name === 'off');
+    return lock ? trans.__('Switched off by %1', lock.by) : trans.__('Switched off in the settings');
+  }
   if (!subject) {
     return trans.__('No notebook is open');
   }

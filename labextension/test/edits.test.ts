@@ -1,10 +1,10 @@
 import * as assert from 'node:assert/strict';
-import { afterEach, describe, it } from 'node:test';
+import { afterEach, before, describe, it } from 'node:test';
 
 import type { YCodeCell } from '@jupyter/ydoc';
 import { YNotebook } from '@jupyter/ydoc';
 
-import { answerOf, apply, groups, undo } from '../src/edits';
+import { answerOf, apply, groups, undo, writtenBefore } from '../src/edits';
 import { textHash } from '../src/hash';
 import type { IEdit } from '../src/wire';
 
@@ -231,5 +231,73 @@ describe('cells that may not be changed', () => {
     (nb.cells[0] as YCodeCell).setOutputs([stream, { output_type: 'error', ename: 'E', evalue: '', traceback: [] }]);
     apply(nb, edit({ replaces: ['c0'], cells: [code('x')] }));
     assert.deepEqual((nb.cells[0] as YCodeCell).getOutputs(), [stream]);
+  });
+});
+
+// The one copy that @jupyter/ydoc uses: `import` would be compiled to `require`, which loads another.
+let Y: typeof import('yjs');
+before(async () => {
+  Y = await new Function('return import("yjs")')();
+});
+
+/** A second page on the same document: what each does reaches the other when `sync` is called. */
+function peer(nb: YNotebook): { other: YNotebook; sync: () => void } {
+  const other = YNotebook.create({ disableDocumentWideUndoRedo: true }) as YNotebook;
+  open.push(other);
+  const sync = (): void => {
+    const [mine, theirs] = [Y.encodeStateAsUpdate(nb.ydoc), Y.encodeStateAsUpdate(other.ydoc)];
+    Y.applyUpdate(other.ydoc, mine, 'remote');
+    Y.applyUpdate(nb.ydoc, theirs, 'remote');
+  };
+  sync();
+  return { other, sync };
+}
+
+describe('with another page on the same notebook', () => {
+  const mend = edit({ after: null, replaces: ['c0'], expected: { c0: textHash('x = 1\ny = x.foo\n') }, cells: [{ ...code('x = 1\ny = x\n'), metadata: {} }] });
+  it('what the other types into a cell while it is mended stays', () => {
+    const nb = notebook('x = 1\ny = x.foo\n');
+    const { other, sync } = peer(nb);
+    other.cells[0].updateSource(0, 0, '# mine\n');
+    apply(nb, mend);
+    sync();
+    assert.deepEqual(sources(nb), ['# mine\nx = 1\ny = x\n']);
+    assert.deepEqual(sources(other), sources(nb));
+    nb.undo();
+    sync();
+    assert.deepEqual(sources(other), ['# mine\nx = 1\ny = x.foo\n']);
+  });
+  it('what the other types while an answer of before is replaced, or taken out, stays', () => {
+    const nb = notebook('a');
+    apply(nb, edit({ cells: [code('x')] }));
+    const { other, sync } = peer(nb);
+    other.cells[1].updateSource(1, 1, '  # mine');
+    apply(nb, edit({ group: 'g2', previous: { source_cell: 'c0', roles: ['code'] }, cells: [code('z', { group: 'g2' })] }));
+    sync();
+    assert.match(sources(nb)[1], /z.*# mine/);
+    const mended = notebook('x = 1\ny = x.foo\n');
+    apply(mended, mend);
+    const second = peer(mended);
+    second.other.cells[0].updateSource(0, 0, '# mine\n');
+    undo(mended, 'g1', true);
+    second.sync();
+    assert.deepEqual(sources(second.other), ['# mine\nx = 1\ny = x.foo\n']);
+  });
+  it('characters of two code units are never cut', () => {
+    const nb = notebook('a = "\u{1F600}"');
+    const { other, sync } = peer(nb);
+    apply(nb, edit({ after: null, replaces: ['c0'], cells: [{ ...code('a = "\u{1F601}"'), metadata: {} }] }));
+    sync();
+    assert.deepEqual(sources(other), ['a = "\u{1F601}"']);
+  });
+  it('an edit that the other page has written already is known', () => {
+    const nb = notebook('a');
+    const asked = edit({ cells: [code('x'), code('y')] });
+    assert.equal(writtenBefore(nb, asked), null);
+    apply(nb, asked);
+    const { other } = peer(nb);
+    other.cells[1].setSource('x  # edited since');
+    assert.deepEqual(writtenBefore(other, asked)?.cells, other.cells.slice(1).map(cell => cell.getId()));
+    assert.equal(writtenBefore(other, edit({ group: 'g2', cells: [code('x', { group: 'g2' })] })), null);
   });
 });

@@ -28,4 +28,10 @@ describe('unfit', () => {
     assert.equal(unfit('fix', subject({ locked: 'editable: false' }), trans), 'The selected cell is locked (editable: false)');
     assert.equal(unfit('fix', subject({ cellType: 'markdown', hasFailed: true }), trans), null);
   });
+  it('what is switched off says by whom, before anything else', () => {
+    const status = { off: ['explain'], locked: [{ name: 'off', value: 'explain', by: '/etc/nbcopilot/policy.toml' }] };
+    assert.equal(unfit('explain', null, trans, status), 'Switched off by /etc/nbcopilot/policy.toml');
+    assert.equal(unfit('fix', subject({}), trans, status), null);
+    assert.equal(unfit('generate', subject({}), trans, { off: ['sidebar'], locked: [] }), 'Switched off in the settings');
+  });
 });

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from nbcopilot import features
 from nbcopilot.batch.asking import Cancelled
 from nbcopilot.batch.assemble import moved
 from nbcopilot.batch.document import DocumentResult, document
@@ -62,6 +63,7 @@ def document_open(
 
     Raises UsageError when nothing is missing, EngineError when the model cannot answer.
     """
+    features.require(config, "document")
     file = _file(notebook)
     if survey(file).complete:
         raise UsageError(

@@ -26,6 +26,7 @@ from nbcopilot.batch.signals import exit_code, uninterrupted
 from nbcopilot.batch.tasks import divided, mismatch
 from nbcopilot.errors import (
     DiskFullError,
+    EditConflictError,
     EngineUnavailableError,
     ModelNotFoundError,
     NbcopilotError,
@@ -223,7 +224,8 @@ class Run:
         """Write what came back, where there is something to write; with the hash of what stands there now."""
         try:
             if (data := self._made(outcome)) is not None:
-                stores.write(item.place, data, expected=outcome.read if item.in_place else None, within=item.within)
+                base = _base(item, outcome) if item.in_place else None
+                stores.write(item.place, data, base=base, within=item.within)
                 if item.in_place and item.data is not None and not stores.is_url(item.place):
                     said = pairing.follow(item.place, item.data)
                     outcome = replace(outcome, notes=(*outcome.notes, said)) if said else outcome
@@ -280,6 +282,14 @@ class _Divided:
         usage = Usage(sum(one.prompt_tokens for one in usages), sum(one.completion_tokens for one in usages))
         spent = (outcome.seconds + self.seconds, outcome.cpu_seconds + self.cpu_seconds)
         return replace(outcome, usage=usage, seconds=spent[0], cpu_seconds=spent[1])
+
+
+def _base(item: Item, outcome: Outcome) -> bytes:
+    """The bytes that an outcome was made of. Raises EditConflictError when nobody has them any more."""
+    read = stores.read(item.place, item.within) if item.data is None else item.data
+    if outcome.read not in ("", stores.digest(read)):
+        raise EditConflictError(f"{item.place} changed since it was read; nothing was overwritten", hint="run it again")
+    return read
 
 
 def _require_writable(place: str, within: str) -> None:

@@ -100,17 +100,17 @@ def present(where: str, within: str = "") -> bytes | None:
         return None
 
 
-def write(where: str, data: bytes, *, expected: str | None = None, within: str = "") -> None:
-    """Make `data` the whole content of `where`. expected: the sha256 that what is there must have (None: any).
+def write(where: str, data: bytes, *, base: bytes | None = None, within: str = "") -> None:
+    """Make `data` the whole content of `where`. base: what must still be there (None: anything).
 
     A reader never sees a part of it. within: the folder that it must really lie in, "" for any.
     Raises EditConflictError, NotebookWriteError and UnsafePathError; what was there stays.
     """
     if not is_url(where):
-        files.write(where, data, expected_sha256=expected, within=within or None)
+        files.write(where, data, base=base, within=within or None)
         return
     fs, path = _open(where)
-    if expected is not None and (found := digest(present(where))) != expected:
+    if base is not None and (found := present(where)) != base:
         what = "changed since it was read" if found else "was removed since it was read"
         raise EditConflictError(f"{where} {what}; nothing was overwritten", hint="run it again")
     try:

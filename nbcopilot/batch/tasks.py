@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from nbcopilot import features
 from nbcopilot.batch import document as documents
 from nbcopilot.batch import stores
 from nbcopilot.batch.document import DocumentResult, document, lacks
@@ -63,6 +64,7 @@ def perform(
     on_cells: OnCells = lambda unit, done, total: None,
 ) -> Outcome:
     """The outcome of `job` for one notebook. Raises NbcopilotError, and Cancelled when `stop` is set."""
+    features.require(job.config, job.command)
     if item.data is None:
         earlier = None if item.in_place else stores.present(item.place, item.within)
         item = replace(item, data=stores.read(item.unit.path, item.unit.within), earlier=earlier)

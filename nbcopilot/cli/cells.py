@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
         new_file = path.with_name(f"test_{path.stem}.py")
     if new_file is not None:
         _require_new(new_file, path)
-    expected = _require_writable(path, args.command) if args.write and new_file is None else None
+    before = _require_writable(path) if args.write and new_file is None else None
     if args.command == "generate":
         notebook, target = _for_generate(path, args.after)
     else:
@@ -116,9 +116,8 @@ def run(args: argparse.Namespace) -> int:
             screen.notice(f"nothing was written: {_UNWRITTEN[args.command]}")
         elif new_file is not None:
             written = _write_tests(new_file, path, ready.edit)
-        elif path is not None and args.write:
-            before = path.read_bytes()
-            files.apply(path, [ready.edit], expected)
+        elif path is not None and before is not None:
+            files.apply(path, [ready.edit], before)
             tell_pairs(path, before)
             written = str(path)
     finally:  # an answer that could not be written is shown all the same
@@ -309,13 +308,13 @@ def answer(session: Session, task: Task, notebook: Notebook, *, quiet: bool) -> 
     return ready
 
 
-def _require_writable(path: Path | None, kind: str) -> str | None:
-    """The hash of the notebook as it was read. Raises UsageError before the model is asked."""
+def _require_writable(path: Path | None) -> bytes:
+    """The notebook as it was read. Raises UsageError before the model is asked."""
     if path is None:
         raise UsageError("--write needs --notebook", hint="name the notebook to write to: --notebook NB.ipynb")
     if path.suffix == ".py":
         raise UsageError("--write takes a notebook", hint="omit --write to see the answer")
-    return document.read(path).sha256
+    return document.read(path).raw
 
 
 def _require_new(target: Path, path: Path | None) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import difflib
-import hashlib
 import json
 import sys
 import time
@@ -293,15 +292,14 @@ def _replaced(text: str, old: str, new: str) -> str:
 
 def _write(args: argparse.Namespace, path: Path, mended: Target, ready: EditReady, before: bytes) -> str:
     """Write the edit; the file must be what it was when it was read. Raises EditConflictError and NotebookWriteError."""
-    sha256 = hashlib.sha256(before).hexdigest()
     if path.suffix == ".py":
         new = _replaced(before.decode("utf-8"), mended.source, ready.candidate.text)
-        files.write(path, new.encode("utf-8"), expected_sha256=sha256)
+        files.write(path, new.encode("utf-8"), base=before)
         return str(path)
     if args.write:
-        files.apply(path, [ready.edit], sha256)
+        files.apply(path, [ready.edit], before)
     else:
-        files.write(path, _edited_cell(document.read(path), mended, ready.candidate.text), expected_sha256=sha256)
+        files.write(path, _edited_cell(document.loads(before, path), mended, ready.candidate.text), base=before)
     cells.tell_pairs(path, before)
     return str(path)
 

@@ -32,6 +32,7 @@ COMMANDS = {
     "forget": "forget",
     "audit": "audit",
     "trust": "trust",
+    "config": "config",
     "rule": "rule",
     "models": "models",
     "doctor": "doctor",

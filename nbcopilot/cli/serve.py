@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nbcopilot import features
 from nbcopilot.cli import configured
 from nbcopilot.errors import EngineUnavailableError, UsageError
 from nbcopilot.models.catalog import human_bytes
@@ -47,6 +48,7 @@ def _serve(args: argparse.Namespace) -> int:
     from nbcopilot.serve import server
 
     config = configured.load({"model": args.model, "precision": args.precision})
+    features.require(config, "serve")
     public = server.Public(args.host, args.port, _key(args), tuple(args.allow_origin))
     public.check()
     place = runtime.folder()

@@ -124,6 +124,11 @@ class Store:
             return self.ensure(ref.id)
         with self._writing(), self.lock(ref, progress):
             source = self.source(ref)
+            if source is None and carrier == "none":
+                raise DownloadError(
+                    f"{ref.id} is not here, and downloads are switched off (download_from)",
+                    hint="bring it in a bundle: nbcopilot models add FOLDER",
+                )
             if source is None or self._problems(ref, source, progress):
                 staging = self.folder(ref) / ".pull"
                 try:

@@ -16,19 +16,22 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
+from nbcopilot import features
 from nbcopilot.errors import EngineUnavailableError, InternalError, NbcopilotError, UsageError
 from nbcopilot.inference import Usage
 from nbcopilot.server.answers import answer
 from nbcopilot.server.completion import complete
+from nbcopilot.server.rooms import Rooms
 from nbcopilot.server.state import State
 from nbcopilot.server.wire import Json, read_completion, read_conversation, read_request, write_error
 from nbcopilot.server.worker import Feed
+from nbcopilot.write.changes import read as read_changes
 
 log = logging.getLogger("nbcopilot.server")
 # More than this many requests at once is a page gone wild, not a user.
 MAX_RUNNING = 32
 HTTP_STATUS = {"usage": 400, "config": 400, "empty-prompt": 400, "prompt-too-large": 413, "unknown-model": 404,
-               "model-missing": 409, "engine-unavailable": 503, "out-of-memory": 507, "disk-full": 507}  # fmt: skip
+               "model-missing": 409, "edit-conflict": 409, "engine-unavailable": 503, "out-of-memory": 507, "disk-full": 507}  # fmt: skip
 
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -141,6 +144,7 @@ class StreamHandler(LinesHandler):
             body = self.body()
             task, notebook, config = read_request(body, state.load())
             conversation = read_conversation(body)
+            features.require(config, "sidebar")
             notebook = state.below_root(notebook)
         except NbcopilotError as exc:
             return self.fail(exc)
@@ -172,6 +176,7 @@ class CompleteHandler(LinesHandler):
         state = self.state
         try:
             gap, config = read_completion(self.body()), state.load()
+            features.require(config, "ghost-text")
         except NbcopilotError as exc:
             return self.fail(exc)
         await self.run(lambda _: complete(state.completer, state.copilot(config).engine, gap))
@@ -194,6 +199,34 @@ class TrustHandler(Handler):
         except NbcopilotError as exc:
             return self.fail(exc)
         await self.finish(json.dumps(await loop.run_in_executor(None, self.state.status)))
+
+
+class RoomHandler(Handler):
+    """GET ?file: the kinds of shared sessions that have a file open. POST {file, steps, metadata}: change it there.
+
+    For programs of the user that would else write the file beside the session; on the event loop, which owns it.
+    """
+
+    @property
+    def rooms(self) -> Rooms:
+        return cast("Rooms", self.settings["nbcopilot_rooms"])
+
+    @web.authenticated
+    @may("read")
+    async def get(self) -> None:
+        await self.finish(json.dumps({"kinds": self.rooms.kinds(self.get_query_argument("file", ""))}))
+
+    @web.authenticated
+    @may("write")
+    async def post(self) -> None:
+        try:
+            body = self.body()
+            if not isinstance(body, dict) or not isinstance(body.get("file"), str):
+                raise UsageError('the body must be {"file": path, "steps": …, "metadata": …}')
+            cells = self.rooms.write(body["file"], read_changes(body))
+        except NbcopilotError as exc:
+            return self.fail(exc)
+        await self.finish(json.dumps({"cells": cells}))
 
 
 class PullHandler(LinesHandler):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from traitlets import Any as AnyTrait
+from traitlets import Dict
 from traitlets.config import Config as TraitConfig
 from traitlets.config import Configurable
 
 from nbcopilot import config as settings
+from nbcopilot import locks
 from nbcopilot.config import RENAMED, Config, Effective
 
 
@@ -27,12 +29,25 @@ def _traits() -> dict[str, Any]:
     return made
 
 
+HELP = "Settings that nobody may change, as the tables of policy.toml: {'settings': {'redact': True}, 'allow': {…}}."
+
+
 # The values are checked where all settings are, so that the sentence about a wrong one is the same everywhere.
-Nbcopilot = type("Nbcopilot", (Configurable,), {"__doc__": "Settings of nbcopilot.", **_traits()})
+Nbcopilot = type(
+    "Nbcopilot",
+    (Configurable,),
+    {"__doc__": "Settings of nbcopilot.", **_traits(), "locked": Dict(help=HELP).tag(config=True)},
+)
+
+
+def lock(traits: TraitConfig) -> None:
+    """Lock what `c.Nbcopilot.locked` says, here and in the kernels of this server. Raises ConfigError."""
+    if tables := Nbcopilot(config=traits).locked:
+        locks.lock(tables)
 
 
 def effective(traits: TraitConfig, folder: Path) -> Effective:
     """What counts for a server that was started with `traits` in `folder`. Raises ConfigError."""
     configured = Nbcopilot(config=traits)
-    overrides = {name: getattr(configured, name) for name in configured.trait_names(config=True)}
+    overrides = {name: getattr(configured, name) for name in configured.trait_names(config=True) if name != "locked"}
     return settings.effective(overrides, folder=folder)

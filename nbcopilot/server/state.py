@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from nbcopilot import trust, urls
+from nbcopilot import features, trust, urls
 from nbcopilot._version import __version__
 from nbcopilot.config import Config, Effective
+from nbcopilot.config_schema import FEATURES, LOCKED
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EngineError, NbcopilotError, UsageError
 from nbcopilot.inference import Usage
@@ -106,6 +107,8 @@ class State:
             "tokens_per_second": self.tokens_per_second,
             "problem": None,
             "untrusted": None,
+            "locked": [],
+            "off": [],
         }
         try:
             effective = self.effective()
@@ -113,6 +116,16 @@ class State:
                 message = " ".join(f"{notice}." for notice in effective.notices)
                 found["untrusted"] = {"folder": str(effective.untrusted), "message": message}
             config = effective.config
+            found["locked"] = [
+                {
+                    "name": one.name,
+                    "value": "" if one.name == "api_key" else one.value,
+                    "by": one.origin.removesuffix(LOCKED),
+                }
+                for one in effective.settings
+                if one.is_locked
+            ]
+            found["off"] = [name for name in FEATURES if not features.is_on(config, name)]
             found["engine"]["kind"] = config.engine
             if urls.is_url(config.engine):
                 self._remote(found, config)

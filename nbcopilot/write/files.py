@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import secrets
@@ -21,50 +20,52 @@ from nbcopilot import paths
 from nbcopilot.errors import EditConflictError, NotebookWriteError, UsageError
 from nbcopilot.notebook import document
 from nbcopilot.types import CellEdit
-from nbcopilot.write import cells
+from nbcopilot.write import cells, rooms
 
 # A write takes well below a second; a disk that hangs is waited for.
 LEFT_SECONDS = 60.0
 _LEFT = re.compile(r"\.nbcopilot-[0-9a-f]{16}\.tmp")
 
 
-def apply(path: str | Path, edits: Sequence[CellEdit], expected_sha256: str | None = None) -> None:
-    """Write `edits` into the notebook at `path`. expected_sha256: of the file when it was read (hex).
+def apply(path: str | Path, edits: Sequence[CellEdit], base: bytes | None = None) -> None:
+    """Write `edits` into the notebook at `path`. base: what stood in the file when it was read.
 
     Raises EditConflictError (nothing was overwritten), NotebookWriteError (the original is as it was),
     UsageError for a notebook older than nbformat 4, which is only written to a new file, and NotebookError.
     """
-    file = document.read(path)
+    file = document.read(path) if base is None else document.loads(base, path)
     if file.convertible_only:
         raise UsageError(
             f"{file.name} is nbformat {file.version[0]}, which is only read", hint="write to a new file with -o FOLDER"
         )
-    _same(file.sha256, expected_sha256, file.name)
-    write(path, cells.edited(file, edits), expected_sha256=file.sha256)
+    write(path, cells.edited(file, edits), base=file.raw)
 
 
-def write(
-    path: str | Path, data: bytes, *, expected_sha256: str | None = None, within: str | Path | None = None
-) -> None:
+def write(path: str | Path, data: bytes, *, base: bytes | None = None, within: str | Path | None = None) -> None:
     """Make `data` the whole content of the file at `path`, at once; a symbolic link stays one.
 
-    expected_sha256: hex digest that the present content must have; None: whatever is there is replaced. Mode and
-    owner are kept. A new file and its folders are made with the process's umask. within: the folder that the file
-    must really lie in, whatever links are there; None for a path that the user named.
+    A notebook that is open in a shared session gets what makes `base` into `data` through that session; any other
+    file that is open in one is left alone. base: the content that was read and must still be there; None: whatever is
+    there is replaced. Mode and owner are kept. A new file and its folders are made with the process's umask.
+    within: the folder that the file must really lie in, whatever links are there; None for a path that the user named.
     Raises EditConflictError, NotebookWriteError and UnsafePathError; in each case the file is as it was.
     """
     target = Path(os.path.realpath(path)) if within is None else paths.inside(within, path)
+    if target.exists() and (room := rooms.holding(target)) is not None:
+        if base is None or room.kind != "notebook" or target.suffix != ".ipynb":
+            raise rooms.refuse(room)
+        return room.write(base, data)
     try:
-        if expected_sha256 is None and within is None:
+        if base is None and within is None:
             target.parent.mkdir(parents=True, exist_ok=True)
         top = target.parent if within is None else within
-        with paths.opened_folder(top, target.parent, make=expected_sha256 is None) as folder:
-            _replace(folder, target.name, data, expected_sha256, str(path))
+        with paths.opened_folder(top, target.parent, make=base is None) as folder:
+            _replace(folder, target.name, data, base, str(path))
     except OSError as exc:
         raise NotebookWriteError(f"{path} could not be written: {_reason(exc)}", hint=_hint(exc)) from exc
 
 
-def _replace(folder: paths.Folder, name: str, data: bytes, expected_sha256: str | None, shown: str) -> None:
+def _replace(folder: paths.Folder, name: str, data: bytes, base: bytes | None, shown: str) -> None:
     """Put `data` in the place of the file `name`, which is not a link, in a folder that is held open."""
     before = folder.status(name)
     if before is not None and not folder.is_writable(name):
@@ -73,9 +74,8 @@ def _replace(folder: paths.Folder, name: str, data: bytes, expected_sha256: str 
     try:
         _create(folder, temporary, data, before)
         # As late as can be: what was read must still be there.
-        if expected_sha256 is not None:
-            now = "" if folder.status(name) is None else hashlib.sha256(folder.read(name)).hexdigest()
-            _same(now, expected_sha256, shown)
+        if base is not None:
+            _same(None if folder.status(name) is None else folder.read(name), base, shown)
         folder.rename(temporary, name)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -116,9 +116,9 @@ def _like(descriptor: int, before: os.stat_result) -> None:
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))
 
 
-def _same(found: str, expected: str | None, name: str) -> None:
-    if expected is not None and found != expected:
-        what = "changed on disk since it was read" if found else "was removed since it was read"
+def _same(found: bytes | None, base: bytes, name: str) -> None:
+    if found != base:
+        what = "was removed since it was read" if found is None else "changed on disk since it was read"
         raise EditConflictError(f"{name} {what}; nothing was overwritten", hint="run it again")
 
 

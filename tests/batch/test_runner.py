@@ -299,7 +299,7 @@ def test_a_kill_just_before_or_after_a_file_is_written_has_nothing_done_twice(
     found = units(tmp_path, 1)
     write = stores.write
 
-    def killed(where: str, data: bytes, **options: str | None) -> None:
+    def killed(where: str, data: bytes, **options: bytes | str | None) -> None:
         if written:
             write(where, data, **options)
         raise SystemError("killed")

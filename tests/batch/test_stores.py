@@ -26,9 +26,9 @@ def test_what_is_written_is_read_again_and_replaced_only_when_it_is_what_was_rea
     where = stores.local(where.format(tmp=tmp_path))
     stores.write(where, b"one")
     assert stores.read(where) == stores.present(where) == b"one"
-    stores.write(where, b"two", expected=stores.digest(b"one"))
+    stores.write(where, b"two", base=b"one")
     with pytest.raises(EditConflictError, match="nothing was overwritten"):
-        stores.write(where, b"three", expected=stores.digest(b"one"))
+        stores.write(where, b"three", base=b"one")
     assert stores.read(where) == b"two" and stores.present(where + ".gone") is None
 
 

@@ -111,9 +111,17 @@ class Server:
 
 
 def start_server(
-    folder: Path, *, app: str = "jupyterlab", environ: dict[str, str] | None = None, python: str = sys.executable
+    folder: Path,
+    *,
+    app: str = "jupyterlab",
+    environ: dict[str, str] | None = None,
+    python: str = sys.executable,
+    shared: bool = False,
 ) -> Server:
-    """A running server of the environment of `python`, with settings of its own; answers GET /api when this returns."""
+    """A running server of the environment of `python`, with settings of its own; answers GET /api when this returns.
+
+    shared: notebooks are edited together (jupyter-collaboration), which is off otherwise.
+    """
     token, root = secrets.token_hex(8), folder / "notebooks"
     places = ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR")
     env = {**os.environ, **{f"JUPYTER_{name}": str(folder / name.lower()) for name in places}}
@@ -140,6 +148,7 @@ def start_server(
         f"--IdentityProvider.token={token}", "--LabApp.expose_app_in_browser=True",
         "--JupyterNotebookApp.expose_app_in_browser=True", "--LabApp.extension_manager=readonly",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        f"--YDocExtension.disable_rtc={not shared}",
     ]  # fmt: skip
     log = folder / "server.log"
     with log.open("wb") as sink:

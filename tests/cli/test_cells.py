@@ -197,11 +197,11 @@ def test_a_notebook_that_changed_on_disk_is_left_and_the_answer_is_shown(
 ) -> None:
     apply = files.apply
 
-    def saved_meanwhile(path: Path, edits: list[CellEdit], expected: str | None) -> None:
+    def saved_meanwhile(path: Path, edits: list[CellEdit], base: bytes | None) -> None:
         nb = nbformat.read(path, 4)
         nb.cells[0].source = "rows = [3]"
         nbformat.write(nb, path)
-        apply(path, edits, expected)
+        apply(path, edits, base)
 
     monkeypatch.setattr(files, "apply", saved_meanwhile)
     assert main(["generate", "sum the rows", "--notebook", str(book), "--write"]) == 1

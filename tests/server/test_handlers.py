@@ -161,7 +161,7 @@ def test_a_page_that_goes_away_cancels_the_engine(jupyter: Any, wire: Read) -> N
 
 def test_the_settings_of_the_server_are_those_of_config() -> None:
     names = {field.name for field in dataclasses.fields(Config)}
-    assert set(Nbcopilot.class_trait_names(config=True)) == names | RENAMED.keys()
+    assert set(Nbcopilot.class_trait_names(config=True)) == names | RENAMED.keys() | {"locked"}
 
 
 def test_a_former_name_among_the_traits_of_the_server_counts_with_a_notice(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_mode_stays_and_nothing_is_left_beside_the_file(tmp_path: Path) -> None:
     path = tmp_path / "x.ipynb"
     path.write_bytes(b"old")
     path.chmod(0o640)
-    files.write(path, b"new", expected_sha256=sha(b"old"))
+    files.write(path, b"new", base=b"old")
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
     assert os.listdir(tmp_path) == ["x.ipynb"]
@@ -71,7 +71,7 @@ def test_a_file_that_changed_since_it_was_read_is_not_overwritten(tmp_path: Path
     if now is not None:
         path.write_bytes(now)
     with pytest.raises(EditConflictError, match="nothing was overwritten"):
-        files.write(path, b"new", expected_sha256=sha(b"old"))
+        files.write(path, b"new", base=b"old")
     assert (path.read_bytes() if path.exists() else None) == now
     assert os.listdir(tmp_path) == (["x.ipynb"] if now else [])
 
@@ -150,7 +150,7 @@ def test_edit_lands_below_its_cell_and_leaves_every_other_byte(tmp_path: Path) -
     path = tmp_path / "x.ipynb"
     path.write_bytes(raw(code("x = 1", "a"), markdown("end", "z")))
     before = path.read_bytes()
-    files.apply(path, [CellEdit("g", (NEW,), after="a", expected={"a": text_hash("x = 1")})], sha(before))
+    files.apply(path, [CellEdit("g", (NEW,), after="a", expected={"a": text_hash("x = 1")})], before)
     assert sources(path.read_bytes()) == [("code", "x = 1"), ("code", "y = 2"), ("markdown", "end")]
     assert cells.strip(document.read(path)).data == before
 
@@ -198,7 +198,7 @@ def test_notebook_that_changed_on_disk_is_not_overwritten(tmp_path: Path) -> Non
     path = tmp_path / "x.ipynb"
     path.write_bytes(raw(code("x = 1", "a")))
     with pytest.raises(EditConflictError, match="changed on disk"):
-        files.apply(path, [CellEdit("g", (NEW,), "a")], sha(b"as it was read"))
+        files.apply(path, [CellEdit("g", (NEW,), "a")], raw(code("as it was read", "a")))
 
 
 def test_nbformat_3_is_not_written_in_place(tmp_path: Path) -> None:

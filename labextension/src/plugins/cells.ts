@@ -8,7 +8,7 @@ import type { Kernel, KernelMessage } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { answerOf, apply, undo } from '../edits';
+import { answerOf, apply, undo, writtenBefore } from '../edits';
 import { COMM_TARGET } from '../tokens';
 import type { FrontEndMessage, IApplied, IAsks, IBegin, IEdit, IRefused } from '../wire';
 import { readKernelMessage, ready, refused, stop } from '../wire';
@@ -123,7 +123,8 @@ class Cells {
     }
     const active = panel.content.activeCell?.model.id;
     // No dialog: the answer comes when it comes, and the user may be typing. What they edited stays, the kernel says so.
-    const outcome = apply(shared, asked, readOnly);
+    // Of two pages on one shared notebook the second may be asked when the first was slow to answer.
+    const outcome = writtenBefore(shared, asked) ?? apply(shared, asked, readOnly);
     keepActive(panel, active, asked, outcome);
     send(comm, outcome);
   }

@@ -63,13 +63,13 @@ function addActions(app: JupyterFrontEnd, { model, host }: ICopilot, trans: Tran
       await app.commands.execute(CommandIDs.open);
       await model.ask(kind, '');
     };
-    const isFit = (): boolean => unfit(kind, host.subject(), trans) === null;
+    const isFit = (): boolean => unfit(kind, host.subject(), trans, model.status) === null;
     app.commands.addCommand(id, {
       label,
       icon,
       execute,
       isEnabled: isFit,
-      caption: () => unfit(kind, host.subject(), trans) ?? caption
+      caption: () => unfit(kind, host.subject(), trans, model.status) ?? caption
     });
   }
   app.commands.addCommand(CommandIDs.generate, {

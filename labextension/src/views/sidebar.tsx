@@ -71,6 +71,7 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
         </p>
       )}
       {model.status?.untrusted && <p className="nbc-quiet">{model.status.untrusted.message}</p>}
+      <Locks status={model.status} trans={trans} />
       <Guide {...props} />
       <Turns {...props} />
       <Composer {...props} subject={subject} />
@@ -190,6 +191,26 @@ function About(props: IProps & { status: IStatus | null; subject: ISubject | nul
   );
 }
 
+/** What an administrator has locked, and where: nothing here or in a file changes it. */
+function Locks({ status, trans }: { status: IStatus | null; trans: TranslationBundle }): JSX.Element | null {
+  const locked = status?.locked ?? [];
+  if (!locked.length) {
+    return null;
+  }
+  return (
+    <details className="nbc-Locks nbc-quiet">
+      <summary>{trans._n('%1 setting is locked', '%1 settings are locked', locked.length)}</summary>
+      <ul>
+        {locked.map(({ name, value, by }) => (
+          <li key={name}>
+            <code>{name}</code> = {String(value)} · {by}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
 function aboutWords(subject: ISubject, trans: TranslationBundle): string {
   if (!subject.cellId) {
     return trans.__('empty');
@@ -225,11 +246,12 @@ const ACTIONS: TaskKind[] = ['explain', 'testgen', 'fix', 'document'];
 function Composer({ model, trans, subject }: IProps & { subject: ISubject | null }): JSX.Element {
   const [place, setPlace] = React.useState<number | null>(null);
   const ready = subject !== null && model.status?.model.ready === true;
+  const unwanted = unfit('generate', subject, trans, model.status);
   const onKey = (event: React.KeyboardEvent<HTMLTextAreaElement>): void => {
     const box = event.currentTarget;
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) {
       event.preventDefault();
-      if (ready && model.draft.trim()) {
+      if (ready && unwanted === null && model.draft.trim()) {
         setPlace(null);
         void model.ask('generate');
       }
@@ -264,7 +286,8 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
       <div className="nbc-row">
         <button
           className="jp-mod-styled jp-mod-accept"
-          disabled={!ready || !model.draft.trim()}
+          disabled={!ready || unwanted !== null || !model.draft.trim()}
+          title={unwanted ?? ''}
           onClick={() => void model.ask('generate')}
         >
           {trans.__('Generate')}
@@ -297,8 +320,8 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
           <button
             key={kind}
             className="jp-mod-styled nbc-small"
-            disabled={!ready || unfit(kind, subject, trans) !== null}
-            title={unfit(kind, subject, trans) ?? ''}
+            disabled={!ready || unfit(kind, subject, trans, model.status) !== null}
+            title={unfit(kind, subject, trans, model.status) ?? ''}
             onClick={() => void model.ask(kind)}
           >
             {kindLabel(kind, trans)}

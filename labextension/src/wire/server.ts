@@ -283,6 +283,10 @@ export interface IStatus {
   problem: IFailure | null;
   /** A folder whose settings are ignored until the user trusts it, and the sentence that says which. */
   untrusted: { folder: string; message: string } | null;
+  /** Settings that an administrator has locked: where, in words. */
+  locked: { name: string; value: unknown; by: string }[];
+  /** Features that are switched off. */
+  off: string[];
 }
 
 export interface IModel {
