@@ -65,11 +65,11 @@ def clear(notebook: Path) -> None:
 def _change(notebook: Path, change: Callable[[Sequence[Turn]], tuple[Turn, ...]]) -> Conversation:
     """Read, change, write; again when another page has written meanwhile."""
     for left in reversed(range(TRIES)):
-        found, sha256 = _read(notebook)
+        found, base = _read(notebook)
         turns = tuple(sorted(change(found.turns), key=lambda turn: turn.created))[-MOST:]
         path = place(notebook)
         try:
-            files.write(path, _bytes(turns), expected_sha256=sha256, within=notebook.parent)
+            files.write(path, _bytes(turns), base=base, within=notebook.parent)
             os.chmod(path, stat.S_IRUSR | stat.S_IWUSR)
             return replace(found, turns=turns)
         except EditConflictError:
@@ -91,8 +91,8 @@ def _bytes(turns: Sequence[Turn]) -> bytes:
         kept = kept[len(kept) // 4 or 1 :]
 
 
-def _read(notebook: Path) -> tuple[Conversation, str | None]:
-    """The conversation, and the hash of its file: None where there is none."""
+def _read(notebook: Path) -> tuple[Conversation, bytes | None]:
+    """The conversation, and the bytes of its file: None where there is none."""
     path = place(notebook)
     try:
         content, _ = read_file(path, limit=4 * MAX_BYTES)
@@ -109,9 +109,8 @@ def _read(notebook: Path) -> tuple[Conversation, str | None]:
         return Conversation(notice=_aside(path, "damaged")), None
     if schema > SCHEMA:
         return Conversation(notice=_aside(path, "newer")), None
-    import hashlib
 
-    return Conversation(read_turns(raw["turns"], MOST)), hashlib.sha256(content).hexdigest()
+    return Conversation(read_turns(raw["turns"], MOST)), content
 
 
 def _aside(path: Path, why: str) -> str:
