@@ -39,7 +39,11 @@ def top(writer: Writer, texts: Mapping[Group, Text]) -> tuple[str, Text]:
         return title, next(iter(texts.values()), Text("", {}))
     named, told = writer.asker.answers([name_it, tell_it], OVERVIEW_TOKENS)
     known = facts([*lines, *(s for group in groups for s in reading.sources(group))], counts=[len(groups)])
-    said = [one for one in writer.kept(told, known) if claims.is_tied(one, reading.words)]
+    said = [
+        one
+        for one in writer.kept(told, known)
+        if claims.is_tied(one, reading.words) and not any(summary_cleanup.repeats(one, [line], 0.75) for line in lines)
+    ]
     agreed = said and writer.agrees(tell_it, " ".join(said))
     text = summary_cleanup.bounded(said, 2) if agreed else _data(writer)
     checks = {"grounding": "ok"} if agreed else {"grounding": "ok", "source": "syntax"}

@@ -53,7 +53,7 @@ def prose(answer: str) -> list[str]:
     found: list[str] = []
     for sentence in _sentences(_plain(answer)):
         sentence = _tidy(sentence)
-        if sentence and len(sentence) <= MAX_CHARS and not _repeats(sentence, found):
+        if sentence and len(sentence) <= MAX_CHARS and not repeats(sentence, found):
             found.append(sentence)
     return found
 
@@ -159,10 +159,10 @@ def _tidy(sentence: str) -> str:
     return escaped(text[0].upper() + text[1:])
 
 
-def _repeats(sentence: str, earlier: list[str]) -> bool:
-    """Whether nine tenths of the words of `sentence` stand in one earlier sentence."""
+def repeats(sentence: str, earlier: Sequence[str], share: float = 0.9) -> bool:
+    """Whether this share of the words of `sentence` stands in one earlier text."""
     words = set(re.findall(r"\w+", sentence.lower()))
-    return any(len(words & set(re.findall(r"\w+", other.lower()))) >= 0.9 * len(words) for other in earlier)
+    return any(len(words & set(re.findall(r"\w+", other.lower()))) >= share * len(words) for other in earlier)
 
 
 def _escape(text: str) -> str:

@@ -43,6 +43,7 @@ def test_an_expression_is_a_phrase_or_nothing(code: str, said: str | None) -> No
     ("source", "said"),
     [
         ("df = pd.read_csv('sales.csv')", ["The data come from `sales.csv`"]),
+        ("bunch = load_diabetes(as_frame=True)", ["The data come from `load_diabetes()`"]),
         ("con = sqlite3.connect('shop.db')", ["The data come from `shop.db`"]),
         ("d = pd.read_sql('select a from sale', con)", ["The rows come from the table `sale`"]),
         ("df['revenue'] = df['cups'] * df['price']", ["`revenue` is `cups` × `price`"]),
@@ -81,6 +82,9 @@ def test_a_split_is_followed_to_the_columns_behind_it() -> None:
         ("df.groupby('city')['x'].mean()", LONG, ["Mean of `x` by `city`: highest for town8 (12), lowest for town0 (0)"]),
         ("print(f'{u:.1f} % more at weekends')", "30.4 % more at weekends", ["30.4 % more at weekends"]),
         ("print(t.statistic, t.pvalue)", "-3.1665 0.00212\n", ["`statistic`: −3.167; `pvalue`: 0.00212"]),
+        ("df.groupby('band')['y'].agg(['mean', 'count']).round(1)", "      mean  count\nband             \nlow    1.5     19\nhigh   2.5     15", ["Mean of `y` by `band`: low 1.5 and high 2.5", "Count of `y` by `band`: low 19 and high 15"]),
+        ("s = {a: cross_val_score(m(a), X).mean() for a in grid}\nbest = max(s, key=s.get)\nbest", "np.float64(100.0)", ["`a` with the highest mean of `cross_val_score`: 100"]),
+        ("pd.Series(model.coef_, index=names)", "bmi    7.16\nhdl   -2.28\ndtype: float64", ["`coef_`: bmi 7.16 and hdl −2.28"]),
         ("df['x'].mean()", "np.float64(0.315)", ["Mean of `x`: 0.315"]),
         ("best\n", "'2024-06-03'", ["`best`: 2024-06-03"]),
         ("pd.read_sql('select store, sum(eur) as eur, count(*) as n from sale group by store', c)", FRAME, ["Sum of `eur` by `store`: Essen 18411 and Trier 17173", "Number of rows by `store`: Essen 173 and Trier 165"]),

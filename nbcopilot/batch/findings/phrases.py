@@ -125,6 +125,17 @@ def is_cross_table(node: ast.expr | None) -> bool:
     return False
 
 
+def aggregates(node: ast.expr | None) -> dict[str, str]:
+    """What the columns of `df.groupby("k")["x"].agg(["mean", "count"])` are, by their names; {} for all else."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr in ("agg", "aggregate"):
+            owner, names = _read(node.func.value), texts(node.args[0]) if node.args else ()
+            known = owner is not None and not owner.is_table and bool(owner.keys)
+            return {name: str(replace(owner, subject=measured(name, owner.subject))) for name in names if owner and known and name in MEASURES}  # fmt: skip
+        node = node.func.value
+    return {}
+
+
 def columns(node: ast.expr) -> tuple[str, ...]:
     """The columns that `node` selects: `df["a"]`, `df[["a", "b"]]`, `df.loc[rows, "a"]`; () for all else."""
     if isinstance(node, ast.Subscript):
@@ -176,10 +187,19 @@ def _read(node: ast.expr) -> _Value | None:
         clause = condition(node)
         return _Value(clause) if clause else None
     if isinstance(node, ast.DictComp) and isinstance(node.key, ast.Name) and isinstance(node.value, ast.Call):
-        function = node.value.func
-        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-        return _Value(f"`{name}`", (f"`{node.key.id}`",)) if name else None
+        return _Value(_score(node.value), (f"`{node.key.id}`",)) if _score(node.value) else None
     return _chain(node)
+
+
+def _score(node: ast.expr) -> str:
+    """What a call measures, by its name: `mean of cross_val_score` for `cross_val_score(…).mean()`."""
+    if not isinstance(node, ast.Call):
+        return ""
+    if isinstance(node.func, ast.Attribute) and node.func.attr in MEASURES and isinstance(node.func.value, ast.Call):
+        inner = _score(node.func.value)
+        return measured(node.func.attr, inner) if inner else ""
+    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    return f"`{name}`" if name else ""
 
 
 def _operand(node: ast.expr) -> str | None:
@@ -250,6 +270,8 @@ def _method(node: ast.Call) -> _Value | None:
     if name == "resample":
         rule = texts(node.args[0]) if node.args else ()
         return replace(owner, keys=(_PERIODS.get(rule[0].split("-")[0], f"`{rule[0]}`"),)) if rule else None
+    if name in ("Series", "DataFrame", "array", "asarray") and node.args:  # only another container
+        return _read(node.args[0])
     if name == "quantile":
         level = node.args[0] if node.args else None
         share = level.value if isinstance(level, ast.Constant) and isinstance(level.value, float) else 0.5

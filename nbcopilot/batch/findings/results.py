@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nbcopilot.batch.findings import shown
-from nbcopilot.batch.findings.phrases import WRAPPERS, is_cross_table, listed, phrase
+from nbcopilot.batch.findings.phrases import WRAPPERS, aggregates, is_cross_table, listed, phrase
 from nbcopilot.batch.findings.queries import query_of
 from nbcopilot.batch.findings.steps import Known
 from nbcopilot.notebook.syntax import tree
@@ -101,6 +101,8 @@ def _name(node: ast.expr | None, known: Known) -> str:
     """What a value is, in words: its own phrase, or that of what the name was set to; else its code."""
     if node is None:
         return ""
+    if best := _best(node, known):
+        return best
     behind = known.get(node.id) if isinstance(node, ast.Name) else node
     said = phrase(behind) if behind is not None else None
     if said and not isinstance(behind, (ast.Name, ast.BinOp, ast.Constant)):
@@ -109,6 +111,18 @@ def _name(node: ast.expr | None, known: Known) -> str:
         node = node.args[0]
     code = ast.unparse(node)
     return f"`{code}`" if len(code) <= 40 and "`" not in code and "\n" not in code else ""
+
+
+def _best(node: ast.expr, known: Known) -> str:
+    """`max(scores, key=scores.get)`, or a name set to it: the key at which a score is the highest, with both names."""
+    made = known.get(node.id) if isinstance(node, ast.Name) else node
+    if not isinstance(made, ast.Call) or not isinstance(made.func, ast.Name) or made.func.id not in ("max", "min"):
+        return ""
+    scores = known.get(made.args[0].id) if made.args and isinstance(made.args[0], ast.Name) else None
+    if not any(keyword.arg == "key" for keyword in made.keywords) or not isinstance(scores, ast.DictComp):
+        return ""
+    what, _, key = (phrase(scores) or "").rpartition(" by ")
+    return f"{key} with the {'highest' if made.func.id == 'max' else 'lowest'} {what}" if what else ""
 
 
 # --------------------------------------------------------------------------- values
@@ -136,7 +150,7 @@ def _measures(node: ast.expr | None, known: Known) -> dict[str, str]:
     """What the columns of a table are that a query computed."""
     made = known.get(node.id) if isinstance(node, ast.Name) else node
     found = query_of(made) if made is not None else None
-    return found.measures if found is not None else {}
+    return found.measures if found is not None else aggregates(made)
 
 
 def _is_sample(node: ast.expr | None, known: Known) -> bool:

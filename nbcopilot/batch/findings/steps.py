@@ -98,6 +98,8 @@ def reads_file(node: ast.expr) -> str:
     """The file, address or query target that an expression reads; "" when it reads none."""
     for call in _calls(node):
         if _READS.fullmatch(_called(call)):
+            if re.match(r"(?:load|fetch)_\w", _called(call)) and not any(texts(argument) for argument in call.args):
+                return f"{_called(call)}()"
             for argument in [*call.args, *(k.value for k in call.keywords)]:
                 if (text := next(iter(texts(argument)), "")) and re.fullmatch(r"\S{2,120}", text):
                     return text
