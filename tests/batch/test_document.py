@@ -323,6 +323,30 @@ def test_secrets_reach_neither_the_prompt_nor_the_notebook() -> None:
     assert not any(key in notebooks.source_text(cell) for cell in ours(data))
 
 
+def test_a_secret_in_an_output_is_no_finding() -> None:
+    key = "AKIA" + "IOSFODNN7EXAMPLQ"
+    engine = say("")
+    data = document(file(code(BIG2), PART, code("print('aws key', k)", outputs=[stream(f"aws key {key} 31\n")])), engine, OPTIONS).data  # fmt: skip
+    texts = "".join(notebooks.source_text(cell) for cell in ours(data))
+    assert key not in texts and "aws key" in texts
+    assert not any(key in message.content for prompt in engine.prompts for message in prompt.messages)
+
+
+def test_without_outputs_the_code_alone_is_told_and_a_notebook_of_plots_by_its_figures() -> None:
+    data = document(file(code(BIG2), PART, code("df['a'] = df['b'] * 2\nm = df['a'].mean()\nprint(f'Mean {m}')")), say("")).data  # fmt: skip
+    assert summary(data) == "`a` is `b` × 2."
+    plots = [code(f"df['{name}'].plot.hist(title='All {name}')") for name in ("age", "stay")]
+    told = [text for _, text in sources(document(file(PART, *plots), say("")).data)]
+    assert any("Histogram of `age`, “All age”. Histogram of `stay`, “All stay”." in text for text in told)
+
+
+def test_a_notebook_in_german_quotes_what_it_prints_and_no_english_facts() -> None:
+    text = "Wir laden hier die Daten und prüfen, ob sie vollständig sind. Das ist nötig, weil die Messung nicht immer alle Werte für den Tag liefert, und wir sind auf sie angewiesen."
+    source = "df = pd.read_csv('a.csv')\nprint(f'{n} Tage fehlen')\nmean = df['x'].mean()"
+    book = file(markdown(f"# Daten\n\n{text}"), PART, code(source, outputs=[stream("12 Tage fehlen\n")]))
+    assert summary(document(book, say("")).data) == "→ 12 Tage fehlen."
+
+
 def test_a_cell_of_ten_thousand_lines_is_shown_in_part_and_said() -> None:
     engine = FakeEngine()
     source = "\n".join(f"x{i} = f({i})" for i in range(10_000))
