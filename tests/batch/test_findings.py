@@ -56,6 +56,8 @@ def test_an_expression_is_a_phrase_or_nothing(code: str, said: str | None) -> No
         ("plt.scatter(df['a'], df['b'])\nplt.xlabel('age')\nplt.title('Both')", ["Scatter plot of `b` against `a`, “Both” (x: age)"]),
         ("ax = fig.add_subplot(111)\nax.plot(losses)", ["Line chart of `losses`"]),
         ("df.to_csv('out.csv')", ["`df` is saved as `out.csv`"]),
+        ("def show(a):\n    plt.plot(a)", []),
+        ("plt.plot([0, 1], [3, 4])", ["Line chart"]),
         ("import os\nx = 3\ny = f(x)\nprint(y)", []),
     ],
 )  # fmt: skip
@@ -93,6 +95,8 @@ def test_a_split_is_followed_to_the_columns_behind_it() -> None:
         ("df.head()", FRAME, []),
         ("df", FRAME, []),
         ("print('total', 1)\nplt.plot(x)", "total 1\n[<matplotlib.lines.Line2D at 0x7fc91b47f090>]", ["total 1"]),
+        ("1 + 1", "2", []),
+        ("print('got', url)", "got https://example.org/data/2024.zip", []),
         ("x = 3", "", []),
         ("for i in range(3):\n    print(i)", "0\n1\n2", []),
     ],
@@ -134,7 +138,15 @@ def test_findings_stay_when_a_text_is_long() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(79.709302, "79.71"), (18410.92, "18411"), (-3.16655, "−3.167"), (2.0, "2"), (0.00002, "2e-05")]
+    ("value", "text"),
+    [
+        (79.709302, "79.71"),
+        (18410.92, "18411"),
+        (-3.16655, "−3.167"),
+        (2.0, "2"),
+        (0.00002, "2e-05"),
+        (1e100, "1e+100"),
+    ],
 )
 def test_numbers_are_rounded_as_people_read_them(value: float, text: str) -> None:
     assert shown.rounded(value) == text

@@ -16,6 +16,7 @@ from nbcopilot.batch.findings.phrases import WRAPPERS, aggregates, is_cross_tabl
 from nbcopilot.batch.findings.queries import query_of
 from nbcopilot.batch.findings.steps import Known
 from nbcopilot.notebook.syntax import tree
+from nbcopilot.write.harmless import ADDRESS
 
 # Lines of a print that are all said; of more the last one is, where it is all alone a summary of a loop.
 MAX_LINES = 4
@@ -23,7 +24,8 @@ MAX_LINE = 160
 # Values of a series that are all said; of more the highest and the lowest.
 MAX_VALUES = 4
 _WORDS = re.compile(r"[^\W\d_]{2,}")
-_OBJECT = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+")
+# The text of an object, and an address: what a log says of a download.
+_NO_FINDING = re.compile(rf"<[^<>]* at 0x[0-9a-fA-F]+|{ADDRESS.pattern}", re.I)
 _STATISTICS = ("count", "mean", "std", "min")
 
 
@@ -109,6 +111,8 @@ def _name(node: ast.expr | None, known: Known) -> str:
         return said[0].upper() + said[1:]
     while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in WRAPPERS and node.args:
         node = node.args[0]
+    if not any(isinstance(one, ast.Name) for one in ast.walk(node)):
+        return ""  # `1 + 1` is an exercise, no finding
     code = ast.unparse(node)
     return f"`{code}`" if len(code) <= 40 and "`" not in code and "\n" not in code else ""
 
@@ -252,7 +256,7 @@ def _printed(text: str, prints: Sequence[ast.Call], known: Known) -> Iterator[Re
         if found:
             call = next(silent, None)
             yield from _pairs(call.args if call is not None else [], found, known)
-        elif len(line) <= MAX_LINE and _WORDS.search(line) and re.search(r"\d", line) and not _OBJECT.search(line):
+        elif len(line) <= MAX_LINE and _WORDS.search(line) and re.search(r"\d", line) and not _NO_FINDING.search(line):
             yield Result(line.rstrip("."), own_words=True)
 
 

@@ -119,7 +119,9 @@ def rounded(value: float) -> str:
     """`value` as people read it: four significant digits, whole numbers whole."""
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):d}".replace("-", "−")
-    text = f"{value:.4g}" if 1e-4 <= abs(value) < 1e4 else f"{value:.0f}" if abs(value) >= 1e4 else f"{value:.2g}"
+    text = (
+        f"{value:.4g}" if 1e-4 <= abs(value) < 1e4 else f"{value:.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.2g}"
+    )
     return text.replace("-", "−", 1) if text.startswith("-") else text
 
 

@@ -32,6 +32,7 @@ _READS = re.compile(r"read_\w+|load\w*|connect|open|open_\w+|imread|fetch_\w+|fr
 _SAVES = re.compile(r"to_(?:csv|parquet|excel|json|pickle|feather|sql|hdf|html)|savefig|save\w*|dump|imwrite|write_\w+")
 _LABELS = {"set_title": "title", "title": "title", "suptitle": "title", "set_xlabel": "x", "xlabel": "x", "set_ylabel": "y", "ylabel": "y"}  # fmt: skip
 MAX_STEPS = 8
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)  # what they draw is drawn when they are called
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ def reads_file(node: ast.expr) -> str:
     """The file, address or query target that an expression reads; "" when it reads none."""
     for call in _calls(node):
         if _READS.fullmatch(_called(call)):
-            if re.match(r"(?:load|fetch)_\w", _called(call)) and not any(texts(argument) for argument in call.args):
+            if re.match(r"(?:load|fetch)_\w", getattr(call.func, "id", "")) and not any(
+                texts(argument) for argument in call.args
+            ):
                 return f"{_called(call)}()"
             for argument in [*call.args, *(k.value for k in call.keywords)]:
                 if (text := next(iter(texts(argument)), "")) and re.fullmatch(r"\S{2,120}", text):
@@ -109,7 +112,8 @@ def reads_file(node: ast.expr) -> str:
 def chart(source: str, known: Known) -> Chart | None:
     """The figure that a cell draws, by its code, with the labels set in it; None when it draws none."""
     module = tree(source)
-    calls = [call for call in _calls(module) if isinstance(call.func, ast.Attribute)] if module is not None else []
+    body = [node for node in module.body if not isinstance(node, _DEFINITIONS)] if module is not None else []
+    calls = [call for node in body for call in _calls(node) if isinstance(call.func, ast.Attribute)]
     drawn = [call for call in calls if _is_drawn(call, calls)]
     if not drawn:
         return None
@@ -247,7 +251,7 @@ def _drawn(call: ast.Call, options: Mapping[str, str], known: Known) -> str:
         return said  # and not axes, which draw their arguments
     if receiver is not None and not isinstance(receiver, ast.Name) and (said := phrase(receiver)):
         return said
-    drawn = [one for argument in call.args[:2] if (one := phrase(argument))]
+    drawn = [one for argument in call.args[:2] if (one := phrase(argument)) and "`" in one]
     return f"{drawn[1]} against {drawn[0]}" if len(drawn) == 2 else "".join(drawn)
 
 
