@@ -64,7 +64,7 @@ sbom: install
 
 audit: install
 	$(BIN)/python -m pip install --quiet -e ".[release]"
-	$(BIN)/python -m pip_audit --require-hashes --disable-pip -r requirements/lock.txt
+	$(BIN)/python -m pip_audit --strict --require-hashes --disable-pip -r requirements/lock.txt
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -138,3 +138,10 @@ def test_the_bill_of_materials_lists_what_is_installed(tmp_path: Path) -> None:
     assert {ref for entry in bom["dependencies"] for ref in (entry["ref"], *entry["dependsOn"])} <= refs
     table = (tmp_path / "licences.md").read_text()
     assert "| jinja2 |" in table and "BSD" in table
+
+
+def test_an_audit_that_could_look_nothing_up_is_no_success() -> None:
+    files = [ROOT / "Makefile", *(ROOT / ".github" / "workflows").glob("*.yml")]
+    calls = [line for file in files for line in file.read_text().splitlines() if "-m pip_audit" in line]
+    assert len(calls) >= 3
+    assert all("--strict" in call for call in calls)
