@@ -55,8 +55,10 @@ class Handler(APIHandler):
         return cast("State", self.settings["nbcopilot"])
 
     def body(self) -> Any:
+        """The request as JSON; half of a surrogate pair, which no encoder takes, is a question mark."""
         try:
-            return json.loads(self.request.body or b"{}")
+            value = json.loads(self.request.body or b"{}")
+            return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
         except (ValueError, RecursionError) as exc:
             raise UsageError(f"the body is not JSON: {exc}") from exc
 

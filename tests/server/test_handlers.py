@@ -101,6 +101,15 @@ def test_status_names_model_and_says_that_nothing_leaves(jupyter: Any) -> None:
     assert (found["local"], found["problem"]) == (True, None)
 
 
+def test_half_of_a_surrogate_pair_in_a_cell_is_answered(jupyter: Any, wire: Any) -> None:
+    message = wire("stream_request")
+    message["task"] = {**message["task"], "kind": "generate", "instruction": "add two numbers \ud83d"}
+    message["notebook"]["cells"][1]["source"] = "x = '\udc00'"
+    found = jupyter.lines("stream", message)
+    assert not [line for line in found if line["type"] == "error"], found
+    assert any(line["type"] == "edit" for line in found)
+
+
 def test_models_are_offered_with_size_and_licence(jupyter: Any, tmp_path: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("NBCOPILOT_CACHE_DIR", str(tmp_path))
     found = jupyter.client.get("nbcopilot/models").json()["models"]
