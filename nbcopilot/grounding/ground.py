@@ -76,9 +76,7 @@ def _openings(
         next((j for j in state.joins if {j.left, j.right} == {t.name for t in both}), None) if len(both) == 2 else None
     )
     if pair is not None and not both[0].owner and not (chosen and chosen[0].joins):
-        lines = scaffold.keyed(pair, name)
-        # Facts alone are no beginning: a small model goes on with more of them. They stand in the prompt.
-        return _text([lines]) if any(not line.startswith("#") for line in lines) else ()
+        return _text([scaffold.keyed(pair, name)])
     databases = [table for table in both if table.owner]
     if databases:
         return _text([scaffold.of_database(state, databases, _module(state, "pandas"))])
@@ -86,18 +84,21 @@ def _openings(
     for base in chosen:
         code = scaffold.prepared(base, units, name)
         ready = any(line.startswith(f"{name} =") for line in code)
-        notes = scaffold.remarks(base, last, found, owner=name if ready else "")
+        notes = scaffold.remarks(base, owner=name if ready else "")
         ways.append([*notes, *code])
         if code and code[-1].startswith("by_"):  # what else it may be split by is not known
             ways.append([*notes, *code[:-1]])
     if not chosen and last is not None and not found and short:
-        ways.append([*scaffold.remarks(None, last, found), *scaffold.of_last(last)])
+        ways.append(scaffold.of_last(last))
     return _text(ways)
 
 
 def _text(ways: Sequence[Sequence[str]]) -> tuple[str, ...]:
-    """Each way as the start of a cell; a line that is not closed is gone on with."""
-    texts = ["\n".join(lines) for lines in ways if lines]
+    """Each way as the start of a cell; a line that is not closed is gone on with.
+
+    Facts alone are no beginning: a small model goes on with more of them. They stand in the prompt.
+    """
+    texts = ["\n".join(lines) for lines in ways if any(not line.startswith("#") for line in lines)]
     return tuple(dict.fromkeys(text if text.endswith((",", "(", "'", '"""')) else f"{text}\n" for text in texts))
 
 

@@ -184,28 +184,23 @@ def _clock(column: Column, units: Sequence[Period], name: str) -> str:
 # --------------------------------------------------------------------------- comments and heads
 
 
-def remarks(base: Base | None, last: LastResult | None, some: Sequence[Link], *, owner: str = "") -> list[str]:
+def remarks(base: Base, *, owner: str = "") -> list[str]:
     """Comment lines with the links, in the words of the request. owner: the frame that holds them all by then."""
     lines: dict[str, None] = {}
-    if base is not None:
-        by_column: dict[tuple[str, str], list[str]] = {}
-        for link in base.links:
-            if link.kind == "value" and link.score >= STRONG:
-                by_column.setdefault((link.table, link.label), []).append(link.value)
-        for (table, label), values in by_column.items():
-            lines[
-                f"# {', '.join(values)}: {'value' if len(values) == 1 else 'values'} of {owner or table}[{label}]"
-            ] = None
-        for link in base.links:
-            if (
-                link.kind == "column"
-                and link.score >= STRONG
-                and fold_label(link)
-                and (link.table, link.label) not in by_column
-            ):
-                lines[f"# {link.phrase}: {owner or link.table}[{link.label}]"] = None
-    elif last is not None and last.name and last.name != "_":
-        lines[f"# {last.name}: what the cell above made"] = None
+    by_column: dict[tuple[str, str], list[str]] = {}
+    for link in base.links:
+        if link.kind == "value" and link.score >= STRONG:
+            by_column.setdefault((link.table, link.label), []).append(link.value)
+    for (table, label), values in by_column.items():
+        lines[f"# {', '.join(values)}: {'value' if len(values) == 1 else 'values'} of {owner or table}[{label}]"] = None
+    for link in base.links:
+        if (
+            link.kind == "column"
+            and link.score >= STRONG
+            and fold_label(link)
+            and (link.table, link.label) not in by_column
+        ):
+            lines[f"# {link.phrase}: {owner or link.table}[{link.label}]"] = None
     return list(lines)[:6]
 
 

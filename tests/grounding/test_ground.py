@@ -147,7 +147,7 @@ def test_it_is_what_the_cell_above_made() -> None:
     names = clinic()
     names["summary"] = names["patients"].groupby("ward").size()
     found = asked("now as a pie", names, ("summary = patients.groupby('ward').size()\nsummary",))
-    assert found.last is not None and found.last.name == "summary" and "summary" in found.openings[0]
+    assert found.last is not None and found.last.name == "summary" and found.plan == ("it: summary",)
 
 
 def test_a_function_that_is_named_is_begun_and_one_that_exists_is_not() -> None:
@@ -226,3 +226,8 @@ def test_a_sum_by_period_alone_is_not_begun_where_another_column_is_named() -> N
     names = {"pd": pd, "shows": pd.DataFrame({"aired": pd.date_range("2020-01-01", periods=90), "hosts": [["A"]] * 90})}
     openings = asked("shows per year and hosts", names).openings
     assert openings and not any("groupby" in text for text in openings)
+
+
+def test_an_answer_is_not_begun_with_facts_alone() -> None:
+    found = asked("is bp higher in the east?", clinic())
+    assert found.links and all(any(not x.startswith("#") for x in text.splitlines()) for text in found.openings)

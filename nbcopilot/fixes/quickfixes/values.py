@@ -51,6 +51,16 @@ def _accessor(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edi
         yield Edit([code.replaced(node, text)], said, sure=False)
 
 
+def _told_method(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
+    """Already tz-aware, use tz_convert to convert."""
+    told = match["name"]
+    for call in code.calls():
+        name = called(call)
+        if isinstance(call.func, ast.Attribute) and name != told and name.split("_")[0] == told.split("_")[0]:
+            renamed = f"{code.operand(call.func.value)}.{told}"
+            yield Edit([code.replaced(call.func, renamed)], f"`{told}` instead of `{name}`, as the error says")
+
+
 def _mixed_times(code: Code, match: re.Match[str], error: RunError) -> Iterator[Edit]:
     """time data "13/01/2020" doesn't match format "%m/%d/%Y\""""
     for call in code.calls("to_datetime"):
@@ -118,6 +128,7 @@ RULES: tuple[tuple[re.Pattern[str], Rule], ...] = (
     (re.compile(r"could not convert string to float: '(?P<text>[^']*)'|Unable to parse string \"(?P<other>[^\"]*)\""), _amount),
     (re.compile(r"Cannot convert non-finite values|cannot convert float NaN to integer|invalid literal for int\(\) with base 10: '(?:nan|-?\d+\.\d+)'"), _missing_integer),
     (re.compile(r"Can only use \.(?P<name>dt|str) accessor with"), _accessor),
+    (re.compile(r"\buse (?P<name>[a-z]+_[a-z_]+) to \w+"), _told_method),
     (re.compile(r"time data .* doesn't match format|unconverted data remains"), _mixed_times),
     (re.compile(r"Can't call numpy\(\) on Tensor that requires grad|can't convert \S+ device type tensor to numpy"), _tensor),
     (re.compile(r"invalid index of a 0-dim tensor"), _scalar_tensor),

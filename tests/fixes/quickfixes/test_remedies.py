@@ -64,6 +64,7 @@ CASES = [
      "d[(d.a == 1) | (d.b == 2) & (d.c > 3)]", True),
     ("d[d.a > 1 and d.b < 2]", "ValueError", "The truth value of a Series is ambiguous.", "d[(d.a > 1) & (d.b < 2)]", False),
     ("d.resample('2M').sum()", "ValueError", FREQUENCY, "d.resample('2ME').sum()", True),
+    ("t = d['at'].dt.tz_localize('Asia/Tokyo')", "TypeError", "Already tz-aware, use tz_convert to convert.", "t = d['at'].dt.tz_convert('Asia/Tokyo')", True),
     ("pd.concat(a, b, axis=1)", "TypeError", CONCAT, "pd.concat([a, b], axis=1)", True),
     ("d.groupby('o')['a', 'b'].sum()", "ValueError", "Cannot subset columns with a tuple with more than one element. Use a list instead.",
      "d.groupby('o')[['a', 'b']].sum()", True),
