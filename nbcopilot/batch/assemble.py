@@ -149,7 +149,7 @@ class Assembly:
             text,
             source_hash=group_hash(items, codes),
             source_cell=None,
-            below="\n\n".join(part for part in (self._findings(text), _glossary(text)) if part),
+            below="\n\n".join(part for part in (self._findings(text), self._contents(text), _glossary(text)) if part),
             scope="notebook",
             parts=parts(items, self.found.groups),
         )
@@ -184,10 +184,19 @@ class Assembly:
         """The key findings as a list, each with a link to its cell where the notebook has ids."""
         lines = []
         for sentence, at in text.findings:
-            cell_id = self._id(at)
-            link = f" ([↓](#cell-id={cell_id}))" if cell_id and re.fullmatch(r"[\w-]{1,64}", cell_id) else ""
-            lines.append(f"- {harmless(sentence)}{link}")
+            place = self._link(at)
+            lines.append(f"- {harmless(sentence)}" + (f" ([↓]({place}))" if place else ""))
         return "\n".join([f"**{FINDINGS.get(text.spoken, FINDINGS[''])}**", "", *lines]) if lines else ""
+
+    def _contents(self, text: Text) -> str:
+        """The sections of a long notebook, each a link, in one line; "" where the notebook has no ids to lead to."""
+        links = [(harmless(title), self._link(at)) for title, at in text.sections]
+        return " · ".join(f"[{title}]({place})" for title, place in links) if all(place for _, place in links) else ""
+
+    def _link(self, at: int) -> str:
+        """The address of a cell within the notebook, as JupyterLab and nbconvert know it; "" where it has no id."""
+        cell_id = self._id(at)
+        return f"#cell-id={cell_id}" if cell_id and re.fullmatch(r"[\w-]{1,64}", cell_id) else ""
 
     def _id(self, at: int) -> str | None:
         item = self.file.content["cells"][at]

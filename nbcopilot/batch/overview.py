@@ -13,10 +13,12 @@ from dataclasses import replace
 
 from nbcopilot.batch import claims, prompting, structure, summary_cleanup
 from nbcopilot.batch.findings.results import Result
-from nbcopilot.batch.survey import Group
+from nbcopilot.batch.survey import Group, metadata_of
 from nbcopilot.batch.texts import Text, Writer
 from nbcopilot.notebook.document import source_text
 from nbcopilot.write.grounding import facts, ground
+from nbcopilot.write.markdown import headings
+from nbcopilot.write.provenance import ours
 
 TITLE_TOKENS = 24
 OVERVIEW_TOKENS = 90
@@ -25,6 +27,8 @@ MAX_FINDINGS_A_CELL = 2
 # A notebook of fewer groups is read at one glance.
 MIN_SECTION_GROUPS = 5
 GROUPS_A_SECTION = 3
+# A notebook of so many groups gets a table of contents.
+LONG_GROUPS = 9
 
 
 def top(writer: Writer, texts: Mapping[Group, Text]) -> tuple[str, Text]:
@@ -49,7 +53,13 @@ def top(writer: Writer, texts: Mapping[Group, Text]) -> tuple[str, Text]:
     checks = {"grounding": "ok"} if agreed else {"grounding": "ok", "source": "syntax"}
     table = _columns(writer) if writer.options.glossary or writer.style.glossary else ()
     overview = Text(
-        writer.safe(text), checks, tell_it.hash, findings=_findings(writer), table=table, spoken=reading.page.spoken
+        writer.safe(text),
+        checks,
+        tell_it.hash,
+        findings=_findings(writer),
+        sections=_contents(writer, texts),
+        table=table,
+        spoken=reading.page.spoken,
     )
     return _title(writer, named), overview
 
@@ -112,6 +122,27 @@ def _findings(writer: Writer) -> tuple[tuple[str, int], ...]:
                 found.append(one)
     best = sorted(range(len(found)), key=lambda at: (not found[at].own_words, at))[:MAX_FINDINGS]
     return tuple((writer.safe(summary_cleanup.escaped(found[at].text)), found[at].cell) for at in sorted(best))
+
+
+def _contents(writer: Writer, texts: Mapping[Group, Text]) -> tuple[tuple[str, int], ...]:
+    """(heading, position of a cell) of the sections of a long notebook: the user's own, else those that were made."""
+    if len(writer.found.groups) < LONG_GROUPS:
+        return ()
+    items = writer.reading.items
+    own = [
+        (title, at)
+        for at, item in enumerate(items)
+        if isinstance(item, dict) and item.get("cell_type") == "markdown" and ours(metadata_of(item)) is None
+        for level, title in headings(source_text(item))[:1]
+        if level == writer.found.section_level
+    ]
+    made = [
+        (texts[group].heading, group.cells[0])
+        for group in writer.found.groups
+        if group in texts and texts[group].heading
+    ]
+    found = own or made
+    return tuple((summary_cleanup.escaped(title), at) for title, at in found) if len(found) > 1 else ()
 
 
 def _columns(writer: Writer) -> tuple[tuple[str, str], ...]:

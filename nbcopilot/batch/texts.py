@@ -56,7 +56,8 @@ class Options:
 class Text:
     """A text for a cell: `checks` says how it came about, `prompt_sha256` what the model saw (the hash of
     the empty text when it saw nothing); `heading` stands above it where a section begins. `findings` are (sentence,
-    position of the cell that it comes from), listed below it with links; `table` is (name, what it is) of columns; `spoken` is the language of it all
+    position of the cell that it comes from), listed below it with links; `sections` are (heading, position of the cell
+    that it leads to), of a long notebook; `table` is (name, what it is) of columns; `spoken` is the language of it all
     ("" is English)."""
 
     text: str
@@ -64,6 +65,7 @@ class Text:
     prompt_sha256: str = NOTHING
     heading: str = ""
     findings: tuple[tuple[str, int], ...] = ()
+    sections: tuple[tuple[str, int], ...] = ()
     table: tuple[tuple[str, str], ...] = ()
     spoken: str = ""
 

@@ -262,6 +262,8 @@ def test_headings_stand_where_the_subject_changes() -> None:
     texts = sources(document(file(*map(code, STEPS)), FakeEngine(script=answer), OPTIONS).data)
     found = [text.split("\n")[0] for _, text in texts if text.startswith("## ")]
     assert 2 <= len(found) <= 3 and set(found) == {"## Adding to tables"}
+    contents = texts[0][1].split("\n\n")[-2]
+    assert contents.count("[Adding to tables](#cell-id=") == len(found) and contents.count(" · ") == len(found) - 1
 
 
 def test_a_notebook_with_headings_gets_no_others() -> None:

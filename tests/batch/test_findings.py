@@ -152,6 +152,21 @@ def test_numbers_are_rounded_as_people_read_them(value: float, text: str) -> Non
     assert shown.rounded(value) == text
 
 
-@pytest.mark.parametrize("text", ["", "\n", "{", "dtype: x", "a b\n1", "{1: 'a'}", "[1 rows x 2 columns]", "<Axes: >"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "{",
+        "dtype: x",
+        "a b\n1",
+        "{1: 'a'}",
+        "[1 rows x 2 columns]",
+        "<Axes: >",
+        "1e999",
+        "a 1e999\nb 2\ndtype: float64",
+        "{1: 1e999}",
+    ],
+)
 def test_odd_outputs_say_nothing_and_raise_nothing(text: str) -> None:
     assert results.results("x", [text], {}) == []

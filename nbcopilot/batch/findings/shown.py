@@ -5,7 +5,9 @@ Series and frames are read as pandas prints them, numbers as Python and NumPy wr
 
 from __future__ import annotations
 
+import math
 import re
+import sys
 from dataclasses import dataclass
 
 from nbcopilot.notebook import syntax
@@ -47,7 +49,8 @@ class Table:
 def number(text: str) -> float | None:
     """The number that `text` is; None when it is none."""
     plain = text.strip().replace("−", "-")
-    return float(plain) if _NUMBER.fullmatch(plain) else None
+    found = float(plain) if _NUMBER.fullmatch(plain) else math.inf
+    return found if math.isfinite(found) else None  # 1e999 is no number that a float holds
 
 
 def scalar(text: str) -> str | None:
@@ -117,6 +120,8 @@ def shape(text: str) -> tuple[int, int] | None:
 
 def rounded(value: float) -> str:
     """`value` as people read it: four significant digits, whole numbers whole."""
+    if not math.isfinite(value):
+        return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):d}".replace("-", "−")
     text = (
@@ -134,7 +139,8 @@ def _mapping(text: str) -> Series | None:
         return None
     if not all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in found.values()):
         return None
-    return Series(tuple(str(key) for key in found), tuple(float(value) for value in found.values()))
+    values = tuple(float(value) for value in found.values() if abs(value) < sys.float_info.max)
+    return Series(tuple(str(key) for key in found), values) if len(values) == len(found) else None
 
 
 def extremes(found: Series) -> tuple[int, int]:
