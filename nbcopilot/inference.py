@@ -50,6 +50,7 @@ class Prompt:
 
     `prefill` is the start of the answer that the model continues (it is not part of the completion's text);
     `stop` ends the answer when it appears in the text (and is left out of it). `language` is the fence's.
+    `owner`: whose earlier prompts the engine may begin from; set by a server with several users, never by a client.
     """
 
     messages: tuple[Message, ...] = ()
@@ -59,6 +60,7 @@ class Prompt:
     stop: tuple[str, ...] = ()
     answer: AnswerFormat = "code"
     language: str = "python"
+    owner: str = field(default="", compare=False)
 
     @property
     def hash(self) -> str:

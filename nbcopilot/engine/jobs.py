@@ -70,7 +70,7 @@ class Prefill:
     def __init__(self, request: Request, shared: Shared, token_budget: int) -> None:
         self.cache: Cache = shared.model.new_cache(token_budget)
         self.cached = 0
-        self._ids, self._prefixes = request.ids, shared.prefixes
+        self._ids, self._owner, self._prefixes = request.ids, request.owner, shared.prefixes
         # Logits of every row are wanted to score the prompt: none of it may come from an earlier request then.
         self._begun = self._echo = request.sampling.echo
 
@@ -79,7 +79,7 @@ class Prefill:
         if not rows:
             return []
         if not self._begun and self._prefixes is not None:
-            self.cached = self._prefixes.restore(self._ids, self.cache)
+            self.cached = self._prefixes.restore(self._ids, self.cache, self._owner)
         self._begun = True
         start = self.cache.length
         piece = self._ids[start : start + rows]
@@ -94,7 +94,7 @@ class Prefill:
     def keep(self) -> None:
         """Let later requests begin here; what is only scored is not asked again."""
         if self._prefixes is not None and not self._echo:
-            self._prefixes.keep(self._ids, self.cache)
+            self._prefixes.keep(self._ids, self.cache, self._owner)
 
 
 @dataclass(eq=False)
@@ -246,7 +246,7 @@ class Candidates:
     def _close_finished(self) -> None:
         for candidate in self._live:
             if candidate.writer.finish is not None and self._shared.prefixes is not None:
-                self._shared.prefixes.keep(candidate.ids, candidate.cache)
+                self._shared.prefixes.keep(candidate.ids, candidate.cache, self.request.owner)
         self._live = [candidate for candidate in self._live if candidate.writer.finish is None]
         self.finished = not self._live
 

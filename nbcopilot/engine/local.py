@@ -173,6 +173,7 @@ class LocalEngine:
             urgent=urgent,
             token_budget=token_budget,
             begins=begins,
+            owner=prompt.owner,
         )
 
     def _healed(self, ids: list[int], prompt: Prompt, sampling: Sampling) -> tuple[list[int], bytes]:

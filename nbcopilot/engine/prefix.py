@@ -2,6 +2,7 @@
 
 A tree over blocks of 16 token ids; each node holds the keys and values of its block. Bounded in bytes; what was
 used longest ago goes first. The caller copies in and out, so a kept block is never written to.
+Each owner has a tree of its own: what one has sent is never found, nor told by the time that it saves, by another.
 """
 
 from __future__ import annotations
@@ -30,13 +31,16 @@ class PrefixCache:
     def __init__(self, limit_bytes: int) -> None:
         self.bytes = 0
         self.limit = limit_bytes
-        self._root = _Node(None, (), ())
+        self._roots: dict[str, _Node] = {}
         # Oldest first. A node is always older than its parent (see `_touch`), so the first one is a leaf.
         self._used: OrderedDict[_Node, None] = OrderedDict()
 
-    def restore(self, ids: Sequence[int], cache: Cache) -> int:
-        """Fill an empty `cache` with the longest kept prefix of `ids`, all but the last token at most; its length."""
-        node, length = self._root, 0
+    def restore(self, ids: Sequence[int], cache: Cache, owner: str = "") -> int:
+        """Fill an empty `cache` with the longest prefix of `ids` kept for `owner`, all but the last token at most.
+
+        Gives back its length in tokens.
+        """
+        node, length = self._root(owner), 0
         while length + BLOCK < len(ids):
             child = node.children.get(tuple(ids[length : length + BLOCK]))
             if child is None:
@@ -46,9 +50,9 @@ class PrefixCache:
         self._touch(node)
         return length
 
-    def keep(self, ids: Sequence[int], cache: Cache) -> None:
-        """Take what `cache` holds of `ids`, in whole blocks."""
-        node = self._root
+    def keep(self, ids: Sequence[int], cache: Cache, owner: str = "") -> None:
+        """Take what `cache` holds of `ids`, in whole blocks, for later prompts of `owner`."""
+        node = self._root(owner)
         for start in range(0, cache.length - BLOCK + 1, BLOCK):
             key = tuple(ids[start : start + BLOCK])
             child = node.children.get(key)
@@ -67,6 +71,9 @@ class PrefixCache:
         """Forget all."""
         self._shrink(0)
 
+    def _root(self, owner: str) -> _Node:
+        return self._roots.setdefault(owner, _Node(None, (), ()))
+
     def _shrink(self, limit: int) -> None:
         while self.bytes > limit:
             oldest, _ = self._used.popitem(last=False)
@@ -77,6 +84,6 @@ class PrefixCache:
     def _touch(self, node: _Node) -> None:
         """Mark a path as just used, the leaf first, so that it is the first of the path to go."""
         current: _Node | None = node
-        while current is not None and current is not self._root:
+        while current is not None and current.parent is not None:
             self._used.move_to_end(current)
             current = current.parent

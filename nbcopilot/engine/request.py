@@ -33,6 +33,7 @@ class Request:
     cancelled: bool = False
     token_budget: int = 0
     begins: bytes = b""
+    owner: str = ""
     started: float = field(default_factory=time.monotonic)
 
 

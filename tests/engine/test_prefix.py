@@ -48,6 +48,16 @@ def test_only_what_was_computed_is_kept() -> None:
     assert kept.restore(list(range(100)), Memory()) == 16
 
 
+def test_what_one_owner_sent_is_not_found_by_another() -> None:
+    kept = PrefixCache(10**6)
+    ids = list(range(100))
+    kept.keep(ids, Memory(ids), "ada")
+    assert kept.restore(ids, Memory(), "bob") == kept.restore(ids, Memory()) == 0
+    kept.keep(ids, Memory(ids), "bob")
+    assert kept.restore(ids, Memory(), "ada") == kept.restore(ids, Memory(), "bob") == 96
+    assert kept.bytes == 12 * BLOCK_BYTES
+
+
 def test_memory_is_bounded_and_the_longest_unused_goes_first() -> None:
     kept = PrefixCache(6 * BLOCK_BYTES)
     first, second, third = ([number] * 48 for number in (1, 2, 3))
