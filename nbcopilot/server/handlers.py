@@ -31,15 +31,20 @@ log = logging.getLogger("nbcopilot.server")
 # More than this many requests at once is a page gone wild, not a user.
 MAX_RUNNING = 32
 HTTP_STATUS = {"usage": 400, "config": 400, "empty-prompt": 400, "prompt-too-large": 413, "unknown-model": 404,
-               "model-missing": 409, "edit-conflict": 409, "engine-unavailable": 503, "out-of-memory": 507, "disk-full": 507}  # fmt: skip
+               "model-missing": 409, "edit-conflict": 409, "engine-unavailable": 503, "out-of-memory": 507, "disk-full": 507,
+               "quota": 429}  # fmt: skip
 
 
+_REFUSALS = {
+    "read": "You may not look at nbcopilot on this server. Ask its owner or administrator",
+    "execute": "You may look at nbcopilot on this server, but not ask its model. Ask its owner or administrator",
+}
 Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def may(action: str) -> Callable[[Method], Method]:
     """Ask the server's Authorizer whether the user may do `action` with "nbcopilot"."""
-    return cast("Callable[[Method], Method]", authorized(action))
+    return cast("Callable[[Method], Method]", authorized(action, message=_REFUSALS[action]))
 
 
 class Handler(APIHandler):
