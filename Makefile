@@ -32,7 +32,7 @@ ifneq ($(LOCK),)
 else
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet "$(TORCH)"
-	$(BIN)/python -m pip install --quiet -e ".[demo,test,browser,batch]"
+	$(BIN)/python -m pip install --quiet -e ".[demo,test,browser,batch,hub]"
 endif
 	@touch $@
 

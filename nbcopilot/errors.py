@@ -21,6 +21,7 @@
     │   ├── DiskFullError                 disk-full          3
     │   ├── OutOfMemoryError              out-of-memory      3
     │   ├── ContextOverflowError          context-overflow   3
+    │   ├── QuotaError                    quota              3    a server that is shared gives this user no more now
     │   └── EngineUnavailableError        engine-unavailable 3
     ├── CheckError                        check              1    a check could not run (a failing check is a Verdict)
     │   └── SandboxUnavailableError       no-sandbox         1
@@ -196,6 +197,16 @@ class ContextOverflowError(EngineError):
     """The prompt is longer than the model's context even without optional snippets."""
 
     code = "context-overflow"
+
+
+class QuotaError(EngineError):
+    """The key has used the tokens of its day, or as many of its requests run as may. `retry_seconds`: when to ask again."""
+
+    code = "quota"
+
+    def __init__(self, message: str, *, hint: str = "", retry_seconds: int = 0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_seconds = retry_seconds
 
 
 class EngineUnavailableError(EngineError):

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
 # The torch that the lock goes with; the Makefile installs it.
 TORCH = "torch==2.13.0"
-EXTRAS = ("demo", "test", "browser", "batch")
+EXTRAS = ("demo", "test", "browser", "batch", "hub")
 OLDEST = "3.10"
 # Parts of torch's CUDA builds.
 ACCELERATOR = ("nvidia-", "cuda-", "triton")

@@ -17,8 +17,10 @@ from nbcopilot.engine.protocol import Engine
 from nbcopilot.engine.remote import RemoteEngine
 from nbcopilot.serve import runtime
 from nbcopilot.serve.app import build
+from nbcopilot.serve.callers import SharedKey
 from nbcopilot.serve.connections import Protocol
 from nbcopilot.serve.pool import Pool
+from nbcopilot.serve.server import Public, open_to
 from nbcopilot.serve.state import State
 
 
@@ -35,15 +37,22 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    load: Callable[[str], Engine], *, key: str = "", open_to_all: bool = False, origins: frozenset[str] = frozenset()
+    load: Callable[[str], Engine],
+    *,
+    key: str = "",
+    open_to_all: bool = False,
+    origins: frozenset[str] = frozenset(),
+    public: Public | None = None,
 ) -> Iterator[Served]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(128)
-    state = State(Pool(load, default="fake"), key=key, open_to_all=open_to_all, origins=origins)
-    server = uvicorn.Server(
-        uvicorn.Config(build(state), http=Protocol, log_config=None, access_log=False, lifespan="off")
-    )
+    state = State(Pool(load, default="fake"), open_to_all=open_to_all, origins=origins)
+    state.authenticators = (SharedKey(key),) if key else ()
+    if public is not None:
+        open_to(state, public)
+    app = build(state, prefix=public.prefix if public else "")
+    server = uvicorn.Server(uvicorn.Config(app, http=Protocol, log_config=None, access_log=False, lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     with state.pool.use("fake"):
         pass

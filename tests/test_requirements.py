@@ -22,7 +22,7 @@ else:
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "lock.txt"
-EXTRAS = ("demo", "test", "browser", "batch")
+EXTRAS = ("demo", "test", "browser", "batch", "hub")
 # Distributions that are imported by another name, and modules that come with one that is declared or are looked for.
 NAMES = {
     "IPython": "ipython",

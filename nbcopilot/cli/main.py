@@ -37,6 +37,7 @@ COMMANDS = {
     "models": "models",
     "doctor": "doctor",
     "serve": "serve",
+    "keys": "keys",
     "stop": "serve",
     "status": "serve",
     "eval": "evaluate",

@@ -9,13 +9,17 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nbcopilot import features
+from nbcopilot import features, places
 from nbcopilot.cli import configured
 from nbcopilot.errors import EngineUnavailableError, UsageError
 from nbcopilot.models.catalog import human_bytes
-from nbcopilot.serve import client, runtime
+from nbcopilot.serve import client, request_log, runtime
+from nbcopilot.serve.keys import KeyStore, Limits
+
+if TYPE_CHECKING:
+    from nbcopilot.serve import server
 
 PORT = 8321
 NOT_RUNNING, STILL_RUNNING = 3, 1
@@ -24,13 +28,21 @@ NOT_RUNNING, STILL_RUNNING = 3, 1
 def add_parser(commands: Any) -> None:
     """Add the three commands."""
     serve = commands.add_parser("serve", help="run the engine in the foreground, also for other programs")
-    serve.add_argument("--host", default="127.0.0.1", help="where to listen besides the private socket (needs --key)")
+    serve.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="where to listen besides the private socket; other than this machine needs keys",
+    )
     serve.add_argument("--port", type=int, default=PORT, help=f"0 takes a free one and says which (default {PORT})")
     serve.add_argument(
         "--key-file", type=Path, help="file with the bearer key that requests over the network must carry"
     )
     serve.add_argument("--key", default="", help="the key itself; others can see it in the list of processes")
     serve.add_argument("--allow-origin", action="append", default=[], metavar="URL", help="web page that may ask")
+    serve.add_argument("--hub", action="store_true", help="as a service of a JupyterHub, which knows the users")
+    serve.add_argument("--tokens-per-day", type=int, metavar="N", help="of each user of the Hub")
+    serve.add_argument("--concurrent", type=int, metavar="N", help="requests at a time of each user of the Hub")
+    serve.add_argument("--request-log", metavar="FILE", help="one JSON line a request, without its text; - for stderr")
     serve.add_argument("--model")
     serve.add_argument("--precision")
     stop = commands.add_parser("stop", help="stop the resident engine after its running requests")
@@ -49,8 +61,10 @@ def _serve(args: argparse.Namespace) -> int:
 
     config = configured.load({"model": args.model, "precision": args.precision})
     features.require(config, "serve")
-    public = server.Public(args.host, args.port, _key(args), tuple(args.allow_origin))
+    public = _public(args)
     public.check()
+    if args.request_log:
+        request_log.write_to(args.request_log)
     place = runtime.folder()
     _make_room(place)
     lock = runtime.acquire(place, wait_seconds=5.0)
@@ -60,7 +74,7 @@ def _serve(args: argparse.Namespace) -> int:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
     def announce(ready: Mapping[str, Any]) -> None:
-        where = f"http://{args.host}:{ready['port']}/v1"
+        where = f"http://{public.host}:{ready['port']}{public.prefix.rstrip('/')}/v1"
         print(f"{config.model} answers at {where} and in your notebooks; Ctrl+C stops it", file=sys.stderr)
 
     try:
@@ -68,6 +82,28 @@ def _serve(args: argparse.Namespace) -> int:
     finally:
         lock.release()
     return 0
+
+
+def _public(args: argparse.Namespace) -> server.Public:
+    """Where to listen, and who comes in."""
+    from nbcopilot.serve import server
+
+    origins, keys = tuple(args.allow_origin), _user_keys()
+    limits = Limits(args.tokens_per_day, args.concurrent)
+    if not args.hub:
+        if limits != Limits():
+            raise UsageError("limits for all are those of a Hub's users", hint="nbcopilot keys add NAME takes them")
+        return server.Public(args.host, args.port, _key(args), origins, keys)
+    from nbcopilot.serve import hub
+
+    users = (hub.HubUsers(limits),)
+    host, port, prefix = hub.address()
+    return server.Public(host, port, _key(args), origins, keys, users, prefix)
+
+
+def _user_keys() -> KeyStore | None:
+    """The keys of users; None where there is no home folder that could hold them."""
+    return KeyStore() if places.settings_folder() is not None else None
 
 
 def _key(args: argparse.Namespace) -> str:

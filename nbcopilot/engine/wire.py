@@ -218,7 +218,11 @@ def error(status: int, body: str, *, where: str, model: str, models: Sequence[st
         return known
     said = str(detail.get("message") or "").strip().rstrip(".")
     if status in (401, 403):
-        return EngineUnavailableError(f"{where} refuses the key ({status})", hint="set api_key (NBCOPILOT_API_KEY)")
+        what = "key" if status == 401 else "request"
+        return EngineUnavailableError(
+            f"{where} refuses the {what} ({status}): {said or 'no reason given'}",
+            hint="set api_key (NBCOPILOT_API_KEY)",
+        )
     if status == 404:
         return UnknownModelError(
             f"{where} has no model `{model}`", hint=f"it has {', '.join(models[:8])}" if models else "check the URL"

@@ -14,7 +14,9 @@ from starlette.types import Receive, Scope, Send
 
 from nbcopilot.errors import EngineUnavailableError
 from nbcopilot.inference import Chunk, Usage
+from nbcopilot.serve import entry as entries
 from nbcopilot.serve import schema, shapes
+from nbcopilot.serve.entry import Entry
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.responses import EventStream, known, nothing, peer, problem, stopping
 from nbcopilot.serve.state import State
@@ -28,9 +30,11 @@ class Answer(Response):
         self._state, self._asked = state, asked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state, asked = self._state, self._asked
+        state, entry = self._state, entries.of(scope)
+        asked = self._asked.within(entry.left)
         state.counts["requests"] += 1
-        job = state.job(lambda: _chunks(state, asked), priority=asked.priority, client=asked.client or peer(scope))
+        client = asked.client or peer(scope)
+        job = state.job(lambda: _chunks(state, asked, entry), entry, priority=asked.priority, client=client)
         shape = shapes.Shape(asked, uuid.uuid4().hex, int(time.time()))
         async with stopping(job, receive):
             await (self._stream if asked.stream else self._whole)(job, shape, send)
@@ -50,8 +54,6 @@ class Answer(Response):
             await out.end()
         except Exception as exc:
             await out.fail(known(exc))
-        for usage in usages.values():
-            self._state.note(usage)
 
     async def _whole(self, job: Job[Chunk], shape: shapes.Shape, send: Send) -> None:
         chunks: dict[int, list[Chunk]] = {}
@@ -61,8 +63,6 @@ class Answer(Response):
             response: Response = JSONResponse(shape.whole(chunks))
         except Exception as exc:
             response = problem(known(exc))
-        for parts in chunks.values():
-            self._state.note(parts[-1].usage or Usage())
         await response({"type": "http"}, nothing, send)
 
     async def _named(self, job: Job[Chunk], shape: shapes.Shape) -> AsyncIterator[Chunk]:
@@ -79,21 +79,22 @@ class Answer(Response):
             raise EngineUnavailableError("the engine stopped in the middle of the answer", hint="run it again")
 
 
-def _chunks(state: State, asked: schema.Asked) -> Iterator[Chunk]:
+def _chunks(state: State, asked: schema.Asked, entry: Entry) -> Iterator[Chunk]:
     """The answer of the engine, in a worker thread: choices are numbered over prompts and candidates."""
     with state.pool.use(asked.model) as loaded:
         for name in ("logprobs", "echo"):
             wanted = getattr(asked.sampling, name)
             if wanted is not None and wanted is not False and not loaded.info.detail.get(name):
                 raise schema.FieldError(name, f"{loaded.info.id} gives no {name} here", hint=f"omit `{name}`")
+        engine = entry.engine(loaded.engine, loaded.info)
         if len(asked.prompts) > 1 and asked.candidates == 1:
-            stream = loaded.engine.generate_batch(asked.prompts, asked.sampling)
+            stream = engine.generate_batch(asked.prompts, asked.sampling)
             with contextlib.closing(cast("Any", stream)):
                 for at, chunk in stream:
                     yield _numbered(chunk, at)
             return
         for at, prompt in enumerate(asked.prompts):
-            chunks = loaded.engine.generate(prompt, asked.sampling, candidates=asked.candidates)
+            chunks = engine.generate(prompt, asked.sampling, candidates=asked.candidates)
             with contextlib.closing(cast("Any", chunks)):
                 for chunk in chunks:
                     yield _numbered(chunk, at * asked.candidates + chunk.index)

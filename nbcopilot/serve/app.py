@@ -25,16 +25,18 @@ from nbcopilot._version import __version__
 from nbcopilot.errors import NbcopilotError
 from nbcopilot.inference import ModelInfo
 from nbcopilot.serve import inline, schema, shapes
+from nbcopilot.serve.accounted import Accounted
 from nbcopilot.serve.answer import Answer
 from nbcopilot.serve.guard import Guard
 from nbcopilot.serve.responses import body_of, check_model, is_private, known, problem, refusal, state_of
 from nbcopilot.serve.state import State
 
 
-def build(state: State) -> ASGIApp:
-    """The application around `state`."""
+def build(state: State, *, prefix: str = "") -> ASGIApp:
+    """The application around `state`; `prefix` is the path before its pages, where a proxy leaves it there."""
     routes = [
         Route("/health", _health),
+        Route("/metrics", _metrics),
         Route("/v1/models", _models),
         Route("/v1/models/{name:path}", _model),
         Route("/v1/chat/completions", _chat, methods=["POST"]),
@@ -50,7 +52,7 @@ def build(state: State) -> ASGIApp:
         exception_handlers=dict.fromkeys((HTTPException, NbcopilotError, ClientDisconnect, Exception), _failed),
     )
     app.state.nbcopilot = state
-    guarded: ASGIApp = Guard(app, state)
+    guarded: ASGIApp = Accounted(Guard(app, state), state, prefix)
     if not state.origins:
         return guarded
     headers = ["authorization", "content-type"]
@@ -95,6 +97,15 @@ async def _model(request: Request) -> Response:
 
 async def _health(request: Request) -> Response:
     return JSONResponse({"status": "ok"})
+
+
+async def _metrics(request: Request) -> Response:
+    metrics = state_of(request).metrics
+    if metrics is None:
+        return refusal(404, "not_found", "this engine gathers no metrics; `nbcopilot serve` does")
+    from nbcopilot.serve.metrics import CONTENT_TYPE
+
+    return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
 
 async def _load(request: Request) -> Response:
@@ -151,7 +162,7 @@ def status(state: State) -> dict[str, Any]:
         "answers": state.counts["answers"],
         "tokens": state.counts["tokens"],
         "tokens_per_second": state.tokens_per_second(),
-        "inline": {"requests": state.counts["inline"], "from_memory": state.completer.hits},
+        "inline": {"requests": state.counts["inline"], "from_memory": sum(c.hits for c in state.completers.values())},
     }
 
 

@@ -14,8 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from nbcopilot.serve import entry as entries
 from nbcopilot.serve import shapes
 from nbcopilot.serve.complete import Gap, Suggestion, warm
+from nbcopilot.serve.entry import Entry
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.responses import (
     EventStream,
@@ -47,7 +49,8 @@ async def complete(request: Request) -> Response:
         return Warmed(state, gap, model)
     state.counts["inline"] += 1
     loaded = state.pool.find(model)
-    remembered = state.completer.known(gap, loaded.info.id) if loaded else None
+    completer = state.completer(entries.of(request.scope))
+    remembered = completer.known(gap, loaded.info.id) if loaded else None
     if remembered is not None:
         whole = asdict(remembered)
         return Response(shapes.event(whole) + shapes.DONE) if body.get("stream") else JSONResponse(whole)
@@ -64,8 +67,9 @@ class Suggested(Response):
         self._gap = replace(gap, budget_seconds=self._budget)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        client = self._gap.client or peer(scope)
-        job = self._state.job(self._suggestions, priority="inline", client=client)
+        entry = entries.of(scope)
+        client = entry.name(self._gap.client or peer(scope))
+        job = self._state.job(lambda: self._suggestions(entry), entry, priority="inline", client=client)
         self._supersede(client, job)
         timer = asyncio.get_running_loop().call_later(self._budget + GRACE_SECONDS, job.stop, "budget")
         try:
@@ -82,9 +86,10 @@ class Suggested(Response):
             older.stop("superseded")
         self._state.typing[client] = job
 
-    def _suggestions(self) -> Iterator[Suggestion]:
+    def _suggestions(self, entry: Entry) -> Iterator[Suggestion]:
         with self._state.pool.use(self._model) as loaded:
-            yield from self._state.completer.suggest(loaded.engine, self._gap, loaded.info.id)
+            engine = entry.engine(loaded.engine, loaded.info)
+            yield from self._state.completer(entry).suggest(engine, self._gap, loaded.info.id)
 
     async def _send(self, job: Job[Suggestion], send: Send) -> None:
         out, last = EventStream(send), Suggestion("")
@@ -98,7 +103,6 @@ class Suggested(Response):
             return
         if last.finish is None:
             last = replace(last, finish=job.reason or "stop")
-        self._state.note(last.usage)
         if not self._stream:
             await JSONResponse(asdict(last))({"type": "http"}, nothing, send)
             return
@@ -114,7 +118,8 @@ class Warmed(Response):
         self._state, self._gap, self._model = state, gap, model
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        job = self._state.job(self._read, priority="batch", client=peer(scope))
+        entry = entries.of(scope)
+        job = self._state.job(lambda: self._read(entry), entry, priority="batch", client=peer(scope))
         response: Response = JSONResponse({"warmed": True})
         async with stopping(job, receive):
             try:
@@ -124,7 +129,7 @@ class Warmed(Response):
                 response = problem(known(exc))
             await response({"type": "http"}, nothing, send)
 
-    def _read(self) -> Iterator[None]:
+    def _read(self, entry: Entry) -> Iterator[None]:
         with self._state.pool.use(self._model) as loaded:
-            warm(loaded.engine, self._gap)
+            warm(entry.engine(loaded.engine, loaded.info), self._gap)
         yield None

@@ -52,6 +52,10 @@ class Job(Generic[T]):
         """Call back when the engine has let go."""
         self._task.add_done_callback(lambda _: call(self))
 
+    async def done(self) -> None:
+        """Wait until the engine has let go."""
+        await asyncio.wait([self._task])
+
     async def __aiter__(self) -> AsyncIterator[T]:
         while True:
             item = await self._items.get()

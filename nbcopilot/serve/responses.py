@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from nbcopilot.errors import InternalError, NbcopilotError, UnknownModelError, UsageError
+from nbcopilot.errors import InternalError, NbcopilotError, QuotaError, UnknownModelError, UsageError, sentence
 from nbcopilot.serve import shapes
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.pool import ANY
@@ -56,6 +56,7 @@ class EventStream:
         if not self._begun:
             self._begun = True
             headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
+            headers.append((b"x-accel-buffering", b"no"))  # nginx passes each event on when it comes
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
 
@@ -142,11 +143,12 @@ def known(exc: BaseException) -> NbcopilotError:
 
 def problem(exc: NbcopilotError) -> Response:
     status_code, body = shapes.error(exc)
-    return JSONResponse(body, status_code=status_code)
+    headers = {"Retry-After": str(exc.retry_seconds)} if isinstance(exc, QuotaError) else None
+    return JSONResponse(body, status_code=status_code, headers=headers)
 
 
 def refusal(status_code: int, code: str, message: str) -> Response:
     kind = "invalid_request_error" if status_code != 401 else "authentication_error"
     return JSONResponse(
-        {"error": {"message": message, "type": kind, "param": None, "code": code}}, status_code=status_code
+        {"error": {"message": sentence(message), "type": kind, "param": None, "code": code}}, status_code=status_code
     )

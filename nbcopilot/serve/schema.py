@@ -7,7 +7,7 @@ ignored. Our own fields stand in the object `nbcopilot` (prefill, answer, langua
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbcopilot.errors import UsageError
@@ -43,6 +43,13 @@ class Asked:
     include_usage: bool
     priority: str
     client: str
+
+    def within(self, tokens: int | None) -> Asked:
+        """The same with answers that take no more than `tokens` together (None: no limit), one token each at least."""
+        if tokens is None:
+            return self
+        most = max(1, tokens // (len(self.prompts) * self.candidates))
+        return replace(self, sampling=replace(self.sampling, max_tokens=min(self.sampling.max_tokens, most)))
 
 
 # Fields that change the answer and that we cannot honour, with the values that mean "not used".

@@ -16,17 +16,23 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from nbcopilot._version import __version__
 from nbcopilot.config import Config
 from nbcopilot.errors import EngineUnavailableError, UsageError
 from nbcopilot.serve import runtime
+from nbcopilot.serve.accounts import Accounts
 from nbcopilot.serve.app import build
+from nbcopilot.serve.callers import Authenticator, SharedKey, UserKeys
 from nbcopilot.serve.connections import Protocol, QuietAccept
+from nbcopilot.serve.keys import KeyStore
+from nbcopilot.serve.ledger import Ledger
 from nbcopilot.serve.loader import pool
 from nbcopilot.serve.state import State
 from nbcopilot.urls import is_loopback
@@ -38,19 +44,33 @@ Announce = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Public:
-    """Where a server listens besides its private socket. Without a key that is this machine only."""
+    """Where a server listens besides its private socket, and who comes in there. Without a key: this machine only.
+
+    `key` is one for everybody, `keys` are those of users, `others` know callers in another way (a JupyterHub).
+    `prefix`: the path before our pages, where a proxy leaves it there.
+    """
 
     host: str
     port: int
     key: str = ""
     origins: tuple[str, ...] = ()
+    keys: KeyStore | None = None
+    others: tuple[Authenticator, ...] = ()
+    prefix: str = ""
 
     def check(self) -> None:
-        """Raises UsageError when others could come in without a key."""
-        if not is_loopback(self.host) and not self.key:
+        """Raises UsageError when others could come in without a key, ConfigError for keys that cannot be read."""
+        has_keys = self.keys is not None and self.keys.any()
+        if not (is_loopback(self.host) or self.key or has_keys or self.others):
             raise UsageError(
-                f"without a key the engine listens on this machine only, not on {self.host}", hint="add --key-file FILE"
+                f"without a key the engine listens on this machine only, not on {self.host}",
+                hint="make one (nbcopilot keys add NAME), or add --key-file FILE",
             )
+
+    def authenticators(self) -> tuple[Authenticator, ...]:
+        """All that know callers."""
+        shared = (SharedKey(self.key),) if self.key else ()
+        return (*shared, *((UserKeys(self.keys),) if self.keys else ()), *self.others)
 
 
 def serve(
@@ -66,15 +86,15 @@ def serve(
     runtime.sweep(place)
     private = _private_socket(place)
     is_socket = private.family != socket.AF_INET
-    state = State(
-        pool(config), max_tokens=config.max_tokens, key=public.key if public else "", open_to_all=not is_socket
-    )
-    state.origins = frozenset(public.origins) if public else frozenset()
+    state = State(pool(config), max_tokens=config.max_tokens, open_to_all=not is_socket)
+    if public is not None:
+        open_to(state, public)
     url = "http://localhost"
     if not is_socket:
         url = f"http://127.0.0.1:{private.getsockname()[1]}"
-        state.key = state.key or secrets.token_urlsafe(32)
-        runtime.write_token(place, state.key)
+        token = public.key if public and public.key else secrets.token_urlsafe(32)
+        state.authenticators = (SharedKey(token), *state.authenticators)
+        runtime.write_token(place, token)
     path = private.getsockname() if is_socket else ""
     record = runtime.Record(os.getpid(), __version__, sys.prefix, url, path, time.time(), public is not None)
     try:
@@ -90,7 +110,9 @@ def serve(
             runtime.write(place, record)
             announce(ready)
             log.info("ready: pid %d, version %s", record.pid, record.version)
-            asyncio.run(_run(state, sockets, asked_to_end, idle_seconds, lambda: runtime.is_there(place, record)))
+            app = build(state, prefix=public.prefix if public is not None else "")
+            can_be_found = partial(runtime.is_there, place, record)
+            asyncio.run(_run(app, state, sockets, asked_to_end, idle_seconds, can_be_found))
     finally:
         runtime.forget(place, record)
         state.pool.close()
@@ -98,7 +120,18 @@ def serve(
         log.info("stopped after %d answers, %d tokens", state.counts["answers"], state.counts["tokens"])
 
 
+def open_to(state: State, public: Public) -> None:
+    """Let others in: who they are, what they may use, and what is gathered of it."""
+    from nbcopilot.serve.metrics import Metrics
+
+    state.authenticators = public.authenticators()
+    state.origins = frozenset(public.origins)
+    state.metrics = Metrics(state.queue)
+    state.accounts = Accounts(Ledger(public.keys.path) if public.keys else None, state.metrics)
+
+
 async def _run(
+    app: ASGIApp,
     state: State,
     sockets: list[socket.socket],
     asked_to_end: list[int],
@@ -106,9 +139,7 @@ async def _run(
     can_be_found: Callable[[], bool],
 ) -> None:
     server = uvicorn.Server(
-        uvicorn.Config(
-            build(state), http=Protocol, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30
-        )
+        uvicorn.Config(app, http=Protocol, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=30)
     )
 
     def stop(now: bool) -> None:
@@ -124,6 +155,7 @@ async def _run(
         await server.serve(sockets=sockets)
     finally:
         watcher.cancel()
+        await state.accounts.settle()
 
 
 async def _stop_when_not_needed(

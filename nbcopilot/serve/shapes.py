@@ -14,6 +14,7 @@ from nbcopilot.errors import (
     EngineUnavailableError,
     ModelNotFoundError,
     NbcopilotError,
+    QuotaError,
     UnknownModelError,
     UsageError,
 )
@@ -26,6 +27,7 @@ STATUS: tuple[tuple[type[NbcopilotError], int], ...] = (
     (ModelNotFoundError, 404),
     (ContextOverflowError, 400),
     (UsageError, 400),
+    (QuotaError, 429),
     (EngineUnavailableError, 503),
 )
 DONE = b"data: [DONE]\n\n"
@@ -131,11 +133,13 @@ def error(exc: NbcopilotError) -> tuple[int, dict[str, Any]]:
     codes: dict[type[NbcopilotError], str] = {
         ContextOverflowError: "context_length_exceeded",
         UnknownModelError: "model_not_found",
+        QuotaError: "rate_limit_exceeded",
     }
+    kind = "rate_limit_error" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
     return status, {
         "error": {
             "message": str(exc),
-            "type": "invalid_request_error" if status < 500 else "server_error",
+            "type": kind,
             "param": exc.param if isinstance(exc, FieldError) else None,
             "code": codes.get(type(exc), exc.code.replace("-", "_")),
             "nbcopilot": {"code": exc.code, "message": exc.message, "hint": exc.hint},

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbcopilot.inference import Usage
+from nbcopilot.serve.accounts import Accounts
+from nbcopilot.serve.callers import Authenticator
 from nbcopilot.serve.complete import Completer
+from nbcopilot.serve.entry import Entry
 from nbcopilot.serve.fair_queue import LIMITS, FairQueue
 from nbcopilot.serve.job import Job
 from nbcopilot.serve.pool import Pool
+
+if TYPE_CHECKING:  # takes half a second to import: only where figures are asked for
+    from nbcopilot.serve.metrics import Metrics
 
 
 @dataclass(eq=False)
@@ -25,14 +31,16 @@ class State:
 
     pool: Pool
     max_tokens: int = 768
-    key: str = ""
+    authenticators: tuple[Authenticator, ...] = ()
     open_to_all: bool = False
     origins: frozenset[str] = frozenset()
     stop: Callable[[bool], None] = lambda now: None
     started: float = field(default_factory=time.time)
     touched: float = field(default_factory=time.monotonic)
     queue: FairQueue = field(default_factory=FairQueue)
-    completer: Completer = field(default_factory=Completer)
+    completers: dict[str, Completer] = field(default_factory=dict)
+    accounts: Accounts = field(default_factory=Accounts)
+    metrics: Metrics | None = None
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(max(LIMITS.values()), thread_name_prefix="answer")
     )
@@ -46,9 +54,14 @@ class State:
         """Whether an answer or a load is on its way."""
         return bool(self.jobs) or self.counts["loading"] > 0
 
-    def job(self, start: Callable[[], Iterator[Any]], *, priority: str, client: str) -> Job[Any]:
-        """A started Job that is known to the server until the engine has let go of it."""
-        job: Job[Any] = Job(start, self.queue, self.executor, priority=priority, client=client)
+    def completer(self, entry: Entry) -> Completer:
+        """What remembers the suggestions of this caller, and of nobody else."""
+        return self.completers.setdefault(entry.caller.id, Completer())
+
+    def job(self, start: Callable[[], Iterator[Any]], entry: Entry, *, priority: str, client: str) -> Job[Any]:
+        """A started Job for `entry` that is known to the server until the engine has let go of it."""
+        job: Job[Any] = Job(start, self.queue, self.executor, priority=priority, client=entry.turn(client))
+        entry.job = job
         self.jobs.add(job)
         job.on_done(self._forget)
         return job
@@ -57,12 +70,11 @@ class State:
         self.jobs.discard(job)
         self.touched = time.monotonic()
 
-    def note(self, usage: Usage) -> None:
-        """Remember what an answer took, for `tokens_per_second`."""
-        self.counts["answers"] += 1
-        self.counts["tokens"] += usage.completion_tokens
-        if usage.completion_tokens > 1:
-            self.recent.append(usage)
+    def note(self, usages: Sequence[Usage]) -> None:
+        """Remember what answers took, for `tokens_per_second`."""
+        self.counts["answers"] += len(usages)
+        self.counts["tokens"] += sum(usage.completion_tokens for usage in usages)
+        self.recent.extend(usage for usage in usages if usage.completion_tokens > 1)
 
     def tokens_per_second(self) -> float | None:
         """Decoding speed of one answer, mean over the last ones; None before the first."""

@@ -36,6 +36,7 @@ HTTP_STATUS = {"usage": 400, "config": 400, "empty-prompt": 400, "prompt-too-lar
 
 
 _REFUSALS = {
+    "write": "You may look at nbcopilot on this server, but not write with it. Ask its owner or administrator",
     "read": "You may not look at nbcopilot on this server. Ask its owner or administrator",
     "execute": "You may look at nbcopilot on this server, but not ask its model. Ask its owner or administrator",
 }
