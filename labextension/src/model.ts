@@ -11,6 +11,7 @@ import { Conversations } from './conversation';
 import type { IHost } from './notebooks';
 import { unfit } from './fitness';
 import { isInPlace, narrow, replacement } from './proposedEdits';
+import { COMMANDS, parse } from './slash';
 import type { IPull } from './download';
 import { Puller } from './download';
 import type { IApplied, IFailure, IModel, IRefused, IStatus, ITask, Mode, TaskKind } from './wire';
@@ -183,12 +184,24 @@ export class SidebarModel {
 
   // ------------------------------------------------------------------ asking
 
+  /** Send what stands in the box: a request, or a command with one. */
+  async send(): Promise<void> {
+    const text = this.draft.trim();
+    const { command, name, rest } = parse(text);
+    if (command === undefined) {
+      const key = this.add(answers.begin(blankTask('generate', text), text, this.host.subject()?.path ?? '', {}));
+      const known = COMMANDS.map(one => `/${one.name}`).join(', ');
+      return this.failWith(key, 'usage', this.trans.__('there is no command /%1', name), this.trans.__('it takes %1', known));
+    }
+    await this.ask(command?.kind ?? 'generate', rest, {}, command?.mode ?? this.mode);
+  }
+
   /** Ask, and follow the answer to its end. What is missing is said in a card, never in a dialog. */
-  async ask(kind: TaskKind, instruction = this.draft.trim(), more: ITask['options'] = {}): Promise<void> {
+  async ask(kind: TaskKind, instruction = this.draft.trim(), more: ITask['options'] = {}, mode = this.mode): Promise<void> {
     const subject = this.host.subject();
     const title = instruction;
-    const blank = { source: '', cell_id: null, names: [], position: null };
-    const task: ITask = { kind, instruction, target: blank, options: { candidates: this.options.candidates, ...more } };
+    const task: ITask = { ...blankTask(kind, instruction), options: { candidates: this.options.candidates, ...more } };
+    const blank = task.target;
     if (kind === 'document') {
       delete task.options.candidates;
     }
@@ -214,7 +227,7 @@ export class SidebarModel {
     }
     const full = { ...task, target: asked };
     this.update(key, answer => answers.ask(answer, full, reading.notebook.path ?? '', reading.sources));
-    const talk = kind === 'generate' ? { turns: before, mode: this.mode } : {};
+    const talk = kind === 'generate' ? { turns: before, mode } : {};
     await this.follow(key, { schema: SCHEMA, task: full, notebook: reading.notebook, ...talk });
     this.keep(key);
     // What the checks reject is written only when somebody says so.
@@ -231,7 +244,12 @@ export class SidebarModel {
 
   /** Put the words of a request into the box, to be changed and sent. */
   edit(key: string): void {
-    this.setDraft(this.find(key)?.title ?? '');
+    this.write(this.find(key)?.title ?? '');
+  }
+
+  /** Put a text into the box, and the keyboard with it. */
+  write(text: string): void {
+    this.setDraft(text);
     this.focus.emit();
   }
 
@@ -429,6 +447,13 @@ export class SidebarModel {
   private counter = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }
+
+const blankTask = (kind: TaskKind, instruction: string): ITask => ({
+  kind,
+  instruction,
+  target: { source: '', cell_id: null, names: [], position: null },
+  options: {}
+});
 
 /** The name and the time of a new turn. */
 function stamp(): { id: string; created: string } {

@@ -139,6 +139,19 @@ describe('SidebarModel', () => {
     model.edit(model.answers[0].key);
     assert.equal(model.draft, 'set x');
   });
+  it('a command at the beginning says what is asked for, and one that is not known is said', async () => {
+    const { model, requests } = make();
+    model.setDraft('/explain the join');
+    await model.send();
+    model.setDraft('/ask why the mean?');
+    await model.send();
+    assert.deepEqual(requests.map(({ task, mode }) => [task.kind, task.instruction, mode]), [['explain', 'the join', undefined], ['generate', 'why the mean?', 'words']]); // prettier-ignore
+    model.setDraft('/fixx it');
+    await model.send();
+    assert.equal(requests.length, 2);
+    assert.match(model.answers[0].failure!.message + model.answers[0].failure!.hint, /no command \/fixx.*\/fix/s);
+    assert.equal(model.draft, '/fixx it', 'what was typed is lost');
+  });
   it('stops', async () => {
     const { model } = make();
     const running = model.ask('generate', 'set x');

@@ -62,6 +62,14 @@ def test_a_whole_conversation(page_lab: Any) -> None:
     keys = box.locator(".nbc-Answer .nbc-Answer-title").all_inner_texts()
     assert keys == ["top customers", "as bars", "why the mean?"], "the conversation reads from top to bottom"
 
+    # A slash shows the commands; Tab takes the first.
+    words = box.get_by_role("textbox", name="Instruction")
+    words.fill("/as")
+    box.get_by_role("list", name="Commands").get_by_role("button", name="/ask").wait_for()
+    words.press("Tab")
+    assert words.input_value() == "/ask "
+    words.fill("")
+
     # The page is loaded again: the turns are there, with what they gave and where they went.
     lab.command("docmanager:save")
     lab.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")

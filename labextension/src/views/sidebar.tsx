@@ -5,6 +5,7 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import type { TranslationBundle } from '@jupyterlab/translation';
 
 import { unfit } from '../fitness';
+import { commandWords, suggestions } from '../slash';
 import type { ISubject } from '../notebooks';
 import type { SidebarModel } from '../model';
 import type { IStatus, Mode, TaskKind } from '../wire';
@@ -253,8 +254,14 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
       event.preventDefault();
       if (ready && unwanted === null && model.draft.trim()) {
         setPlace(null);
-        void model.ask('generate');
+        void model.send();
       }
+      return;
+    }
+    const [first] = suggestions(model.draft);
+    if (event.key === 'Tab' && !event.shiftKey && first && model.draft !== `/${first.name}`) {
+      event.preventDefault();
+      model.setDraft(`/${first.name} `);
       return;
     }
     if (event.key === 'Escape') {
@@ -283,12 +290,13 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
         onChange={event => model.setDraft(event.currentTarget.value)}
         onKeyDown={onKey}
       />
+      <Commands model={model} trans={trans} />
       <div className="nbc-row">
         <button
           className="jp-mod-styled jp-mod-accept"
           disabled={!ready || unwanted !== null || !model.draft.trim()}
           title={unwanted ?? ''}
-          onClick={() => void model.ask('generate')}
+          onClick={() => void model.send()}
         >
           {trans.__('Generate')}
         </button>
@@ -333,12 +341,30 @@ function Composer({ model, trans, subject }: IProps & { subject: ISubject | null
   );
 }
 
+/** The commands that the text in the box may become: Tab takes the first, a click any. */
+function Commands({ model, trans }: IProps): JSX.Element | null {
+  const found = suggestions(model.draft);
+  return found.length ? (
+    <ul className="nbc-Commands" aria-label={trans.__('Commands')}>
+      {found.map(command => (
+        <li key={command.name}>
+          <button className="nbc-Link" onClick={() => model.write(`/${command.name} `)}>
+            /{command.name}
+          </button>{' '}
+          <span className="nbc-quiet">{commandWords(command, trans)}</span>
+        </li>
+      ))}
+    </ul>
+  ) : null;
+}
+
 function Hints({ trans }: { trans: TranslationBundle }): JSX.Element {
   return (
     <ul className="nbc-Hints nbc-quiet">
       <li>{trans.__('Generate writes a new cell below the selected one.')}</li>
       <li>{trans.__('Explain, Test and Fix are about the selected cell, or the text selected in it.')}</li>
       <li>{trans.__('Nothing is written before you accept it, and one undo takes it back.')}</li>
+      <li>{trans.__('A slash shows the commands: /fix, /explain, /ask …')}</li>
     </ul>
   );
 }
