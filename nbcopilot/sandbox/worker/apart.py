@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nbcopilot.sandbox.worker import example_judge, forks
+from nbcopilot.sandbox.worker import example_judge, forks, own_end
 from nbcopilot.sandbox.worker.answering import Answering
 from nbcopilot.sandbox.worker.execute import Session
 from nbcopilot.sandbox.worker.remote import Answer
@@ -39,7 +39,7 @@ def judged_apart(
         return run()
 
     def then() -> None:
-        _answer_each(orders, [answering for _, answering in pairs], session.namespace, base)
+        _answer_each(orders, [answering for _, answering in pairs], session.namespace, base, seconds[1])
 
     try:
         child = forks.Child(whole, seconds[0], clock, then)
@@ -100,7 +100,7 @@ def _import_from_packages_only() -> None:
 
 
 def _answer_each(
-    orders: int, ends: Sequence[socket.socket], namespace: dict[str, Any], base: dict[str, Any]
+    orders: int, ends: Sequence[socket.socket], namespace: dict[str, Any], base: dict[str, Any], seconds: float
 ) -> None:  # fmt: skip
     """For each order a fork that answers at the next socket; the one before is ended."""
     running = 0
@@ -113,6 +113,7 @@ def _answer_each(
             return
         running = forks.fork()
         if not running:
+            own_end.at_the_latest(seconds + 1.0)
             Answering(end, namespace, base).serve()
             os._exit(0)
         end.close()

@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from nbcopilot.sandbox.worker import plain
+from nbcopilot.sandbox.worker import own_end, plain
 from nbcopilot.sandbox.worker.audit import PAUSED
 
+LIFE_SECONDS = 300.0  # of a fork that goes on after its answer, at most, where nobody may end it
 MAX_ANSWER = 8 << 20  # bytes of JSON; a longer answer is an error, not a truncation
 
 
@@ -69,6 +70,7 @@ class Child:
             for inherited in _own_answers:
                 os.close(inherited)  # what decides elsewhere is not for this process to write
             _own_answers.clear()
+            own_end.at_the_latest(LIFE_SECONDS if then is not None else seconds + 0.5)
             answer_and_exit(work, writer, then)
         os.close(writer)
         data, late = read_all(reader, time.monotonic() + seconds, clock)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from nbcopilot.sandbox.worker import audit, landlock, libraries, seccomp
+from nbcopilot.sandbox.worker import audit, landlock, libraries, own_end, seccomp
 from nbcopilot.sandbox.worker.reach import Reach, real_paths
 
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/opt", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf",
@@ -46,6 +46,8 @@ def apply(place: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[audit.Wa
         alone = os.getpid() if landlock.version() < 6 else None
         if not seccomp.install(signals_to=alone, freeze_modes=True, keep_session=True):
             raise OSError("seccomp could not be put in force")
+        if alone is not None:
+            own_end.signals_are_refused()
         libraries.offer_maps()
     else:
         seccomp.install(freeze_modes=True, keep_session=True)
@@ -77,7 +79,8 @@ def _set_limits(limits: Mapping[str, Any]) -> None:
 
 
 def limit_cpu(seconds: float) -> None:
-    """Let this process use at most `seconds` more of CPU time; it is killed when it does not stop."""
+    """Let this process use at most `seconds` more of CPU time on each processor; it is killed when it does not stop."""
+    seconds *= os.cpu_count() or 1
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _lower(resource.RLIMIT_CPU, int(used + seconds) + 2)
 

@@ -16,7 +16,8 @@ from nbcopilot.sandbox.worker import system_calls
 from nbcopilot.sandbox.worker.system_call_numbers import NUMBERS
 from nbcopilot.sandbox.worker.system_calls import Argument
 
-_ARCHES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
+COLUMNS = {"x86_64": 0, "aarch64": 1}  # of the table of numbers
+_AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _ATLEAST, _MASK, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06
 _NR, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data; arguments are 8 bytes, low word first
@@ -31,9 +32,10 @@ def install(*, signals_to: int | None = None, freeze_modes: bool = False, keep_s
     like, which Landlock does not cover, seem to succeed and do nothing. keep_session: setsid and setpgid are refused,
     so that a group can be killed as one.
     """
-    arch = _ARCHES.get(platform.machine())
-    if arch is None or not hasattr(os, "fork") or struct.calcsize("P") != 8 or platform.system() != "Linux":
+    machine = platform.machine()
+    if machine not in COLUMNS or not hasattr(os, "fork") or struct.calcsize("P") != 8 or platform.system() != "Linux":
         return False
+    arch = COLUMNS[machine], _AUDIT_ARCH[machine]
     filter_ = program(*arch, signals_to=signals_to, freeze_modes=freeze_modes, keep_session=keep_session)
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(filter_)
