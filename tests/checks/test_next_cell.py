@@ -98,7 +98,7 @@ def test_a_name_that_the_request_gives_is_missed_as_a_guess() -> None:
     request = "assign it to a variable called `best`"
     (found,) = static("x = 1", request=request, notebook=NOTEBOOK)
     assert (found.code, found.severity) == ("NB210", "intent")
-    assert message(found) == "The code does not define `best`, which the request names"
+    assert message(found) == "The code does not use `best`, which the request names"
     assert not static("best = 1", request=request, notebook=NOTEBOOK)
     assert not static("best.append(1)", "best", request=request, notebook=NOTEBOOK)
 

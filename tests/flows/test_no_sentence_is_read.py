@@ -27,7 +27,7 @@ FLOWS: list[tuple[TaskKind, str, str, list[str]]] = [
     ("generate", "means", "", ["d.groupby('Team').mean()"]),
     ("generate", "rows with goals", "", ["df[df['Goals'] > 1]"]),
     ("generate", "the year as a date", "", ["d['year'] = pd.to_datetime(d['year'])"]),
-    ("generate", "Return a list of the teams", "", ["d['Team'].unique()"]),
+    ("generate", "The teams as a `list`", "", ["d['Team'].unique()"]),
     ("generate", "rows of team c", "", ["d[d['Team'] == 'c']", "d[d['Team'] == 'a']"]),
     ("generate", "fetch it", "", ["import urllib.request\nurllib.request.urlopen('http://example.org').read()"]),
     ("generate", "wait", "", ["while True: pass"]),

@@ -39,11 +39,14 @@ def answered(
     config: Config | None = None,
     folder: Path | None = None,
     instruction: str = "Show the table in another way",
+    there: tuple[Variable, ...] | None = None,
 ) -> Result:
     """What becomes of an answer to a request below the cell that makes the table."""
     cells = (Cell("a", "code", TABLE, executed=1),)
     path = folder / "n.ipynb" if folder else None
-    notebook = Notebook(cells, cursor=1, names=frozenset({"d", "pd", "np"}), history=(TABLE,), path=path)
+    notebook = Notebook(
+        cells, cursor=1, names=frozenset({"d", "pd", "np"}), history=(TABLE,), path=path, namespace=there
+    )
     config = config or Config(repairs=1, retry_samples=0, consensus_samples=0)
     task = Task("generate", instruction, repairs=config.repairs)
     return Copilot(FakeEngine([f"```python\n{answer}\n```"]), config).run(task, notebook, judge=Judge(config))
@@ -66,12 +69,13 @@ def test_an_answer_is_run_again_with_the_edit_that_its_error_asks_for(answer: st
             "prices = d['price']",
             "prices = d['price'].to_frame()\nprices",
         ),
-        ("Return a list of the teams", "d['Team'].unique()", "d['Team'].unique().tolist()"),
+        ("The teams as a `list`", "d['Team'].unique()", "d['Team'].unique().tolist()"),
         ("How many rows and columns? Return the answers as a tuple.", "list(d.shape)", "tuple(list(d.shape))"),
     ],
 )
 def test_a_value_of_another_kind_is_made_what_the_request_names(instruction: str, answer: str, mended: str) -> None:
-    result = answered(answer, instruction=instruction)
+    table = Variable("d", "DataFrame", "frame", "DataFrame, 3 rows × 3 columns")
+    result = answered(answer, instruction=instruction, there=(table,))
     assert result.candidate is not None and result.verdict is not None and result.verdict.ok, result
     assert result.candidate.text.removesuffix("\nprices") == mended.removesuffix("\nprices") and result.attempts == 1
 
