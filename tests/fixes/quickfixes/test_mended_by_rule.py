@@ -42,12 +42,12 @@ def answered(
     there: tuple[Variable, ...] | None = None,
 ) -> Result:
     """What becomes of an answer to a request below the cell that makes the table."""
-    cells = (Cell("a", "code", TABLE, executed=1),)
+    cells = (Cell("a", "code", TABLE, executed=1), Cell("q", "code", f"%%generate\n{instruction}"))
     path = folder / "n.ipynb" if folder else None
     notebook = Notebook(
         cells, cursor=1, names=frozenset({"d", "pd", "np"}), history=(TABLE,), path=path, namespace=there
     )
-    config = config or Config(repairs=1, retry_samples=0, consensus_samples=0)
+    config = config or Config(repairs=1, retry_samples=0, consensus_samples=0, answer_seconds=0)
     task = Task("generate", instruction, repairs=config.repairs)
     return Copilot(FakeEngine([f"```python\n{answer}\n```"]), config).run(task, notebook, judge=Judge(config))
 
