@@ -86,14 +86,14 @@ function View(props: IProps & { openSettings: () => void }): JSX.Element {
   );
 }
 
-/** The conversation, oldest first; the latest turn is brought into view when it begins. */
+/** The conversation, oldest first; the latest turn is brought into view when it begins and when its answer is there. */
 function Turns({ model, trans }: IProps): JSX.Element {
   const list = React.useRef<HTMLDivElement>(null);
   const turns = [...model.shown].reverse();
   const latest = turns[turns.length - 1]?.key;
   React.useEffect(() => {
     list.current?.lastElementChild?.scrollIntoView({ block: 'nearest' });
-  }, [latest]);
+  }, [latest, model.running]);
   return (
     <div className="nbc-Turns">
       <div className="nbc-Answers" ref={list} role="feed" aria-label={trans.__('Conversation')} aria-busy={model.running}>
