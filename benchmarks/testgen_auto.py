@@ -19,11 +19,9 @@ from pathlib import Path
 
 from nbcopilot.execution import Job, Limits
 from nbcopilot.sandbox.runner import Runner
+from nbcopilot.testgen.compose import runner_lines
 from nbcopilot.testgen.report import Budget
 from nbcopilot.testgen.strengthen import strengthen
-
-# Runs every test function of a script; a version passes when none raises.
-CALL_ALL = "\nfor _name, _test in list(globals().items()):\n    if _name.startswith('test_'):\n        _test()\n"
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,10 @@ def measure(item: dict[str, object], runner: Runner, cases: int) -> Row:
     report = strengthen(good, names, runner=runner, budget=Budget(cases=cases))
     runs = ()
     if report.source:
-        codes = tuple(f"{version}\n\n\n{report.source}{CALL_ALL}" for version in (good, *buggy))
+        codes = tuple(
+            f"{version}\n\n\n{report.source}\n{runner_lines(report.tests) if report.tests else ''}"
+            for version in (good, *buggy)
+        )
         runs = runner.sandbox.run(Job(codes=codes, limits=Limits(seconds=5), preload=("pytest",)))
     valid = bool(runs) and runs[0].ok
     return Row(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from nbcopilot.checks import registry
 from nbcopilot.inference import Message, Prompt
 from nbcopilot.notebook import syntax
-from nbcopilot.prompts.templates import EXAMPLES, GROUNDED_CELLS, KINDS, NEXT_CELLS, SYSTEM
+from nbcopilot.prompts.templates import EXAMPLES, GROUNDED_CELLS, KINDS, NEXT_CELLS, SYSTEM, TESTS
 from nbcopilot.types import Candidate, Context, Snippet, Task
 from nbcopilot.verdict import Diagnostic, Verdict
 
@@ -50,7 +51,12 @@ def render(context: Context, *, failed: Sequence[tuple[Candidate, Verdict]] = ()
             request = f"{around}\n\n## The request\n\n{_ask(task, language, inside=True)}\n\n{asked}"
             messages.append(Message("user", request))
             messages.append(Message("assistant", f"{_lead(task, language, inside=True)}{_fence(answer, language)}"))
-    for asked, answer in EXAMPLES[task.kind][: task.few_shot]:
+    if task.kind == "testgen" and not 0 < context.budget < MIN_TOKENS_FOR_EXAMPLES:
+        asked, answer = TESTS
+        of_another = replace(task, target=replace(task.target, names=("top_share",)))
+        messages.append(Message("user", f"{_ask(of_another, language)}\n\n{_fence(asked, language)}"))
+        messages.append(Message("assistant", f"{_lead(task, language)}{_fence(answer, language)}"))
+    for asked, answer in EXAMPLES.get(task.kind, ())[: task.few_shot]:
         messages.append(Message("user", f"{_ask(task, language)}\n\n{asked}"))
         messages.append(Message("assistant", f"{_lead(task, language)}{_fence(answer, 'python')}"))
     messages += _turns(context)

@@ -57,9 +57,9 @@ KINDS: dict[TaskKind, Kind] = {
     ),
     "testgen": Kind(
         "code",
-        "Write pytest tests for {names} below: typical cases, edge cases and invalid input. "
-        "Plain functions named test_..., each with assert statements whose expected values you are sure of. "
-        "Do not repeat the code under test.",
+        "Write pytest tests for {names} below. One short function for each behaviour, named by it; inputs like those that "
+        "its users have; one or two asserts each, with expected values that follow from the code. "
+        "Tables and lists of three to six entries; at most six functions, without comments. Do not repeat the code under test.",
         lead="Here are the tests:\n",
     ),
     "fix": Kind(
@@ -141,13 +141,6 @@ EXAMPLES: dict[TaskKind, tuple[tuple[str, str], ...]] = {
             "mean_price = df.groupby('city')['price'].mean().sort_values(ascending=False)\nmean_price",
         ),
     ),
-    "testgen": (
-        (
-            "def clamp(x, low, high):\n    return max(low, min(x, high))",
-            "def test_value_inside_is_kept():\n    assert clamp(5, 0, 10) == 5\n\n\ndef test_value_below_is_raised():\n"
-            "    assert clamp(-1, 0, 10) == 0\n\n\ndef test_value_above_is_lowered():\n    assert clamp(11, 0, 10) == 10",
-        ),
-    ),
     "fix": (
         (
             "def mean(values):\n    return sum(values) / len(value)\n\nNameError: name 'value' is not defined",
@@ -157,3 +150,22 @@ EXAMPLES: dict[TaskKind, tuple[tuple[str, str], ...]] = {
     "explain": (),
     "document": (),
 }
+
+# A worked example for every request for tests: (the code, the tests).
+TESTS = (
+    'import pandas as pd\n\ndef top_share(df, key, value="amount", n=2):\n'
+    '    """Share of `value` that the `n` largest groups of `key` have; None without rows."""\n'
+    '    if n < 1:\n        raise ValueError("n must be positive")\n    if df.empty:\n        return None\n'
+    "    totals = df.groupby(key)[value].sum().sort_values(ascending=False)\n"
+    "    return totals.head(n).sum() / totals.sum()",
+    "import pandas as pd\nimport pytest\n\ndef sales():\n"
+    '    return pd.DataFrame({"shop": ["Rome", "Oslo", "Rome", "Bern"], "amount": [30.0, 40.0, 20.0, 10.0]})\n\n'
+    "def test_rows_of_a_group_are_added_up():\n"
+    '    assert top_share(sales(), "shop", n=1) == pytest.approx(0.5)\n\n'
+    "def test_two_groups_count_by_default():\n"
+    '    assert top_share(sales(), "shop") == pytest.approx(0.9)\n\n'
+    "def test_frame_without_rows_gives_none():\n"
+    '    assert top_share(sales().head(0), "shop") is None\n\n'
+    "def test_number_of_groups_must_be_positive():\n"
+    '    with pytest.raises(ValueError):\n        top_share(sales(), "shop", n=0)',
+)

@@ -1,182 +1,282 @@
-"""Recorded behaviour written as pytest functions: plain, short, and said to be recorded."""
+"""Chosen calls written as pytest functions: one behaviour each, alike cases as parameters, tables in a function of their own."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from nbcopilot.sandbox.worker.written import imports as imports_of
+from nbcopilot.testgen.choosing import LONG, SEARCHED, Case
+from nbcopilot.testgen.naming import name_of
 from nbcopilot.testgen.split import SingleTest
 
-PER_TEST = 8
-LEAST = 10  # assertions for a function whose few mutants are noticed by fewer
 MARK = "characterisation"
+MOST_ROWS = 6
+MOST_TESTS = 7
+WIDTH = 100
 
-Case = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class Written:
+    """A test, the cases in it (their indices), and whether it only records what the code does today."""
+
+    test: SingleTest
+    cases: tuple[int, ...]
+    recorded: bool
 
 
-def choose(cases: Sequence[Case], kills: Sequence[Sequence[int]], limit: int) -> list[int]:
-    """Indices of at most `limit` cases that notice most mutants, each twice where possible; simple ones first.
+def tests_of(
+    subject: str, cases: Sequence[Case], chosen: Sequence[int], sure: Mapping[int, str], taken: set[str], promise: str
+) -> tuple[list[Written], list[str]]:  # fmt: skip
+    """(tests of one function or method, helpers that make its tables).
 
-    Greedy set cover with the length of the arguments as the price; then cases with outcomes that are not there yet.
+    sure: for cases that do not only record what the code does, by whom they are borne out. taken: names that are used.
     """
-    by_case: dict[int, set[int]] = {i: set() for i in range(len(cases))}
-    for mutant, told in enumerate(kills):
-        for case in told:
-            if case >= 0:
-                by_case[case].add(mutant)
-    cover = [0] * len(kills)
-    chosen: list[int] = []
+    helpers = _helpers([cases[place] for place in chosen], taken)
+    written = []
+    groups = _groups(cases, chosen, sure)
+    for group in groups:
+        inside = [cases[place] for place in group]
+        others = [cases[place] for other in groups if other is not group for place in other]
+        name = name_of(subject, inside, others, promise, taken)
+        taken.add(name)
+        recorded = not all(place in sure for place in group)
+        lines = _body(name, inside, helpers, _doc(inside, recorded))
+        written.append(Written(SingleTest(name, "\n".join(lines)), tuple(group), recorded))
+    return written, [f"def {name}():\n    return {text}" for text, name in helpers.items()]
 
-    def gain(i: int) -> float:
-        worth = sum((1.0, 0.34, 0.1)[cover[m]] for m in by_case[i] if cover[m] < 3)
-        return worth / _price(cases[i])
 
-    left = set(by_case)
-    while left and len(chosen) < limit:
-        best = max(sorted(left), key=gain)
-        if gain(best) <= 0:
+def _doc(cases: Sequence[Case], recorded: bool) -> list[str]:
+    if not recorded:
+        return []
+    searched = all(case["origin"] >= SEARCHED for case in cases)
+    return [f'    """{"Found by search, r" if searched else "R"}ecorded from the code as it is ({MARK})."""']
+
+
+def _groups(cases: Sequence[Case], chosen: Sequence[int], sure: Mapping[int, str]) -> list[list[int]]:
+    """The chosen cases by behaviour: what is checked and how, the outcome, the path through the code."""
+    fine: dict[Any, list[int]] = {}
+    for place in chosen:
+        fine.setdefault((_kind(cases[place]), place in sure, tuple(cases[place]["path"])), []).append(place)
+    groups = list(fine.values())
+    while len(groups) > MOST_TESTS - 2:
+        kinds: dict[Any, list[list[int]]] = {}
+        for group in groups:
+            kinds.setdefault((_kind(cases[group[0]]), group[0] in sure), []).append(group)
+        several = [some for some in kinds.values() if len(some) > 1]
+        if not several:
             break
-        left.discard(best)
-        chosen.append(best)
-        for mutant in by_case[best]:
-            cover[mutant] += 1
-    seen = {(cases[i]["kind"], cases[i]["expected"], cases[i]["error"]) for i in chosen}
-    for i in sorted(left, key=lambda i: (not cases[i]["seed"], -min(2, cases[i]["fresh"]), _price(cases[i]))):
-        key = (cases[i]["kind"], cases[i]["expected"], cases[i]["error"])
-        if len(chosen) < limit and (key not in seen or cases[i]["fresh"] or cases[i]["seed"]):
-            seen.add(key)
-            chosen.append(i)
-    # Faults that no mutant stands for: a few more inputs, from short to long.
-    rest = sorted(
-        (i for i in left if i not in chosen and cases[i]["kind"] != "raise"), key=lambda i: len(cases[i]["args"])
-    )
-    missing = min(limit, LEAST) - len(chosen)
-    if missing > 0 and rest:
-        chosen += rest[:: max(1, len(rest) // missing)][:missing]
-    return sorted(chosen, key=lambda i: (not cases[i]["seed"], len(cases[i]["args"]), i))
+        smallest = min(several, key=lambda some: len(some[0]) + len(some[1]))
+        first, second = sorted(smallest, key=len)[:2]
+        groups = [g for g in groups if g is not first and g is not second] + [first + second]
+    rows = []
+    for group in groups:
+        most = MOST_ROWS if _rows([cases[place] for place in group], {}) is not None else 2
+        rows += [group[at : at + most] for at in range(0, len(group), most)]
+    return sorted(rows[:MOST_TESTS], key=lambda group: (cases[group[0]]["checks"][0][0] == "raise", min(group)))
 
 
-def _price(case: Case) -> float:
-    size = len(case["args"]) + len(case["expected"]) / 2
-    return 1.0 + size / 40 + (0.6 if case["kind"] == "raise" else 0.0) - (0.5 if case["seed"] else 0.0)
+def _kind(case: Case) -> Any:
+    """What must be equal for cases to stand in one test."""
+    how = tuple(("==" if h == "approx" else h, template) for template, _, h in case["checks"])
+    error = case["checks"][0][1] if case["checks"][0][0] == "raise" else ""
+    return (case["place"], how, error, case["outcome"], tuple(sorted(case["names"])))
 
 
-def tests_of(name: str, cases: Sequence[Case], taken: set[str]) -> list[SingleTest]:
-    """The cases of one function or method as tests: values, what is printed, changed arguments, exceptions."""
-    groups: dict[str, list[Case]] = {}
+# --------------------------------------------------------------------------- tables and other long arguments
+
+
+def _helpers(cases: Sequence[Case], taken: set[str]) -> dict[str, str]:
+    """Long arguments that several cases have, and the name of the function that makes each."""
+    count: dict[str, int] = {}
     for case in cases:
-        groups.setdefault(_group(case), []).append(case)
-    tests = []
-    for title, members in groups.items():
-        for start in range(0, len(members), PER_TEST):
-            part = members[start : start + PER_TEST]
-            stem = f"test_{_plain(name)}_{title}"
-            test_name = stem if start == 0 else f"{stem}_{start // PER_TEST + 1}"
-            while test_name in taken:
-                test_name += "_again"
-            taken.add(test_name)
-            lines = [line for number, case in enumerate(part) for line in _lines(name, case, title, number)]
-            doc = f'    """{_DOCS[title].format(name=name)} ({MARK})."""'
-            tests.append(SingleTest(test_name, "\n".join([f"def {test_name}():", doc, *lines])))
-    return tests
+        for text in case["sources"]:
+            if text and len(text) > LONG:
+                count[text] = count.get(text, 0) + 1
+    helpers: dict[str, str] = {}
+    for text, times in sorted(count.items(), key=lambda pair: -pair[1]):
+        if times < 2:
+            continue
+        parameter = next(
+            p for case in cases for s, p in zip(case["sources"], case["parameters"], strict=True) if s == text
+        )
+        name = next(
+            n
+            for n in (f"some_{parameter}", f"other_{parameter}", f"more_{parameter}", f"{parameter}_{len(helpers)}x")
+            if n not in taken
+        )
+        taken.add(name)
+        helpers[text] = name
+    return helpers
 
 
-_DOCS = {
-    "values": "What {name} returns today",
-    "edges": "What {name} returns today for empty and small input",
-    "prints": "What {name} prints today",
-    "changes": "How {name} changes its argument today",
-    "raises": "Where {name} raises today",
-}
+def _arranged(case: Case, helpers: Mapping[str, str], number: str = "") -> tuple[list[str], str]:
+    """(lines before the call, the call) with helpers in place of their tables and names for other long arguments."""
+    lines, call = list(case["lines"]), case["call"]
+    for source, parameter in zip(case["sources"], case["parameters"], strict=True):
+        if not source or len(source) <= LONG:
+            continue
+        if source in helpers:
+            call = call.replace(source, f"{helpers[source]}()")
+            lines = [line.replace(source, f"{helpers[source]}()") for line in lines]
+        elif source in call:
+            name = f"{parameter}{number}"
+            lines.append(f"{name} = {_wrapped(source)}")
+            call = call.replace(source, name)
+    return lines, call
 
 
-def _group(case: Case) -> str:
-    if case["kind"] == "raise":
-        return "raises"
-    if case["after"]:
-        return "changes"
-    if case["kind"] == "print":
-        return "prints"
-    return "edges" if not case["seed"] and _is_edge(case["args"]) else "values"
+def _wrapped(source: str) -> str:
+    """A long table over several lines."""
+    if len(source) < WIDTH - 20 or not source.startswith("pd.DataFrame({"):
+        return source
+    tree = ast.parse(source, mode="eval").body
+    if not isinstance(tree, ast.Call) or not isinstance(tree.args[0], ast.Dict):
+        return source
+    table = tree.args[0]
+    rows = [
+        f"    {ast.unparse(k)}: {ast.unparse(v)},"
+        for k, v in zip(table.keys, table.values, strict=True)
+        if k is not None
+    ]
+    more = "".join(f", {ast.unparse(k)}" for k in tree.keywords)
+    return "\n".join(["pd.DataFrame({", *rows, f"}}{more})"])
 
 
-def _is_edge(arguments: str) -> bool:
-    parts = [part.strip() for part in arguments.split(",")]
-    return arguments in ("", "[]", "''", "{}", "()") or all(
-        p in ("0", "1", "-1", "[]", "''", "{}", "set()", "None", "()", "0.0") for p in parts
-    )
+# --------------------------------------------------------------------------- bodies
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"\W+", "_", name).strip("_").lower() if "." in name else name
-
-
-def _lines(name: str, case: Case, title: str, number: int) -> list[str]:
-    arguments = str(case["args"])
-    owner, _, method = name.partition(".")
-    call = f"{name}({arguments})"
-    if method:
-        call = _method_call(owner, method, case)
-    if case["kind"] == "raise":
-        return [f"    with pytest.raises({case['error']}):", f"        {call}"]
-    if case["wrap"] == "state":
-        made, count = f"made_{number}", int(case.get("first", 0))
-        values = case["values"]
-        return [
-            f"    {made} = {owner}({', '.join(values[:count])})",
-            f"    {made}.{method}({', '.join(values[count:])})",
-            f"    assert vars({made}) == {case['expected']}",
-        ]
+def _body(name: str, cases: Sequence[Case], helpers: Mapping[str, str], doc: list[str]) -> list[str]:
+    if len(cases) > 2 and (rows := _rows(cases, helpers)) is not None:
+        return [*rows[0], f"def {name}({', '.join(rows[1])}):", *doc, *(f"    {line}" for line in rows[2])]
     lines: list[str] = []
-    if case["after"] and not method:
-        values = case["values"]
-        for place in case["after"]:
-            variable = f"given_{number}" if len(case["after"]) == 1 else f"given_{number}_{place}"
-            lines.append(f"    {variable} = {values[int(place)]}")
-            values = [variable if i == int(place) else v for i, v in enumerate(values)]
-        call = f"{name}({', '.join(values)})"
-    if case["kind"] == "print":
-        lines += [f"    with contextlib.redirect_stdout(io.StringIO()) as out_{number}:", f"        {call}"]
-        lines.append(f"    assert out_{number}.getvalue() == {case['expected']}")
-    elif case["kind"] == "none" and case["after"] and not method:
-        lines.append(f"    {call}")
+    for number, case in enumerate(cases):
+        before, call = _arranged(case, helpers, f"_{number + 1}" if number else "")
+        checks = [(t, f"{helpers[e]}()" if e in helpers else e, how) for t, e, how in case["checks"]]
+        lines += [*before, *_asserted({**case, "checks": checks}, call, "" if not number else f"_{number + 1}")]
+    return [f"def {name}():", *doc, *(f"    {part}" for line in lines for part in line.split("\n"))]
+
+
+def _asserted(case: Case, call: str, number: str = "") -> list[str]:
+    checks = case["checks"]
+    if checks[0][0] == "raise":
+        return [f"with pytest.raises({checks[0][1]}):", f"    {call}"]
+    if checks[0][0] == "printed":
+        out = f"out{number}"
+        first = [
+            f"with contextlib.redirect_stdout(io.StringIO()) as {out}:",
+            f"    {call}",
+            f"assert {out}.getvalue() == {checks[0][1]}",
+        ]
+        return [*first, *(_assertion(t, expected, how) for t, expected, how in checks[1:])]
+    asked = [template for template, _, _ in checks if "{}" in template]
+    if not asked:
+        return [call, *(_assertion(t, expected, how) for t, expected, how in checks)]
+    result = f"result{number}"
+    long = len(asked) > 1 or len(call) > 60 or checks[0][2] in ("frame", "series")
+    lines = [f"{result} = {call}"] if long else []
+    if checks[0][2] in ("frame", "series") and asked:
+        lines.append(f"expected{number} = {_wrapped(checks[0][1])}")
+        checks = [(checks[0][0], f"expected{number}", checks[0][2]), *checks[1:]]
+    return lines + [_assertion(t.replace("{}", result if long else call), expected, how) for t, expected, how in checks]
+
+
+def _assertion(asked: str, expected: str, how: str) -> str:
+    if how in ("frame", "series"):
+        return f"pd.testing.assert_{how}_equal({asked}, {expected})"
+    if how == "nan":
+        return f"assert math.isnan({asked})"
+    return f"assert {asked} {'is' if how == 'is' else '=='} {f'pytest.approx({expected})' if how == 'approx' else expected}"
+
+
+def _rows(cases: Sequence[Case], helpers: Mapping[str, str]) -> tuple[list[str], list[str], list[str]] | None:
+    """(decorator, parameters, body) of alike cases as rows; None where their calls differ in more than short arguments."""
+    first = cases[0]
+    given = [source is not None for source in first["sources"]]
+    if any(case["names"] or case["lines"] or [s is not None for s in case["sources"]] != given for case in cases):
+        return None
+    if len(first["checks"]) != 1 or first["checks"][0][0] == "printed" or first["checks"][0][2] in ("frame", "series"):
+        return None
+    varying = [p for p, _ in enumerate(given) if given[p] and len({case["sources"][p] for case in cases}) > 1]
+    names = [first["parameters"][p] for p in varying]
+    if (
+        not varying
+        or len(set(names)) < len(names)
+        or any(len(case["sources"][p]) > 2 * LONG for case in cases for p in varying)
+    ):
+        return None
+    raises, constant = first["checks"][0][0] == "raise", len({case["checks"][0][1] for case in cases}) == 1
+    if "expected" in names or any(f"({name}" in first["call"].split("(")[0] for name in names):
+        return None
+    call = _with_names(first, dict(zip(varying, names, strict=True)), helpers)
+    if call is None:
+        return None
+    rows = [[case["sources"][p] for p in varying] + ([] if constant else [case["checks"][0][1]]) for case in cases]
+    columns = names + ([] if constant else ["expected"])
+    shown = [f"({', '.join(row)})" if len(columns) > 1 else f"({row[0]},)" for row in rows]
+    if len(columns) == 1:
+        columns_text, shown = f'"{columns[0]}"', [row[0] for row in rows]
     else:
-        lines.append(f"    assert {_comparison(call, case)}")
-    for place, text in case["after"].items() if not method else ():
-        variable = f"given_{number}" if len(case["after"]) == 1 else f"given_{number}_{place}"
-        lines.append(f"    assert {variable} == {text}")
-    return lines
+        columns_text = '"' + ", ".join(columns) + '"'
+    one = f"@pytest.mark.parametrize({columns_text}, [{', '.join(shown)}])"
+    decorator = (
+        [one]
+        if len(one) <= WIDTH
+        else [f"@pytest.mark.parametrize({columns_text}, [", *(f"    {row}," for row in shown), "])"]
+    )
+    if raises:
+        return decorator, columns, [f"with pytest.raises({first['checks'][0][1]}):", f"    {call}"]
+    template, expected, _ = first["checks"][0]
+    how = "approx" if any(case["checks"][0][2] == "approx" for case in cases) else first["checks"][0][2]
+    return decorator, columns, [_assertion(template.replace("{}", call), expected if constant else "expected", how)]
 
 
-def _method_call(owner: str, method: str, case: Case) -> str:
-    values, count = case["values"], int(case.get("first", 0))
-    return f"{owner}({', '.join(values[:count])}).{method}({', '.join(values[count:])})"
+def _with_names(case: Case, names: Mapping[int, str], helpers: Mapping[str, str]) -> str | None:
+    """The call with variables in place of its arguments; None where the place of one cannot be told."""
+    tree = ast.parse(case["call"], mode="eval").body
+    call = tree.args[0] if isinstance(tree, ast.Call) and ast.unparse(tree.func) == "asyncio.run" else tree
+    if not isinstance(call, ast.Call):
+        return None
+    for place, name in names.items():
+        wanted = ast.dump(ast.parse(case["sources"][place], mode="eval").body)
+        parameter = case["parameters"][place]
+        here = (
+            [a for a in call.args if ast.dump(a) == wanted]
+            if not any(k.arg == parameter for k in call.keywords)
+            else []
+        )
+        keyword = next((k for k in call.keywords if k.arg == parameter), None)
+        if keyword is not None:
+            keyword.value = ast.Name(name, ast.Load())
+        elif here:
+            position = sum(
+                1
+                for p in range(place)
+                if case["sources"][p] is not None and not any(k.arg == case["parameters"][p] for k in call.keywords)
+            )
+            if position >= len(call.args) or ast.dump(call.args[position]) != wanted:
+                return None
+            call.args[position] = ast.Name(name, ast.Load())
+        else:
+            return None
+    text = ast.unparse(tree)
+    for source, helper in helpers.items():
+        text = text.replace(ast.unparse(ast.parse(source, mode="eval").body), f"{helper}()")
+    return text
 
 
-def _comparison(call: str, case: Case) -> str:
-    asked = str(case["wrap"]).replace("{}", call)
-    expected = str(case["expected"])
-    if case["kind"] == "none" or expected in ("None", "True", "False"):
-        return f"{asked} is {expected}"
-    if case["float"]:
-        return f"{asked} == pytest.approx({expected})" if case.get("flat", True) else f"{asked} == {expected}"
-    return f"{asked} == {expected}"
+# --------------------------------------------------------------------------- the whole
 
 
-def imports_for(cases: Sequence[Case]) -> list[str]:
-    """The import lines that tests of these cases need."""
-    text = " ".join(f"{case['args']} {case['expected']}" for case in cases)
-    lines = []
-    if any(case["kind"] == "print" for case in cases):
-        lines += ["import contextlib", "import io"]
-    if "np." in text:
-        lines.append("import numpy as np")
-    if "pd." in text:
-        lines.append("import pandas as pd")
-    if any(case["kind"] == "raise" or (case["float"] and case.get("flat", True)) for case in cases):
-        lines.append("import pytest")
-    return lines
+def imports_for(text: str) -> list[str]:
+    """The import lines that the source of tests needs."""
+    lines = imports_of(text)
+    for name in ("contextlib", "io", "asyncio", "pytest"):
+        lines += [f"import {name}"] if re.search(rf"\b{name}\.", text) else []
+    return sorted(lines)
 
 
 def module(preamble: str, tests: Sequence[SingleTest]) -> str:
@@ -189,13 +289,27 @@ def module(preamble: str, tests: Sequence[SingleTest]) -> str:
     return "\n\n\n".join(part for part in (head, *(test.source.strip("\n") for test in tests)) if part) + "\n"
 
 
-def runner_line(names: Sequence[str], *, plain: bool = True) -> str:
-    """Lines that run the tests where they stand: in a notebook cell, not when pytest imports them."""
-    if not plain:
-        return 'if __name__ == "__main__":\n    import ipytest\n\n    ipytest.run("-q")\n'
+def runner_lines(tests: Sequence[SingleTest]) -> str:
+    """Lines that run the tests where they stand, in a notebook cell; pytest passes over them. "" for tests with fixtures."""
+    heads = [ast.parse(test.source).body[0] for test in tests]
+    rows = [
+        isinstance(h, ast.FunctionDef) and any("parametrize" in ast.unparse(d) for d in h.decorator_list) for h in heads
+    ]
+    if any(
+        not isinstance(h, ast.FunctionDef) or (h.args.args and not row) or len(h.decorator_list) > row
+        for h, row in zip(heads, rows, strict=True)
+    ):
+        return ""
+    names = [test.name for test in tests]
     # As a formatter leaves it: the cell then stays ours.
     listed = ", ".join(names) if len(names) > 1 else f"{names[0]},"
     if len(listed) > 60:
         listed = "\n        " + ",\n        ".join(names) + ",\n    "
     count = f"{len(names)} test{'s' if len(names) != 1 else ''} passed"
-    return f'if __name__ == "__main__":\n    for test in ({listed}):\n        test()\n    print("{count}")\n'
+    call = "        test()"
+    if any(rows):
+        call = (
+            '        for row in test.pytestmark[0].args[1] if hasattr(test, "pytestmark") else [()]:\n'
+            "            test(*row) if isinstance(row, tuple) else test(row)"
+        )
+    return f'if __name__ == "__main__":\n    for test in ({listed}):\n{call}\n    print("{count}")\n'

@@ -1,7 +1,8 @@
 """Small faults put into source code, to see whether tests notice: the operators of mutation testing on the syntax tree.
 
-Operators: comparisons and their boundaries, arithmetic, constants, boolean operators and conditions, returns,
-statements left out, bounds of slices and ranges, arguments swapped, built-in pairs (min/max, any/all, append/extend).
+Operators: comparisons and their boundaries, arithmetic, constants (defaults of parameters among them), boolean operators
+and conditions, returns, statements left out, loops without a round, bounds of slices and ranges, arguments swapped and
+keywords left out, exceptions of another kind, pairs of functions and methods (min/max, append/extend, sum/mean, head/tail).
 Mutants that compile to the same bytecode as the original or as one another are dropped (trivial equivalence). Works on
 text only; nothing is executed here.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -42,6 +44,12 @@ _ARITHMETIC: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
 _PAIRS = {"min": "max", "max": "min", "any": "all", "all": "any", "append": "extend", "lower": "upper", "upper": "lower", "sorted": "list",
           "floor": "ceil", "ceil": "floor", "islower": "isupper", "isupper": "islower", "lstrip": "rstrip", "rstrip": "lstrip",
           "startswith": "endswith", "endswith": "startswith", "popleft": "pop", "find": "rfind", "rfind": "find", "keys": "values"}  # fmt: skip
+
+# Methods of tables and arrays that are taken for one another.
+_METHODS = {"sum": ("mean", "max"), "mean": ("median", "sum"), "median": ("mean",), "max": ("min",), "min": ("max",), "first": ("last",), "last": ("first",),
+            "head": ("tail",), "tail": ("head",), "count": ("nunique",), "nunique": ("count",), "nlargest": ("nsmallest",), "nsmallest": ("nlargest",),
+            "idxmax": ("idxmin",), "idxmin": ("idxmax",), "std": ("var",), "var": ("std",), "ffill": ("bfill",), "bfill": ("ffill",),
+            "cumsum": ("cumprod",), "isna": ("notna",), "notna": ("isna",), "any": ("all",), "all": ("any",)}  # fmt: skip
 
 _COMMUTE = frozenset({"min", "max", "gcd", "lcm", "isclose", "hypot", "union", "intersection"})
 
@@ -130,7 +138,7 @@ def _text(node: Any) -> str:
     if isinstance(node, (ast.cmpop, ast.operator, ast.boolop, ast.unaryop)):
         return _SIGNS.get(type(node).__name__, type(node).__name__)
     if isinstance(node, list):
-        text = ", ".join(ast.unparse(item) for item in node)
+        text = ", ".join(ast.unparse(item) for item in node) or "nothing"
     else:
         text = ast.unparse(node).split("\n")[0] if isinstance(node, ast.AST) else "nothing"
     return text if len(text) <= 50 else text[:49] + "…"
@@ -186,9 +194,7 @@ def _of_constant(node: ast.AST) -> Iterator[Change]:
     for name, value in ast.iter_fields(node):
         items = list(enumerate(value)) if isinstance(value, list) else [(None, value)]
         for index, item in items:
-            if isinstance(item, ast.Constant) and not isinstance(
-                node, (ast.Expr, ast.JoinedStr, ast.FormattedValue, ast.arguments)
-            ):
+            if isinstance(item, ast.Constant) and not isinstance(node, (ast.Expr, ast.JoinedStr, ast.FormattedValue)):
                 for new in _other_constants(item.value):
                     yield node, name, index, "constant", ast.copy_location(ast.Constant(new), item)
 
@@ -199,10 +205,19 @@ def _other_constants(value: Any) -> list[Any]:
     if isinstance(value, int):
         return [value + 1, value - 1] if value else [1, -1]
     if isinstance(value, float):
-        return [value + 1.0, 0.0] if value else [1.0]
+        return [round(value * 1.25, 9), round(value * 0.8, 9), value + 1.0] if value else [1.0]
     if isinstance(value, str):
-        return [value + "X"] if value else ["X"]
+        return [value + "X", *_other_patterns(value)] if value else ["X"]
     return []
+
+
+def _other_patterns(text: str) -> Iterator[str]:
+    """A pattern with a set that lacks a range, and without its first repetition."""
+    if "[" in text and "]" in text:
+        if (shorter := re.sub(r"[a-zA-Z0-9]-[a-zA-Z0-9]", "", text, count=1)) != text:
+            yield shorter
+        if (once := re.sub(r"(?<=[\])])[+*]", "", text, count=1)) != text:
+            yield once
 
 
 def _of_condition(node: ast.AST) -> Iterator[Change]:
@@ -220,6 +235,8 @@ def _of_condition(node: ast.AST) -> Iterator[Change]:
             (node, field, None, "condition", other) for field, other in (("body", node.orelse), ("orelse", node.body))
         )
     for name, value in ast.iter_fields(node):
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "copy":
+            yield node, name, None, "copy", value.func.value
         if (
             isinstance(value, ast.UnaryOp)
             and isinstance(value.op, (ast.Not, ast.USub))
@@ -249,6 +266,9 @@ def _of_call(node: ast.AST) -> Iterator[Change]:
     func = node.func
     if isinstance(func, ast.Name) and func.id in _PAIRS:
         yield node, "func", None, "call", ast.Name(_PAIRS[func.id], ast.Load())
+    elif isinstance(func, ast.Attribute) and func.attr in _METHODS:
+        for other in _METHODS[func.attr]:
+            yield node, "func", None, "call", ast.Attribute(func.value, other, ast.Load())
     elif isinstance(func, ast.Attribute) and func.attr in _PAIRS:
         yield node, "func", None, "call", ast.Attribute(func.value, _PAIRS[func.attr], ast.Load())
     called = func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
@@ -261,9 +281,11 @@ def _of_call(node: ast.AST) -> Iterator[Change]:
             yield node, "args", last, "range", ast.BinOp(node.args[last], step, ast.Constant(1))
         if len(node.args) >= 2:
             yield node, "args", 0, "range", ast.BinOp(node.args[0], ast.Add(), ast.Constant(1))
-    for i, keyword in enumerate(node.keywords):
-        if keyword.arg == "reverse":
-            yield node.keywords[i], "value", None, "call", ast.UnaryOp(ast.Not(), keyword.value)
+    for keyword in node.keywords:
+        if keyword.arg == "reverse" and not isinstance(keyword.value, ast.Constant):
+            yield keyword, "value", None, "call", ast.UnaryOp(ast.Not(), keyword.value)
+    for i in range(len(node.keywords)):
+        yield node, "keywords", None, "arguments", [*node.keywords[:i], *node.keywords[i + 1 :]]
 
 
 def _of_slice(node: ast.AST) -> Iterator[Change]:
@@ -291,6 +313,14 @@ def _of_statement(node: ast.AST) -> Iterator[Change]:
                 isinstance(statement, ast.Expr) and not isinstance(statement.value, ast.Constant)
             ):
                 yield node, field, i, "statement", ast.copy_location(ast.Pass(), statement)
+            if isinstance(statement, ast.For):
+                yield statement, "iter", None, "loop", ast.Tuple([], ast.Load())
+            if (
+                isinstance(statement, ast.Raise)
+                and isinstance(statement.exc, ast.Call)
+                and isinstance(statement.exc.func, ast.Name)
+            ):
+                yield statement.exc, "func", None, "exception", ast.Name("Exception", ast.Load())
             if isinstance(statement, ast.Break):
                 yield node, field, i, "loop", ast.copy_location(ast.Continue(), statement)
             elif isinstance(statement, ast.Continue):

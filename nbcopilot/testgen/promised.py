@@ -1,6 +1,6 @@
-"""What docstrings promise, as tests: `>>> half(4)` with `2.0` below it becomes an assertion of its own.
+"""What docstrings promise, as tests: `>>> half(4)` with `2.0` below it becomes an assertion, and its call an input that matters.
 
-They are weighed like a model's tests: one that passes is no mere record of today's output, one that fails says that
+They are weighed like a model's tests: one that holds is no mere record of today's output, one that fails says that
 docstring and code disagree.
 """
 
@@ -16,24 +16,24 @@ from nbcopilot.examples.literals import called_in
 from nbcopilot.notebook import syntax
 from nbcopilot.testgen.split import SingleTest
 
-LIMIT = 6  # of one source
+LIMIT = 6  # of one function
 
 
 def promised(source: str, names: Collection[str]) -> list[SingleTest]:
-    """One test for each example of `names` that docstrings in `source` write out as code, at most `LIMIT`."""
-    tests: list[SingleTest] = []
-    count: dict[str, int] = {}
+    """A test for each function of `names` with the examples that docstrings write out as code, at most `LIMIT` each."""
+    claims: dict[str, list[str]] = {}
     for example in examples.find_examples(source, examples.functions_of(source)):
         called = sorted(called_in(ast.parse(example.call)) & set(names)) if example.strict else []
         claim = _claim(example) if called else []
-        if not claim or len(tests) == LIMIT:
-            continue
-        name = called[0]
-        count[name] = count.get(name, 0) + 1
-        body = [f'"""An example in the docstring of {name}."""', *example.setup.splitlines(), *claim]
-        title = f"test_{name}_example_{count[name]}"
-        tests.append(SingleTest(title, "\n".join([f"def {title}():", *(f"    {line}" for line in body)])))
-    return tests
+        if claim and len(claims.setdefault(called[0], [])) < LIMIT:
+            claims[called[0]].append("\n".join([*example.setup.splitlines(), *claim]))
+    return [_test(name, some) for name, some in claims.items()]
+
+
+def _test(name: str, claims: list[str]) -> SingleTest:
+    title = f"test_{name}_does_what_its_docstring_shows"
+    lines = [f"def {title}():", *(f"    {line}" for claim in claims for line in claim.split("\n"))]
+    return SingleTest(title, "\n".join(lines))
 
 
 def _claim(example: Example) -> list[str]:

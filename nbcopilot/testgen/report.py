@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from nbcopilot.testgen.mutation import Mutant
+from nbcopilot.testgen.split import SingleTest
 from nbcopilot.verdict import TestCounts
 
 
@@ -12,44 +13,55 @@ from nbcopilot.verdict import TestCounts
 class Budget:
     """What strengthening may take: wall time of one test, for finding inputs and for judging mutants (each function), and size.
 
-    `cases` is the most assertions that are recorded for one function.
+    cases: the most calls that are chosen for one function. lines: of its tests.
     """
 
     test_seconds: float = 3.0
-    explore_seconds: float = 2.0
-    mutant_seconds: float = 8.0
+    explore_seconds: float = 3.0
+    mutant_seconds: float = 6.0
     total_seconds: float = 60.0
-    cases: int = 16
-    mutants: int = 120
+    cases: int = 14
+    lines: int = 60
+    mutants: int = 80
 
 
 @dataclass(frozen=True)
-class Disagreement:
-    """A test that fails on the code: a wrong test, or a bug. `message` is the line that failed, or what was raised."""
+class Question:
+    """A test or docstring that expects another value than the code gives: a wrong test, or a bug.
+
+    subject: what is asserted about, as source. got, wanted: both values; wanted may be "" where only the line is known.
+    """
 
     name: str
-    source: str
-    message: str
+    subject: str
+    got: str
+    wanted: str
+    by: str = "a test"
+
+    @property
+    def message(self) -> str:
+        """What is to be decided, as one sentence without its full stop."""
+        gives = self.got if self.got.startswith("raises ") else f"gives {self.got}"
+        return f"{self.subject} {gives}, {self.by} expects {self.wanted}" if self.wanted else f"{self.subject} {gives}"
 
 
 @dataclass(frozen=True)
 class TestReport:
     """The outcome of `strengthen`. `source` holds the tests that pass, twice, on the code as it is.
 
-    passed: their number; characterisation: how many of them only record what the code does today. disagree: tests
-    that fail (offered apart, never bent). dropped: (name, reason) of tests that say nothing or cannot run.
-    Coverage is of the functions under test, 0 to 1, None when it was not measured. survivors: mutants that no test
-    noticed; untried: mutants that there was no time for (they count neither as killed nor as survivors). ran: False
-    when there was no sandbox to run them in.
+    passed: their number; characterisation: how many of them only record what the code does today. disagree: what the
+    code and a test or docstring do not agree on (never bent, never recorded). dropped: (name, reason) of tests that say
+    nothing or cannot run. Coverage is of the functions under test, 0 to 1, None when it was not measured. survivors:
+    mutants that no test noticed; untried: mutants that there was no time for (they count neither as killed nor as
+    survivors). ran: False when there was no sandbox to run them in.
     """
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
     source: str
-    names: tuple[str, ...] = ()
-    passed: int = 0
+    tests: tuple[SingleTest, ...] = ()
     characterisation: int = 0
-    disagree: tuple[Disagreement, ...] = ()
+    disagree: tuple[Question, ...] = ()
     flaky: tuple[str, ...] = ()
     dropped: tuple[tuple[str, str], ...] = ()
     line_coverage: float | None = None
@@ -64,7 +76,16 @@ class TestReport:
     level: str = ""
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
-    plain: bool = field(default=True)  # every test is a function without arguments
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tests."""
+        return tuple(test.name for test in self.tests)
+
+    @property
+    def passed(self) -> int:
+        """How many tests pass."""
+        return len(self.tests)
 
     @property
     def mutation_score(self) -> float | None:

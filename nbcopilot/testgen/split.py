@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -34,11 +35,18 @@ def split(source: str, under_test: Collection[str], known: Collection[str] = ())
     Asserts at the top level become tests of their own. Usual imports that are missing (pytest, math) are added.
     known: names that are there besides the code under test.
     """
-    try:
-        tree = syntax.parse(source)
-        text = syntax.transform(source)
-    except SyntaxError as exc:
-        return Tests(problem=f"the tests are not valid Python: {exc.msg} in line {exc.lineno}")
+    whole = source
+    while True:
+        try:
+            tree = syntax.parse(source)
+            text = syntax.transform(source)
+            break
+        except SyntaxError as exc:
+            # An answer that was cut ends in the middle of a test: the whole ones before it count.
+            source = _without_last(source)
+            if not source:
+                return Tests(problem=f"the tests are not valid Python: {exc.msg} in line {exc.lineno}")
+    problem = "" if source == whole else "the last test was not whole"
     shared: list[str] = []
     tests: list[SingleTest] = []
     loose: list[str] = []
@@ -61,7 +69,14 @@ def split(source: str, under_test: Collection[str], known: Collection[str] = ())
             shared.append(segment)
     tests += _loose_tests(loose, under_test)
     preamble = "\n".join(shared)
-    return Tests(_with_imports(preamble, tests, {*under_test, *known}), _unique(tests))
+    return Tests(_with_imports(preamble, tests, {*under_test, *known}), _unique(tests), problem)
+
+
+def _without_last(source: str) -> str:
+    """The source before its last definition at the top level; "" when there is nothing before it."""
+    lines = source.split("\n")
+    starts = [place for place, line in enumerate(lines) if re.match(r"(async def|def|class|@)\b|@", line)]
+    return "\n".join(lines[: starts[-1]]).rstrip() if len(starts) > 1 else ""
 
 
 def _is_test(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from nbcopilot import examples
@@ -25,17 +26,35 @@ def testable(source: str) -> list[str]:
 
 
 def callables(source: str, names: Sequence[str]) -> list[str]:
-    """What is called: functions, and for classes each public method as `Class.method`."""
+    """What is called: functions, and for classes each public method and property as `Class.method`; a class without any: itself."""
     found = []
-    tops = {n.name: n for n in ast.parse(source).body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    tops = {n.name: n for n in ast.parse(source).body if isinstance(n, (*kinds, ast.ClassDef))}
     for name in names:
         node = tops.get(name)
         if isinstance(node, ast.ClassDef):
-            methods = [n for n in node.body if isinstance(n, ast.FunctionDef) and not n.decorator_list]
-            found += [f"{name}.{m.name}" for m in methods if not m.name.startswith("_")]
-        elif isinstance(node, ast.FunctionDef) or "." in name:
+            methods = [
+                n.name for n in node.body if isinstance(n, kinds) and not n.name.startswith("_") and not _is_setter(n)
+            ]
+            found += [f"{name}.{method}" for method in dict.fromkeys(methods)] or [name]
+        elif node is not None or "." in name:
             found.append(name)
     return found
+
+
+def _is_setter(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(isinstance(d, ast.Attribute) and d.attr in ("setter", "deleter") for d in node.decorator_list)
+
+
+def parameters(source: str, names: Sequence[str]) -> list[str]:
+    """The parameters that functions of these names must be given, in the order of the source."""
+    tree = syntax.plain_tree(source)
+    found: list[str] = []
+    for node in tree.body if tree is not None else ():
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in names:
+            needed = node.args.args[: len(node.args.args) - len(node.args.defaults)]
+            found += [argument.arg for argument in (*node.args.posonlyargs, *needed)]
+    return list(dict.fromkeys(found))
 
 
 def with_helpers(source: str, names: set[str]) -> set[str]:
@@ -53,6 +72,23 @@ def with_helpers(source: str, names: set[str]) -> set[str]:
         found |= new
         stack += new
     return found
+
+
+def lines_of(source: str, name: str) -> set[int]:
+    """The lines that a call of "f" or "Class.method" may run: its own, those of functions it calls, and of its class's private methods."""
+    owner, _, method = name.partition(".")
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    reached = with_helpers(source, {owner})
+    lines: set[int] = set()
+    for node in ast.parse(source).body:
+        if getattr(node, "name", "") not in reached:
+            continue
+        parts: list[ast.stmt] = [node]
+        if method and isinstance(node, ast.ClassDef) and node.name == owner:
+            parts = [n for n in node.body if not isinstance(n, kinds) or n.name == method or n.name.startswith("_")]
+        for part in parts:
+            lines |= set(range(part.lineno, (part.end_lineno or part.lineno) + 1))
+    return lines
 
 
 def known_names(source: str, setup: Sequence[str]) -> set[str]:
@@ -81,6 +117,43 @@ def seeds(name: str, sources: Sequence[str]) -> list[str]:
                 ):
                     found[", ".join(ast.unparse(a) for a in node.args)] = None
     return list(found)[:30]
+
+
+def calls_of(name: str, sources: Sequence[str]) -> list[str]:
+    """Argument lists of calls of `name` as they stand in the sources, those that name variables among them; at most 20."""
+    found: dict[str, None] = {}
+    for source in sources:
+        tree = syntax.tree(source)
+        for node in ast.walk(tree) if tree is not None else ():
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == name:
+                arguments = [ast.unparse(a) for a in node.args]
+                found[", ".join([*arguments, *(ast.unparse(k) for k in node.keywords)])] = None
+    return list(found)[:20]
+
+
+def quoted(source: str, tests: str = "") -> list[str]:
+    """Texts that stand in quotes in docstrings of the source, then those in calls of the tests: what its data look like."""
+    tree, written = syntax.plain_tree(source), syntax.plain_tree(tests)
+    found: list[str] = []
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, kinds):
+            found += [
+                text
+                for pair in re.findall(
+                    r"\"([^\"\n]{1,40})\"|(?<!\w)'([^'\n]{1,40})'(?!\w)", ast.get_docstring(node) or ""
+                )
+                for text in pair
+                if text
+            ]
+    for node in ast.walk(written) if written is not None else ():
+        if isinstance(node, ast.Call):
+            found += [
+                a.value
+                for a in node.args
+                if isinstance(a, ast.Constant) and isinstance(a.value, str) and a.value.strip()
+            ]
+    return list(dict.fromkeys(found))[:12]
 
 
 def _is_written_out(node: ast.Call) -> bool:

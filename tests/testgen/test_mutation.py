@@ -36,10 +36,22 @@ def changes(source: str) -> set[str]:
         ("return -a", "`-a` becomes `a`"),
         ("a += 1\n    return a", "`+` becomes `-`"),
         ("return [x for x in a if x]", "`x` becomes `not x`"),
+        ("return a.groupby(b).sum()", "`a.groupby(b).sum` becomes `a.groupby(b).mean`"),
+        ("return a.head(b)", "`a.head` becomes `a.tail`"),
+        ("return a.rank(pct=b)", "`pct=b` becomes `nothing`"),
+        ("c = a.copy()\n    return c", "`a.copy()` becomes `a`"),
+        ("for i in a:\n        b += i\n    return b", "`a` becomes `()`"),
+        ("raise ValueError(a)", "`ValueError` becomes `Exception`"),
+        ("return re.sub('[a-z0-9]+', '', a)", "`'[a-z0-9]+'` becomes `'[0-9]+'`"),
     ],
 )
 def test_each_operator_makes_its_change(body: str, change: str) -> None:
     assert change in changes(f"def f(a, b):\n    {body}\n")
+
+
+def test_defaults_of_parameters_are_changed() -> None:
+    assert "`3` becomes `4`" in changes("def f(a, factor: int = 3):\n    return a * factor\n")
+    assert "`'-'` becomes `'-X'`" in changes("def f(a, *, sep='-'):\n    return sep.join(a)\n")
 
 
 def test_mutants_are_valid_and_all_different() -> None:

@@ -56,3 +56,10 @@ def test_a_test_that_is_there_twice_counts_once() -> None:
 
 def test_what_is_no_python_is_said() -> None:
     assert split("def test(:\n", ["f"]).problem.startswith("the tests are not valid Python")
+
+
+def test_an_answer_that_was_cut_keeps_the_tests_before_the_cut() -> None:
+    found = split(
+        "import math\n\ndef test_a():\n    assert f(1) == 1\n\n@mark\ndef test_b():\n    assert f([1, 2", ["f"]
+    )
+    assert [t.name for t in found.tests] == ["test_a"] and found.problem == "the last test was not whole"

@@ -1,16 +1,17 @@
-"""A function made callable from its source, arguments from theirs, and recorded cases as something to compare with."""
+"""A function made callable from its source, and arguments from theirs."""
 
 from __future__ import annotations
 
 import ast
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbcopilot.sandbox.worker import guess, observe
 from nbcopilot.sandbox.worker.execute import Session
-from nbcopilot.sandbox.worker.observe import TARGET, Seen
+from nbcopilot.sandbox.worker.forms import definition
+from nbcopilot.sandbox.worker.observe import TARGET
 from nbcopilot.sandbox.worker.source import execute
+from nbcopilot.sandbox.worker.written import modules
 
 
 def load(source: str, name: str, session: Session, base: Mapping[str, Any]) -> Callable[..., Any]:
@@ -47,35 +48,10 @@ def guesses(tree: ast.Module, name: str) -> list[list[tuple[Any, float]]]:
     return guess.guess(node) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else []
 
 
-def definition(tree: ast.Module, name: str) -> ast.AST | None:
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return next((n for n in reversed(tree.body) if isinstance(n, kinds) and n.name == name), None)
-
-
 def evaluate(text: str, namespace: Mapping[str, Any]) -> list[Any] | None:
     """The arguments that a piece of source stands for; None when it needs names that are not there."""
     try:
         scope = {k: v for k, v in namespace.items() if k in ("np", "pd", "numpy", "pandas")}
-        return list(eval(compile(f"[{text}]", "seed", "eval"), {**_modules(), **scope}))
+        return list(eval(compile(f"[{text}]", "seed", "eval"), {**modules(), **scope}))
     except Exception:
         return None
-
-
-def _modules() -> dict[str, Any]:
-    """numpy and pandas under their usual names, where they are loaded."""
-    return {short: sys.modules[long] for short, long in (("np", "numpy"), ("pd", "pandas")) if long in sys.modules}
-
-
-def expectation(case: Mapping[str, Any]) -> Seen:
-    """A case that came as JSON, as something to compare with."""
-    value: Any = None
-    if case["kind"] == "value":
-        value = eval(case["expected"], {"__builtins__": {"float": float, "set": set, "frozenset": frozenset}})
-    return Seen(
-        case["kind"],
-        case["expected"],
-        case["wrap"],
-        case["error"],
-        {int(k): v for k, v in case["after"].items()},
-        value=value,
-    )

@@ -54,24 +54,48 @@ _NAMES: dict[str, tuple[Shape, ...]] = {
 
 def guess(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[list[tuple[Shape, float]]]:
     """For each parameter its shapes with weights, best first; every list ends with the fallbacks at a low weight."""
+    found = by_name(function)
+    return [found[a.arg] for a in _positional(function)]
+
+
+def by_name(function: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, list[tuple[Shape, float]]]:
+    """The same by the parameter's name, with those that are given by keyword only."""
+    arguments = [*_positional(function), *function.args.kwonlyargs]
+    defaults = dict(
+        zip([a.arg for a in reversed(_positional(function))], reversed(function.args.defaults), strict=False)
+    )
+    keyword = zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
+    defaults |= {a.arg: value for a, value in keyword if value is not None}
+    found = {a.arg: _weighed(function, a, defaults.get(a.arg)) for a in arguments}
+    for one, other in usage.compared(function, set(found)):
+        best = max((found[one][0], found[other][0]), key=lambda pair: pair[1])
+        found[one] = [best, *found[one]]
+        found[other] = [best, *found[other]]
+    return found
+
+
+def _positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:
     arguments = [*function.args.posonlyargs, *function.args.args]
-    if arguments and arguments[0].arg in ("self", "cls"):
-        arguments = arguments[1:]
-    defaults = dict(zip([a.arg for a in reversed(arguments)], reversed(function.args.defaults), strict=False))
-    result = []
-    for argument in arguments:
-        weights: dict[Shape, float] = defaultdict(float)
-        if argument.annotation is not None:
-            for shape in of_hint(argument.annotation):
-                weights[shape] += 100.0
-        default = of_value(defaults[argument.arg]) if argument.arg in defaults else None
-        if default:
-            weights[default] += 20.0
-        for shape, weight in usage.of_use(function, argument.arg):
-            weights[shape] += weight
-        for shape in _NAMES.get(argument.arg, _NAMES.get(argument.arg.rstrip("0123456789_"), ())):
-            weights[shape] += 3.0
-        for place, shape in enumerate(FALLBACK):
-            weights[shape] += 0.5 / (place + 1)
-        result.append(sorted(weights.items(), key=lambda pair: -pair[1]))
-    return result
+    return arguments[1:] if arguments and arguments[0].arg in ("self", "cls") else arguments
+
+
+def _weighed(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, argument: ast.arg, given: ast.expr | None
+) -> list[tuple[Shape, float]]:
+    weights: dict[Shape, float] = defaultdict(float)
+    if argument.annotation is not None:
+        for shape in of_hint(argument.annotation):
+            weights[shape] += 100.0
+    default = of_value(given) if given is not None else None
+    if default:
+        weights[default] += 20.0
+    for shape, weight in usage.of_use(function, argument.arg):
+        weights[shape] += weight
+    for shape in _NAMES.get(argument.arg, _NAMES.get(argument.arg.rstrip("0123456789_"), ())):
+        weights[shape] += 3.0
+    if argument.arg.endswith("s") and len(argument.arg) > 2 and not argument.arg.endswith("ss"):
+        weights[STRS] += 2.5  # a plural
+        weights[INTS] += 2.5
+    for place, shape in enumerate(FALLBACK):
+        weights[shape] += 0.5 / (place + 1)
+    return sorted(weights.items(), key=lambda pair: -pair[1])

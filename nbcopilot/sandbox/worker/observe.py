@@ -1,12 +1,10 @@
 """One call of a function under observation: what it returned, raised, printed or changed, and which lines it took.
 
-An observation is also the expectation of a test, so it says how the value is written in one (`source_of`) and how a
-later value is compared with it (`same`): exactly as the test will.
+It tells calls apart that differ in what they do; what tests are made of is in `trial`.
 """
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import copy
 import io
@@ -19,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbcopilot.sandbox.worker.written import NoSource, source_of, source_or_none
+
 STATE = "state"  # the `wrap` of what a method left behind
 TARGET = "target"  # file name of the code under test
 MAX_EVENTS = 30_000  # lines that one call may execute; longer ones make poor tests
@@ -28,10 +28,6 @@ NONSENSE = ("TypeError", "AttributeError", "NameError", "RecursionError", "Memor
 
 class TooLong(BaseException):
     """The call takes longer than a test should."""
-
-
-class NoSource(Exception):
-    """The value cannot be written as an expression."""
 
 
 @dataclass
@@ -60,7 +56,7 @@ class Seen:
 def call(target: Callable[..., Any], arguments: list[Any], *, seconds: float = 0.5, trace: bool = True) -> Seen:
     """What `target(*arguments)` does; the arguments are copied first. Never raises."""
     given = copy.deepcopy(arguments)
-    before = [_source_or_none(value) for value in given]
+    before = [source_or_none(value) for value in given]
     steps = Steps()
     printed = io.StringIO()
     try:
@@ -75,28 +71,10 @@ def call(target: Callable[..., Any], arguments: list[Any], *, seconds: float = 0
                 sys.settrace(None)
     except BaseException as exc:
         return Seen("raise", error=_name(exc), lines=frozenset(steps.lines), arcs=frozenset(steps.arcs))
-    after = {i: text for i, v in enumerate(given) if (text := _source_or_none(v)) is not None and text != before[i]}
+    after = {i: text for i, v in enumerate(given) if (text := source_or_none(v)) is not None and text != before[i]}
     seen = _describe(value, printed.getvalue())
     seen.after, seen.lines, seen.arcs = after, frozenset(steps.lines), frozenset(steps.arcs)
     return seen
-
-
-def same(expected: Seen, value: Seen) -> bool:
-    """Whether a test that expects the first would pass with the second."""
-    if expected.kind != value.kind:
-        return False
-    if expected.kind == "raise":
-        return expected.error == value.error
-    if any(value.after.get(place) != text for place, text in expected.after.items()):
-        return False
-    if expected.expected == value.expected:
-        return True
-    if has_float(expected.value):
-        return near(value.value, expected.value)
-    try:
-        return expected.value is not True and expected.value is not False and bool(value.value == expected.value)
-    except Exception:
-        return False
 
 
 @dataclass(frozen=True)
@@ -183,55 +161,6 @@ def _written(value: Any, wrap: str, original: Any = None) -> Seen:
     except (NoSource, RecursionError):
         return Seen("odd")
     return Seen("value", text, wrap, value=value) if len(text) <= MAX_SOURCE else Seen("odd")
-
-
-def source_of(value: Any, depth: int = 0) -> str:
-    """An expression that makes an equal value, in a stable order. Raises NoSource."""
-    if depth > 20:
-        raise NoSource
-    if isinstance(value, float) and not isinstance(value, bool):
-        if value != value:
-            raise NoSource
-        return repr(float(value)) if math.isfinite(value) else ("float('inf')" if value > 0 else "-float('inf')")
-    if type(value) in (int, str, bytes, bool, type(None), complex):
-        return repr(value)
-    if type(value) is list:
-        return "[" + ", ".join(source_of(v, depth + 1) for v in value) + "]"
-    if type(value) is tuple:
-        return "(" + ", ".join(source_of(v, depth + 1) for v in value) + ("," if len(value) == 1 else "") + ")"
-    if type(value) in (set, frozenset):
-        inner = ", ".join(sorted((source_of(v, depth + 1) for v in value), key=_natural))
-        body = f"{{{inner}}}" if inner else "set()"
-        return body if type(value) is set else (f"frozenset({body})" if inner else "frozenset()")
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{source_of(k, depth + 1)}: {source_of(v, depth + 1)}" for k, v in value.items()) + "}"
-    module = type(value).__module__.split(".")[0]
-    if module == "numpy":
-        return (
-            f"np.array({source_of(value.tolist(), depth + 1)})"
-            if getattr(value, "shape", ())
-            else source_of(value.item(), depth + 1)
-        )
-    if module == "pandas" and hasattr(value, "columns"):
-        return f"pd.DataFrame({source_of(value.to_dict('list'), depth + 1)})"
-    if module == "pandas" and hasattr(value, "tolist"):
-        return f"pd.Series({source_of(value.tolist(), depth + 1)})"
-    raise NoSource
-
-
-def _natural(text: str) -> tuple[int, Any]:
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return (1, text)
-    return (0, value) if isinstance(value, (int, float)) else (1, text)
-
-
-def _source_or_none(value: Any) -> str | None:
-    try:
-        return source_of(value)
-    except (NoSource, RecursionError):
-        return None
 
 
 def has_float(value: Any, depth: int = 0) -> bool:

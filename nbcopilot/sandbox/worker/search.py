@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbcopilot.sandbox.worker import observe
-from nbcopilot.sandbox.worker.calling import definition, evaluate, guesses, load
+from nbcopilot.sandbox.worker.calling import evaluate, guesses, load
 from nbcopilot.sandbox.worker.execute import Session
+from nbcopilot.sandbox.worker.forms import definition
 from nbcopilot.sandbox.worker.observe import NONSENSE, Seen
 from nbcopilot.sandbox.worker.values import Maker, literals
+from nbcopilot.sandbox.worker.written import NoSource, source_of
 
 PROBES = 6  # calls that decide whether a combination of shapes is accepted
 COMBINATIONS = 70
@@ -98,8 +100,8 @@ def _try(
 ) -> tuple[Seen | None, bool]:
     """(what was seen, whether it is new); (None, False) for arguments that cannot be written down."""
     try:
-        text = ", ".join(observe.source_of(value) for value in arguments)
-    except (observe.NoSource, RecursionError):
+        text = ", ".join(source_of(value) for value in arguments)
+    except (NoSource, RecursionError):
         return None, False
     if len(text) > 300 or text in pool.cases:
         return None, False

@@ -7,6 +7,7 @@ Nothing is executed.
 from __future__ import annotations
 
 import ast
+import datetime as dt
 from typing import Any
 
 Shape = tuple[Any, ...]
@@ -31,7 +32,7 @@ _HINTS: dict[str, Shape] = {
     "int": INT, "float": FLOAT, "str": STR, "bool": BOOL, "None": NONE, "bytes": ("bytes",), "complex": FLOAT, "list": INTS,
     "List": INTS, "tuple": ("tuple", INT, INT, INT), "Tuple": ("tuple", INT, INT, INT), "dict": COUNTS, "Dict": COUNTS,
     "set": ("set", INT), "Set": ("set", INT), "Sequence": INTS, "Iterable": INTS, "Mapping": COUNTS, "ndarray": ("array",),
-    "DataFrame": ("frame", ()), "Series": ("series",), "Number": INT, "object": INT, "Any": INT,
+    "DataFrame": ("frame", ()), "Series": ("series",), "date": ("date", dt.date), "datetime": ("date", dt.datetime), "Path": ("path",), "Number": INT, "object": INT, "Any": INT,
 }  # fmt: skip
 _LISTS = frozenset({"list", "List", "Sequence", "Iterable", "Iterator", "Collection", "MutableSequence", "deque"})
 _DICTS = frozenset({"dict", "Dict", "Mapping", "MutableMapping", "defaultdict", "Counter", "OrderedDict"})
@@ -98,3 +99,15 @@ def shape_of(value: Any) -> Shape | None:
         key, item = next(iter(value.items()), ("", 0))
         return ("dict", shape_of(key) or STR, shape_of(item) or INT)
     return None
+
+
+def of_value_object(value: Any) -> Shape | None:
+    """The same with what libraries make: tables, arrays, dates and paths."""
+    if isinstance(value, dt.date):
+        return ("date", type(value))
+    kind, module = type(value).__name__, type(value).__module__.split(".")[0]
+    if module == "pandas" and kind in ("DataFrame", "Series"):
+        return ("frame", ()) if kind == "DataFrame" else ("series",)
+    if module == "numpy" and kind == "ndarray":
+        return ("array",)
+    return ("path",) if module == "pathlib" else shape_of(value)

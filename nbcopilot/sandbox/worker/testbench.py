@@ -2,7 +2,9 @@
 
     payload: setup, source, names, preamble, tests ([{"name", "source"}]), test_seconds (wall time of one),
              mutants, mutant_seconds, coverage (bool), first_kill (bool: one test that notices a mutant is enough)
-    answer:  problem, tests ([{"outcome", "message", "reaches", "seconds"}]), coverage, kills (per mutant, the tests)
+             record (bool: note the calls of functions under test)
+    answer:  problem, tests ([{"outcome", "message", "claim", "reaches", "seconds", "calls"}]), coverage, kills (per mutant,
+             the tests). claim: of an assertion that fails, [what it is about, what that gives, what was expected]
 
 Plain functions, parametrised ones, `Test...` classes and unittest cases are run; a test that needs another fixture
 is an error that says so. pytest itself is not started: its own rules are not under test.
@@ -26,6 +28,7 @@ from typing import Any
 from nbcopilot.sandbox.worker import forks, observe
 from nbcopilot.sandbox.worker.audit import Watch
 from nbcopilot.sandbox.worker.batches import in_batches
+from nbcopilot.sandbox.worker.claims import claim_of, record
 from nbcopilot.sandbox.worker.collecting import NotATest
 from nbcopilot.sandbox.worker.collecting import calls as calls_of
 from nbcopilot.sandbox.worker.execute import Session
@@ -66,17 +69,22 @@ def _run_all(
         _execute(str(payload["preamble"]), session)
     except BaseException as exc:
         return {"problem": f"{type(exc).__name__}: {exc}", "tests": []}
+    calls: list[str] = []
+    if payload.get("record"):
+        record(payload["names"], session.namespace, calls)
     tests = list(payload["tests"])
     order = range(len(tests) - 1, -1, -1) if backwards else range(len(tests))
     seconds = float(payload["test_seconds"])
-    found = {place: _run_one(tests[place], session, seconds) for place in order}
+    found = {place: _run_one(tests[place], session, seconds, calls) for place in order}
     return {"problem": "", "tests": [found[place] for place in range(len(tests))]}
 
 
-def _run_one(test: Mapping[str, Any], session: Session, seconds: float) -> dict[str, Any]:
+def _run_one(test: Mapping[str, Any], session: Session, seconds: float, noted: list[str]) -> dict[str, Any]:
     steps = observe.Steps()
+    noted.clear()
     started = time.perf_counter()
     outcome, message = "passed", ""
+    claim: list[str] = []
     try:
         _execute(str(test["source"]), session)
         calls = list(calls_of(session.namespace[str(test["name"])]))
@@ -93,9 +101,14 @@ def _run_one(test: Mapping[str, Any], session: Session, seconds: float) -> dict[
         outcome, message = "error", str(exc)
     except BaseException as exc:
         outcome, message = _failure(exc)
+        if outcome == "failed":
+            with contextlib.suppress(Exception), observe.alarm(seconds), contextlib.redirect_stdout(session.tape):
+                claim = claim_of(exc)
     return {
         "outcome": outcome,
         "message": message,
+        "claim": claim,
+        "calls": list(dict.fromkeys(noted))[:8],
         "reaches": bool(steps.lines),
         "seconds": time.perf_counter() - started,
     }

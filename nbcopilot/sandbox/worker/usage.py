@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
@@ -51,12 +52,33 @@ _ARRAY_METHODS = frozenset(
 )
 
 
+_DATE: Shape = ("date", dt.date)
+_DATE_METHODS = frozenset(dir(dt.date)) - frozenset(dir(str)) - frozenset(dir(int))
+_SERIES_METHODS = frozenset(
+    {
+        "quantile",
+        "rolling",
+        "str",
+        "dt",
+        "isna",
+        "notna",
+        "diff",
+        "cumsum",
+        "nunique",
+        "value_counts",
+        "pct_change",
+        "clip",
+    }
+)
+
+
 def of_use(function: ast.AST, name: str) -> Iterator[tuple[Shape, float]]:
     """Shapes that the function's body speaks for: methods called, operators, loops, comparisons."""
     aliases = {name}
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in aliases:
-            aliases |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        for target, value in _assigned(node):
+            if isinstance(value, ast.Name) and value.id in aliases and isinstance(target, ast.Name):
+                aliases.add(target.id)
     items = set(_loop_names(function, aliases))
     constants: dict[str, ast.expr] = {
         target.id: node.value
@@ -103,6 +125,30 @@ def of_use(function: ast.AST, name: str) -> Iterator[tuple[Shape, float]]:
                 yield PAIRS, 6.0
 
 
+def compared(function: ast.AST, names: set[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of parameters that the function puts in order, so that they are of one kind."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Lt, ast.Gt, ast.LtE, ast.GtE)):
+            sides = [s.id for s in (node.left, node.comparators[0]) if isinstance(s, ast.Name) and s.id in names]
+            if len(sides) == 2 and sides[0] != sides[1]:
+                yield sides[0], sides[1]
+
+
+def _assigned(node: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """(target, value) of an assignment; of `a, b = c, d` one by one."""
+    if not isinstance(node, ast.Assign):
+        return
+    for target in node.targets:
+        if (
+            isinstance(target, ast.Tuple)
+            and isinstance(node.value, ast.Tuple)
+            and len(target.elts) == len(node.value.elts)
+        ):
+            yield from zip(target.elts, node.value.elts, strict=True)
+        else:
+            yield target, node.value
+
+
 def _loop_names(function: ast.AST, aliases: set[str]) -> Iterator[str]:
     for node in ast.walk(function):
         if isinstance(node, (ast.For, ast.comprehension)):
@@ -120,6 +166,10 @@ def _loop_names(function: ast.AST, aliases: set[str]) -> Iterator[str]:
 def _of_method(method: str) -> Iterator[tuple[Shape, float]]:
     if method in _FRAME_METHODS:
         yield ("frame", ()), 4.0
+    if method in _DATE_METHODS:
+        yield _DATE, 6.0
+    if method in _SERIES_METHODS:
+        yield ("series",), 5.0
     if method in _ARRAY_METHODS:
         yield ("array",), 3.0
     if method in _STR_METHODS:
