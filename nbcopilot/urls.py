@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from urllib.parse import SplitResult, urlsplit
 
 from nbcopilot.errors import ConfigError
 
 SCHEMES = ("http", "https")
+# What urlsplit takes for the address in brackets may have more behind it, and another reader connects to that.
+_BRACKETS = re.compile(r"\[[0-9A-Fa-f:.%]+\](?::[0-9]*)?|[^\[\]]*")
 
 
 def is_url(text: str) -> bool:
@@ -46,6 +49,7 @@ def split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         named = parts.scheme in SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        named = named and _BRACKETS.fullmatch(parts.netloc.rpartition("@")[2]) is not None
     except ValueError as exc:
         raise ConfigError(f"`{url}` is not the URL of a server: {exc}", hint=hint) from exc
     if "@" in parts.netloc:

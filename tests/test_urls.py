@@ -37,6 +37,9 @@ ELSEWHERE = [
     "http://xn--localhost-.example/v1",
 ]
 REFUSED = [
+    "http://[::1].attacker.example/v1",
+    "http://[::1]attacker/v1",
+    "http://attacker[::1]/v1",
     "http://127.0.0.1@attacker.example/v1",
     "http://localhost:8000@attacker.example/v1",
     "http://user:password@127.0.0.1:8000/v1",
