@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nbcopilot import urls
 from nbcopilot.errors import EditConflictError, NbcopilotError
 from nbcopilot.notebook import document
 from nbcopilot.write import changes
@@ -109,7 +110,7 @@ def servers() -> Iterator[Server]:
     for path in sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json")):
         try:
             told = json.loads(path.read_bytes())
-            if pid_exists(int(told["pid"])) and told["url"].startswith("http"):
+            if pid_exists(int(told["pid"])) and urls.is_url(told["url"]):
                 yield Server(told["url"], str(told.get("token") or ""), told["root_dir"])
         except (OSError, ValueError, TypeError, KeyError):
             continue  # half-written, or of something else
