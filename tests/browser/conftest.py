@@ -142,6 +142,11 @@ def start_server(
     news = folder / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
     news.parent.mkdir(parents=True, exist_ok=True)
     news.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}))
+    if not shared:  # as if it were not installed
+        lab = Path(env["JUPYTER_CONFIG_DIR"]) / "labconfig"
+        lab.mkdir()
+        off = {"@jupyter/collaboration-extension": True, "@jupyter/docprovider-extension": True}
+        (lab / "page_config.json").write_text(json.dumps({"disabledExtensions": off}))
     command = [
         python, "-m", app, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1",
         "--ServerApp.port=0", f"--ServerApp.root_dir={root}",  # a free one; it tells which
