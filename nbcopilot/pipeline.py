@@ -23,9 +23,11 @@ from nbcopilot.deadline import Deadline
 from nbcopilot.engine.protocol import Engine
 from nbcopilot.errors import EmptyPromptError
 from nbcopilot.events import ContextReady, Done, EditReady, Event, Notice, PromptReady
+from nbcopilot.grounding import unclear
 from nbcopilot.grounding.ground import ground
 from nbcopilot.inference import Prompt, Usage
 from nbcopilot.judge import Judge
+from nbcopilot.live_state import Grounding
 from nbcopilot.prompts.render import MIN_TOKENS_FOR_EXAMPLES
 from nbcopilot.repair import Repair
 from nbcopilot.task import aim
@@ -99,6 +101,7 @@ class Copilot:
             yield Notice(late, "the machine is busy, or the context long: context_tokens limits it")
         if repair.ran_out and not chosen[1].ok:
             yield Notice(f"no answer passed its checks in {deadline.seconds:g} s", _LONGER, "warning")
+        yield from _unclear(task, notebook, grounding, chosen)
         edit = self.plan_edit(replace(task, sampling=batch.sampling), notebook, batch.prompt, chosen)
         outcomes = Counter(v.preview.group for _, v in history.judged if v.preview is not None and v.preview.group)
         yield EditReady(edit, *chosen, _confidence(repair, chosen), outcomes)
@@ -160,6 +163,21 @@ def _confidence(repair: Repair, chosen: Judged) -> Confidence:
     )
     found = confidence.features(repair.task, repair.notebook, candidate, verdict, samples)
     return confidence.judge(repair.task.kind, verdict, found)
+
+
+def _unclear(task: Task, notebook: Notebook, grounding: Grounding, chosen: Judged) -> Iterator[Notice]:
+    """What the user may want to say again: a name that is nowhere and that the answer does not make, tables that fit alike."""
+    if task.kind != "generate":
+        return
+    candidate, verdict = chosen
+    for name in unclear.nowhere(task.instruction, notebook):
+        if name not in candidate.text or not verdict.ok:
+            near = " or ".join(f"`{one}`" for one in unclear.offered(name, notebook, grounding.tables))
+            yield Notice(f"`{name}` is nowhere in the notebook", f"did you mean {near}?" if near else "", "warning")
+    fit = unclear.alike(grounding, notebook.state) if notebook.state is not None else ()
+    if fit:
+        more = f" and {len(fit) - 5} more" if len(fit) > 5 else ""
+        yield Notice(f"{', '.join(fit[:5])}{more} fit the request alike", "name the one that is meant")
 
 
 def _context_notices(context: Context) -> Iterator[Notice]:
