@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -93,14 +95,23 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         },
     }
     config = Path(__file__).with_name("hub_config.py")
-    with (folder / "hub.log").open("wb") as out:
+    environ = {**os.environ, "HUB_TEST": json.dumps(told), "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(16)}
+    command = [str(Path(sys.executable).with_name("configurable-http-proxy"))]
+    command += ["--ip", "127.0.0.1", "--port", str(public), "--api-ip", "127.0.0.1", "--api-port", str(proxy)]
+    command += [
+        "--default-target",
+        f"http://127.0.0.1:{own}",
+        "--error-target",
+        f"http://127.0.0.1:{own}/hubs/hub/error",
+    ]
+    with (
+        (folder / "hub.log").open("wb") as out,
+        running(command, folder, environ, out) as in_front,
+    ):
+        until_open(public, in_front)
+        hub_command = [sys.executable, "-m", "jupyterhub", "-f", str(config)]
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", str(config)],
-            cwd=folder,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "HUB_TEST": json.dumps(told), "CONFIGPROXY_AUTH_TOKEN": secrets.token_hex(16)},
+            hub_command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env=environ
         )
         made = Hub(f"http://127.0.0.1:{public}/hubs", token, folder)
         try:
@@ -114,12 +125,35 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
             until(made, process, lambda: made.ask("ada", "services/nbcopilot/health").status_code == 200)
             yield made
         finally:
-            process.send_signal(signal.SIGTERM)  # ends the servers, the service and the proxy as well
+            process.send_signal(signal.SIGTERM)  # ends the servers and the service as well
             try:
                 process.wait(30)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
             made.client.close()
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], folder: Path, environ: dict[str, str], out: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The proxy in front of the Hub, ended with the block."""
+    process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, env=environ)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something listens on `port`."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        threading.Event().wait(0.2)
+    raise AssertionError("the proxy did not start")
 
 
 def until(hub: Hub, process: subprocess.Popen[bytes], holds: object) -> None:
