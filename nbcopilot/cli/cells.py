@@ -146,7 +146,7 @@ def _show(args: argparse.Namespace, ready: EditReady, written: str) -> None:
     print("\n" if sys.stderr.isatty() else "", end="", file=sys.stderr)
     print(ready.candidate.text, flush=True)
     told = ready.confidence.told(args.command, ready.verdict)
-    print(verdict_line(ready.verdict) + (f" · {told.words}" if told else ""), file=sys.stderr)
+    print(verdict_line(ready.verdict, told.words if told else ""), file=sys.stderr)
     if written:
         print(f"Written to {written}", file=sys.stderr)
 
@@ -337,10 +337,11 @@ def _write_tests(target: Path, path: Path | None, edit: CellEdit) -> str:
     return str(target)
 
 
-def verdict_line(verdict: Verdict) -> str:
-    """What was checked, in one line, and what the run gave, below it."""
+def verdict_line(verdict: Verdict, sure: str = "") -> str:
+    """What was checked and how sure it is, in one line, and what the run gave, below it."""
     seen = showing.plain(verdict.preview) if verdict.preview is not None else ""
-    return "nbcopilot: " + (" · ".join(checked(verdict)) or "not checked") + (f"\n{seen}" if seen else "")
+    line = " · ".join(filter(None, [" · ".join(checked(verdict)) or "not checked", sure]))
+    return f"nbcopilot: {line}" + (f"\n{seen}" if seen else "")
 
 
 def model_id(edit: CellEdit) -> str:

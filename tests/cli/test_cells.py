@@ -62,10 +62,12 @@ def failed(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 
 
 def test_generate_prints_code_alone_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["generate", "a function that adds two numbers"]) == 0
+    assert main(["generate", "a function that adds two numbers", "--answer-seconds", "0"]) == 0
     said = capsys.readouterr()
     compile(said.out, "answer", "exec")
-    assert "```" not in said.out and said.err.startswith("nbcopilot: ran clean")
+    first, *outcome = said.err.strip().split("\n")
+    assert "```" not in said.out and first.startswith("nbcopilot: ran clean")
+    assert first.endswith("unsure whether it does what was asked") and outcome == ["new: total, function"]
 
 
 def test_generate_writes_a_labelled_cell_below_the_one_named(book: Path) -> None:

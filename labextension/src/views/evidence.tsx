@@ -12,7 +12,7 @@ export function Checks(props: { candidate: ICandidate; earlier: string; trans: T
   const { candidate, trans } = props;
   const [shown, show] = React.useState(false);
   const isKnown = Object.keys(candidate.check?.checks ?? {}).length > 0;
-  const line = truth(candidate, trans) || props.earlier;
+  const line = isKnown ? truth(candidate, trans) : props.earlier;
   const findings = candidate.check?.findings ?? [];
   if (!line && !findings.length) {
     return null;
