@@ -28,7 +28,9 @@ NAMES = {
     "IPython": "ipython",
     "_pytest": "pytest",
     "distributed": "dask",
+    "jupyter_ydoc": "jupyter-collaboration",
     "markdown_it": "markdown-it-py",
+    "pycrdt": "jupyter-collaboration",
     "stdnum": "python-stdnum",
 }
 LOOKED_FOR = {"dask_gateway", "llama_cpp"}

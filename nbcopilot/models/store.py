@@ -127,7 +127,7 @@ class Store:
             if source is None and carrier == "none":
                 raise DownloadError(
                     f"{ref.id} is not here, and downloads are switched off (download_from)",
-                    hint="bring it in a bundle: nbcopilot models add FOLDER",
+                    hint="copy its folder or .gguf file to this machine and name that: --model PATH",
                 )
             if source is None or self._problems(ref, source, progress):
                 staging = self.folder(ref) / ".pull"
