@@ -46,6 +46,8 @@ CALLS: dict[str, list[list[str]] | None] = {
     "trust": [["."], ["--list"]],
     "rule": [["NB101"], ["--all"]],
     "forget": [[], ["--older-than", "1d"]],
+    "config": [[], ["--json"]],
+    "keys": [["add", "ada"], ["list", "--json"], ["usage"], ["revoke", "nobody"]],
 }
 NO_HOME = {
     "HOME": None,
