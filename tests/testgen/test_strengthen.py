@@ -210,7 +210,6 @@ def test_methods_of_every_kind_and_coroutines_are_called(runner: Runner, tmp_pat
         "Box.is_hot(",
         "Box.square(",
         "tally.add(",
-        "tally.doubled()",
         "asyncio.run(later(",
     ):
         assert call in report.source, (call, report.source, report.notes)
