@@ -49,6 +49,8 @@ export class SidebarModel {
   mode: Mode = 'auto';
   options: IOptions = { candidates: 1, insertAtOnce: false };
 
+  /** The notebook that was open when the host changed last. */
+  private lastPath = '';
   private readonly aborts = new Map<string, AbortController>();
   private readonly writer: Writer;
   private readonly puller: Puller;
@@ -66,16 +68,23 @@ export class SidebarModel {
     this.writer = new Writer(host, askUser, trans);
     this.puller = new Puller(client, () => this.changed.emit(false));
     this.conversations = new Conversations(client, describe);
+    this.lastPath = this.path;
     host.changed.connect(() => {
+      this.lastPath = this.path;
       void this.recall();
       this.changed.emit(true);
     });
   }
 
-  /** The answers about the notebook that is open, latest first. */
+  /** The answers about the notebook that is open, or was open last: one that came too late to be written is still read. */
   get shown(): IAnswer[] {
-    const path = this.host.subject()?.path;
+    const path = this.path;
     return this.answers.filter(answer => answer.path === '' || answer.path === path);
+  }
+
+  /** The notebook that is open; the one that was open last while none is. */
+  private get path(): string {
+    return this.host.subject()?.path ?? this.lastPath;
   }
 
   /** What is to be said of the conversation that was found. */
@@ -94,9 +103,9 @@ export class SidebarModel {
     }
   }
 
-  /** Remove the conversation of the open notebook, and the file that it is kept in. */
+  /** Remove the conversation that is shown, and the file that it is kept in. */
   async clear(): Promise<void> {
-    const path = this.host.subject()?.path ?? '';
+    const path = this.path;
     this.shown.forEach(answer => this.stop(answer.key));
     this.answers = this.answers.filter(answer => answer.path !== path && answer.path !== '');
     this.changed.emit(false);
