@@ -309,8 +309,16 @@ def _plain(value: Any) -> Any:
 
 
 def _part(found: Mapping[str, Any]) -> Part:
-    texts = {int(group): Text(**text) for group, text in found["texts"].items()}
+    texts = {
+        int(group): Text(**{key: _as_tuples(value) for key, value in text.items()})
+        for group, text in found["texts"].items()
+    }
     return Part(tuple(found["groups"]), texts, tuple(found["notes"]), Usage(**found["usage"]))
+
+
+def _as_tuples(value: Any) -> Any:
+    """`value` with its lists as the tuples that JSON made lists of."""
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 def folder_for(output: str, names: list[str]) -> Path:

@@ -253,7 +253,9 @@ def test_the_reports_say_the_same_and_put_first_what_needs_a_human(capsys: pytes
     page = Path("r/night.html").read_text()
     parsed = Page(page)
     assert page.index('bad &lt;b&gt;.ipynb</a><td class="failed"') < page.index('n00.ipynb</a><td class="ok"')
-    assert "invalid-notebook" in page and "<ins>" in page and "+Defines" in page and "Energy = CPU seconds" in page
+    assert (
+        "invalid-notebook" in page and "<ins>" in page and "+Needed before" in page and "Energy = CPU seconds" in page
+    )
     assert not {"script", "img", "link", "iframe"} & set(parsed.tags), "one self-contained page"
     files = [link for link in parsed.links if not link.startswith("#")]
     assert all(

@@ -11,6 +11,7 @@ from nbcopilot.engine.device import Placement
 from nbcopilot.engine.loading import NATIVE, load_model, prepare
 from nbcopilot.engine.model import Segment
 from nbcopilot.engine.model_config import ModelConfig
+from nbcopilot.engine.quantize import has_vnni
 from nbcopilot.errors import ModelCorruptError
 from nbcopilot.models.store import Store, ensure
 
@@ -55,7 +56,9 @@ def test_every_precision_computes_what_transformers_does(
     reference = qwen2() if folder == "qwen_folder" else gpt2()
     with torch.inference_mode():
         wanted = reference(torch.tensor([ids])).logits[0, 20:]
-    limit = {"float32": 1e-4, "float16": 0.01}.get(precision, 0.08)
+    # Without VNNI the inputs of int8 layers have 7 bits, which doubles what is lost (`Int8Linear`).
+    int8 = 0.08 if has_vnni() else 0.16
+    limit = {"float32": 1e-4, "float16": 0.01, "int8": int8}.get(precision, 0.08)
     assert torch.linalg.norm(got - wanted) < limit * torch.linalg.norm(wanted)
 
 

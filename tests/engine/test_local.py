@@ -325,7 +325,7 @@ def test_loading_with_kernels_does_not_load_torch(qwen_folder: Path, opened: Ope
     opened(qwen_folder)  # converted
     code = (
         "import sys; from nbcopilot.config import Config; from nbcopilot.engine.local import load;"
-        "from nbcopilot.types import *;"
+        "from nbcopilot.inference import *;"
         f"e = load({str(qwen_folder)!r}, Config(device='cpu'));"
         "list(e.generate(Prompt(text='a'), Sampling(max_tokens=2))); e.close();"
         "print('torch' in sys.modules, 'transformers' in sys.modules)"
