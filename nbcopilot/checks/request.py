@@ -18,7 +18,7 @@ from nbcopilot.notebook.source_edit import Code
 _TYPES = {
     "DataFrame": r"\w*DataFrame|LazyFrame",
     "Series": r"\w*Series",
-    "ndarray": r"ndarray|matrix",
+    "ndarray": r"ndarray|matrix|\w*Array",  # the arrays of pandas, too
     "tuple": r"tuple",
     "dict": r"\w*dict|Counter|OrderedDict",
     "list": r"list",
