@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from nbcopilot import paths
 from nbcopilot.batch import discover, stores
 from nbcopilot.batch.structure import title_from
 from nbcopilot.batch.survey import metadata_of, survey
@@ -37,9 +38,12 @@ def of(names: Sequence[str]) -> tuple[Path, str]:
 
 
 def merged(folder: Path, text: str) -> tuple[str, str]:
-    """(README.md as it is, as it will be): the part between our marks is replaced, or stands at the end."""
+    """(README.md as it is, as it will be): the part between our marks is replaced, or stands at the end.
+
+    Raises UnsafePathError when it is a link that leads out of the folder.
+    """
     path = folder / "README.md"
-    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    before = paths.read(folder, path)[0].decode("utf-8").replace("\r\n", "\n") if path.is_file() else ""
     part = f"{BEGIN}\n{text}\n{END}"
     head, mark, rest = before.partition(BEGIN)
     if mark and END in rest:
